@@ -1,0 +1,79 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# Each installs what it needs into .venv from hash-pinned lists; nothing is resolved.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := .uv/bin/uv
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo sandbox test unit integration e2e lint format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+demo: $(VENV)/.sandbox ## Run an export end to end on the embedded sandbox and show it arriving in S3
+	$(BIN)/reltio-export-operator demo
+
+sandbox: $(VENV)/.sandbox ## Start the sandbox and leave it running
+	$(BIN)/reltio-export-operator sandbox
+
+test: $(VENV)/.dev ## Run all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+unit: $(VENV)/.dev ## Run the fast tests of pure decisions
+	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+integration: $(VENV)/.dev ## Run the operator against sandbox API, moto and simulator
+	$(BIN)/pytest tests/integration $(PYTEST_ARGS)
+
+e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
+	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(UV) ## Resolve the dependencies anew (needs a package index)
+	$(UV) pip compile $(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile $(COMPILE) --extra sandbox -c requirements/runtime.txt pyproject.toml -o requirements/sandbox.txt
+	$(UV) pip compile $(COMPILE) --extra sandbox --extra dev -c requirements/sandbox.txt pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile $(COMPILE) requirements/uv.in -o requirements/uv.txt
+COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# uv itself comes by pip, pinned by hash; everything else comes by uv.
+$(UV): requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/bin/python: $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	@touch $@
+
+# The package itself is put on the path by a .pth file: no build step, no build dependency.
+$(VENV)/.sandbox: requirements/sandbox.txt $(VENV)/bin/python
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/sandbox.txt
+	@$(LINK)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
+	@$(LINK)
+	@touch $@ $(VENV)/.sandbox
+
+define LINK
+$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "reltio-export-operator.pth").write_text(str(pathlib.Path("operator").resolve()))' \
+&& printf '#!%s\nfrom reltio_export_operator.cli.main import main\nmain()\n' "$(abspath $(BIN)/python)" > $(BIN)/reltio-export-operator \
+&& chmod +x $(BIN)/reltio-export-operator
+endef
+
+clean: ## Remove the virtual environments and caches
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
