@@ -1,0 +1,1 @@
+"""The kinds of export.reltio.com as typed, frozen values. Imports nothing else of the package."""

@@ -1,0 +1,194 @@
+"""ExportJob: one export."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from .conditions import Condition, find, is_true
+from .meta import CANCEL_ANNOTATION, FINALIZER, Model, ObjectMeta
+from .target import CredentialsSecretRef
+
+ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
+
+
+class TargetRef(Model, frozen=True, kw_only=True):
+    name: str
+
+
+class GroupBy(Model, frozen=True, kw_only=True):
+    attribute: str
+    anchor_attributes: tuple[str, ...]
+    max_unique_values: int | None = None
+
+
+class ExportSpec(Model, frozen=True, kw_only=True):
+    """What to export.
+
+    None means not set: the service's default applies. Which field fits which type is for the CRD to say.
+    """
+
+    type: ExportType
+    name: str | None = None
+    notification_emails: tuple[str, ...] = ()
+    file_format: Literal["CSV", "JSON"] | None = None
+    date_format: Literal["Timestamp", "Readable"] | None = None
+    filter: str | None = None
+    select: tuple[str, ...] = ()
+    options: tuple[
+        Literal["SearchByOV", "ResolveMergedEntities", "ResolveRelationEdgeTypes", "ParallelExecution"], ...
+    ] = ()
+    part_size: str | None = None
+    activeness: Literal["All", "Active", "NotActive"] | None = None
+    headers_style: Literal["Name", "Label"] | None = None
+    header_format: Literal["Default", "Consistent"] | None = None
+    header_order: Literal["Default", "Select"] | None = None
+    skip_postprocessing: bool | None = None
+    exploded: bool | None = None
+    filename_template: str | None = None
+    send_hidden: bool | None = None
+    anchor_attribute: str | None = None
+    sliced_by_crosswalks: bool | None = None
+    slice_filter: str | None = None
+    return_votes: bool | None = None
+    start_end_prefix: bool | None = None
+    include_segments: bool | None = None
+    segment_ids: tuple[str, ...] = ()
+    distributed: bool | None = None
+    task_parts_count: int | None = None
+    operational_values_only: bool | None = None
+    include_types: tuple[str, ...] = ()
+    updated_since: datetime | None = None
+    updated_before: datetime | None = None
+    group_by: tuple[GroupBy, ...] = ()
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    output_as_json_array: bool | None = None
+
+
+class JobSpec(Model, frozen=True, kw_only=True):
+    target_ref: TargetRef
+    export: ExportSpec
+    path: str = "{namespace}/{name}"
+    suspend: bool = False
+    cancel: bool = False
+    active_deadline_seconds: int | None = None
+    backoff_limit: int = 2
+    ttl_seconds_after_finished: int | None = None
+    deletion_policy: Literal["Cancel", "Orphan"] = "Cancel"
+
+
+class ServiceSnapshot(Model, frozen=True, kw_only=True):
+    """The service as it was when the attempt was intended."""
+
+    export_service_url: str
+    auth_url: str
+    tenant: str
+    credentials_secret_ref: CredentialsSecretRef
+
+
+class S3Snapshot(Model, frozen=True, kw_only=True):
+    """The destination as it was when the attempt was intended. The external ID is never recorded."""
+
+    bucket: str
+    role_arn: str
+    region: str | None = None
+
+
+class Submission(Model, frozen=True, kw_only=True):
+    """The intent of one attempt, written before the service is called."""
+
+    id: str
+    attempt: int
+    name: str
+    path: str
+    destination: str
+    intended_time: datetime
+    service: ServiceSnapshot
+    s3: S3Snapshot
+    submitted_time: datetime | None = None
+    adopted: bool = False
+
+
+class TaskStatus(Model, frozen=True, kw_only=True):
+    """A task of the service, as last seen."""
+
+    id: str
+    status: str = ""
+    stage: str | None = None
+    processed: int | None = None
+    total: int | None = None
+    error: str | None = None
+
+
+class Progress(Model, frozen=True, kw_only=True):
+    processed: int = 0
+    total: int | None = None
+    percent: int | None = None
+    objects_per_second: int | None = None
+    estimated_completion_time: datetime | None = None
+    summary: str = ""
+
+
+class Output(Model, frozen=True, kw_only=True, omit_defaults=False):
+    bucket: str
+    prefix: str
+    files: int
+    bytes: int
+    objects: int
+
+
+class Failure(Model, frozen=True, kw_only=True):
+    attempt: int
+    reason: str
+    message: str
+    time: datetime
+    destination: str | None = None
+
+
+class JobStatus(Model, frozen=True, kw_only=True):
+    observed_generation: int | None = None
+    phase: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
+    duration: str | None = None
+    queue_position: int | None = None
+    attempts: int | None = None
+    retry_time: datetime | None = None
+    waits: int | None = None
+    submission: Submission | None = None
+    tasks: tuple[TaskStatus, ...] = ()
+    progress: Progress | None = None
+    output: Output | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+class ExportJob(Model, frozen=True, kw_only=True):
+    metadata: ObjectMeta
+    spec: JobSpec
+    status: JobStatus = JobStatus()
+
+    @property
+    def is_finished(self) -> bool:
+        return is_true(self.status.conditions, "Complete") or is_true(self.status.conditions, "Failed")
+
+    @property
+    def is_complete(self) -> bool:
+        return is_true(self.status.conditions, "Complete")
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the operator has suspended it, as against `spec.suspend` that asks for it."""
+        return is_true(self.status.conditions, "Suspended")
+
+    @property
+    def wants_cancel(self) -> bool:
+        return self.spec.cancel or self.metadata.annotations.get(CANCEL_ANNOTATION) == "true"
+
+    @property
+    def holds_finalizer(self) -> bool:
+        return FINALIZER in self.metadata.finalizers
+
+    def condition(self, type_: str) -> Condition | None:
+        return find(self.status.conditions, type_)

@@ -1,0 +1,73 @@
+"""What all kinds share: names of the API, field spelling, object metadata and times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+GROUP = "export.reltio.com"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+TARGETS = "exporttargets"
+JOBS = "exportjobs"
+FINALIZER = f"{GROUP}/running-export"
+CANCEL_ANNOTATION = f"{GROUP}/cancel"
+
+_INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
+
+
+def field_name(attribute: str) -> str:
+    """Spell a Python attribute as the Kubernetes field, e.g. ``role_arn`` as ``roleARN``."""
+    first, *rest = attribute.rstrip("_").split("_")
+    return first + "".join(_INITIALISMS.get(word, word.capitalize()) for word in rest)
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=field_name):
+    """Base of all API values: immutable, camelCase on the wire, unknown fields ignored."""
+
+
+class ObjectMeta(Model, frozen=True, kw_only=True):
+    """The part of an object's metadata that decisions read."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    owner_references: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """Kubernetes times carry no fraction of a second."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def to_wire(value: Model) -> dict[str, Any]:
+    """Encode as plain JSON values, times as RFC 3339 in UTC."""
+    encoded: dict[str, Any] = msgspec.to_builtins(value, str_keys=True)
+    return encoded
+
+
+def merge_diff(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) that turns `old` into `new`; empty when they are equal."""
+    patch: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            if inner := merge_diff(before, value):
+                patch[key] = inner
+        elif key not in old or before != value:
+            patch[key] = value
+    return patch

@@ -1,0 +1,24 @@
+"""What is seen of the service's tasks, in plain values."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    """One task of the Export Service at one moment. Times are epoch milliseconds; None means: not told."""
+
+    id: str
+    status: str
+    name: str | None = None
+    group_id: str | None = None
+    stage_id: int | None = None
+    stage: str | None = None
+    processed: int | None = None
+    total: int | None = None
+    rate: float | None = None
+    eta_seconds: float | None = None
+    created_ms: int | None = None
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    error: str | None = None

@@ -1,0 +1,119 @@
+"""ExportTarget: where exports of one tenant go, and as whom they are written there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from .conditions import Condition, Truth, is_true
+from .meta import Model, ObjectMeta
+
+Algorithm = Literal["AES256", "aws:kms"]
+
+
+class CredentialsSecretRef(Model, frozen=True, kw_only=True):
+    name: str
+    client_id_key: str = "clientID"
+    client_secret_key: str = "clientSecret"  # noqa: S105 - the name of a key, not a secret
+
+
+class SecretKeyRef(Model, frozen=True, kw_only=True):
+    name: str
+    key: str = "externalID"
+
+
+class ReltioService(Model, frozen=True, kw_only=True):
+    tenant: str
+    credentials_secret_ref: CredentialsSecretRef
+    environment: str | None = None
+    export_service_url: str | None = None
+    auth_url: str = "https://auth.reltio.com/oauth/token"
+
+    @property
+    def service_url(self) -> str:
+        """URL of the Export Service, without a trailing slash."""
+        url = self.export_service_url or f"https://{self.environment}.reltio.com/jobs"
+        return url.rstrip("/")
+
+
+class Encryption(Model, frozen=True, kw_only=True):
+    algorithm: Algorithm
+    kms_key_arn: str | None = None
+
+
+class S3Destination(Model, frozen=True, kw_only=True):
+    bucket: str
+    role_arn: str
+    path: str = ""
+    region: str | None = None
+    external_id: str | None = None
+    external_id_secret_ref: SecretKeyRef | None = None
+    server_side_encryption: Encryption | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The path as a key prefix: no leading slash; a trailing one unless empty."""
+        stripped = self.path.strip("/")
+        return f"{stripped}/" if stripped else ""
+
+
+class Verification(Model, frozen=True, kw_only=True):
+    mode: Literal["AssumeRole", "Disabled"] = "AssumeRole"
+    interval: str = "1h"
+
+
+class TargetSpec(Model, frozen=True, kw_only=True):
+    reltio: ReltioService
+    s3: S3Destination
+    verification: Verification = Verification()
+    max_concurrent_jobs: int = 4
+    suspend: bool = False
+
+
+class Check(Model, frozen=True, kw_only=True):
+    """The verdict of one named check."""
+
+    name: str
+    status: Truth
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    last_transition_time: datetime | None = None
+
+
+class TargetStatus(Model, frozen=True, kw_only=True):
+    observed_generation: int | None = None
+    conditions: tuple[Condition, ...] = ()
+    checks: tuple[Check, ...] = ()
+    last_verification_time: datetime | None = None
+    active_jobs: int | None = None
+    pending_jobs: int | None = None
+
+
+class ExportTarget(Model, frozen=True, kw_only=True):
+    metadata: ObjectMeta
+    spec: TargetSpec
+    status: TargetStatus = TargetStatus()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the verdict is Ready, and speaks of the spec as it is now."""
+        ready = next((c for c in self.status.conditions if c.type == "Ready"), None)
+        return (
+            is_true(self.status.conditions, "Ready")
+            and ready is not None
+            and ready.observed_generation == self.metadata.generation
+        )
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as ``1h30m``; the CRD admits nothing else."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    seconds, digits = 0.0, ""
+    for char in text:
+        if char.isdigit():
+            digits += char
+        else:
+            seconds += int(digits) * units[char]
+            digits = ""
+    return seconds

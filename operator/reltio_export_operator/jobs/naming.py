@@ -1,0 +1,71 @@
+"""Names that tie an export at the service to one attempt of one job.
+
+The service has no idempotency key. A directory and a name that no other attempt can carry serve as one: while a
+task is active on the directory a second submission is refused and the refusal names the first task, and the name
+can be searched for in the service's lists.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
+from ..api.meta import whole_seconds
+from ..api.target import ExportTarget
+
+_NAME_LIMIT = 140  # the service's limit for the name of an export
+
+
+def marker(job: ExportJob, attempt: int) -> str:
+    """The value unique to job and attempt."""
+    return f"{job.metadata.uid}-{attempt}"
+
+
+def export_name(job: ExportJob, attempt: int) -> str:
+    """Name of the export at the service: what the user chose, then the marker."""
+    tail = f"-{marker(job, attempt)}"
+    chosen = job.spec.export.name or f"{job.metadata.namespace}.{job.metadata.name}"
+    return chosen[: _NAME_LIMIT - len(tail)] + tail
+
+
+def directory(job: ExportJob, target: ExportTarget, attempt: int, now: datetime) -> str:
+    """Key prefix of the attempt, with a trailing slash and no leading one."""
+    utc = now.astimezone(UTC)
+    chosen = job.spec.path
+    for placeholder, value in {
+        "{namespace}": job.metadata.namespace,
+        "{name}": job.metadata.name,
+        "{type}": job.spec.export.type,
+        "{tenant}": target.spec.reltio.tenant,
+        "{date}": utc.strftime("%Y-%m-%d"),
+        "{time}": utc.strftime("%H%M%S"),
+        "{year}": utc.strftime("%Y"),
+        "{month}": utc.strftime("%m"),
+        "{day}": utc.strftime("%d"),
+    }.items():
+        chosen = chosen.replace(placeholder, value)
+    chosen = chosen.strip("/")
+    middle = f"{chosen}/" if chosen else ""
+    return f"{target.spec.s3.prefix}{middle}{marker(job, attempt)}/"
+
+
+def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
+    """The intent of the next attempt, with the target frozen as it is now."""
+    attempt = (job.status.attempts or 0) + 1
+    path = directory(job, target, attempt, now)
+    reltio, s3 = target.spec.reltio, target.spec.s3
+    return Submission(
+        id=marker(job, attempt),
+        attempt=attempt,
+        name=export_name(job, attempt),
+        path=path,
+        destination=f"s3://{s3.bucket}/{path}",
+        intended_time=whole_seconds(now),
+        service=ServiceSnapshot(
+            export_service_url=reltio.service_url,
+            auth_url=reltio.auth_url,
+            tenant=reltio.tenant,
+            credentials_secret_ref=reltio.credentials_secret_ref,
+        ),
+        s3=S3Snapshot(bucket=s3.bucket, role_arn=s3.role_arn, region=s3.region),
+    )

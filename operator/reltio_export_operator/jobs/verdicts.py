@@ -1,0 +1,109 @@
+"""How a job ends, and how an attempt does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from ..api.job import Failure, Output, Progress
+from ..api.meta import whole_seconds
+from . import tasks
+from .view import Decision, Event, Nothing, Says, View, backoff, status_of
+
+_KEPT_FAILURES = 10
+
+
+def failed(view: View, reason: str, message: str) -> Decision:
+    """The job ends as Failed. It is Stalled too: no controller will mend it by itself."""
+    says = Says(reason, message)
+    return Decision(
+        status_of(view, "Failed", failed=says, stalled=says, **_end(view)),
+        events=(Event("Warning", "Failed", f"{reason}: {message}"),),
+        after=0,
+    )
+
+
+def completed(view: View, output: Output, message: str) -> Decision:
+    """The job ends as Complete: what was promised lies in the bucket."""
+    progress = Progress(
+        processed=output.objects,
+        total=output.objects,
+        percent=100,
+        summary=f"100% ({output.objects}/{output.objects})",
+    )
+    status = status_of(
+        view,
+        "Complete",
+        complete=Says("Delivered", message),
+        output=output,
+        progress=progress,
+        **_end(view),
+    )
+    return Decision(status, events=(Event("Normal", "Completed", message),), after=0)
+
+
+def attempt_failed(view: View, reason: str, message: str) -> Decision:
+    """One attempt is over for certain: another directory is tried after a while, or the job fails."""
+    submission = view.status.submission
+    attempts = view.status.attempts or 1
+    failure = Failure(
+        attempt=attempts,
+        reason=reason,
+        message=message[:2048],
+        time=whole_seconds(view.now),
+        destination=submission.destination if submission else None,
+    )
+    failures = (*view.status.failures, failure)[-_KEPT_FAILURES:]
+    if attempts > view.job.spec.backoff_limit:
+        ended = failed(view, "BackoffLimitExceeded" if attempts > 1 else reason, message)
+        return replace(ended, status=msgspec.structs.replace(ended.status, failures=failures))
+    delay = backoff(view, attempts)
+    retry_time = whole_seconds(view.now + delay)
+    status = status_of(
+        view,
+        "Pending",
+        reconciling=Says(
+            "RetryPending",
+            f"Attempt {attempts} of {view.job.spec.backoff_limit + 1} failed ({reason}: {message}) "
+            f"Next attempt at {retry_time:%Y-%m-%dT%H:%M:%SZ}.",
+        ),
+        failures=failures,
+        retry_time=retry_time,
+        submission=None,
+        tasks=(),
+        progress=None,
+        waits=None,
+    )
+    return Decision(status, Nothing(), after=delay.total_seconds())
+
+
+def tasks_failed(view: View) -> Decision:
+    """All tasks have ended and not all of them completed."""
+    bad = [task for task in view.status.tasks if task.status not in tasks.COMPLETED]
+    told = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
+    reason = "TaskCanceled" if tasks.all_in(bad, tasks.CANCELED) else "TaskFailed"
+    return attempt_failed(
+        view, reason, f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}."
+    )
+
+
+def duration_text(start: datetime, end: datetime) -> str:
+    """Such as ``1h2m3s``."""
+    total = max(0, int((end - start).total_seconds()))
+    hours, minutes, seconds = total // 3600, total // 60 % 60, total % 60
+    parts = [(hours, "h"), (minutes, "m"), (seconds, "s")]
+    return "".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
+
+
+def _end(view: View) -> dict[str, object]:
+    now = whole_seconds(view.now)
+    start = view.status.start_time
+    return {
+        "completion_time": now,
+        "duration": duration_text(start, now) if start else None,
+        "queue_position": None,
+        "retry_time": None,
+        "waits": None,
+    }
