@@ -1,8 +1,8 @@
 """Names that tie an export at the service to one attempt of one job.
 
-The service has no idempotency key. A directory and a name that no other attempt can carry serve as one: while a
-task is active on the directory a second submission is refused and the refusal names the first task, and the name
-can be searched for in the service's lists.
+The service has no idempotency key. A directory and a name that no other attempt can carry serve as one: while
+a task is active on the directory a second submission is refused and the refusal names the first task, and the
+name can be searched for in the service's lists.
 """
 
 from __future__ import annotations

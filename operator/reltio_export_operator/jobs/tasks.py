@@ -1,7 +1,7 @@
 """What the statuses of the service's tasks mean for a job.
 
-Statuses are the service's own words (its task management API). One that is not known here is shown as it is and
-taken for a task that lives: waiting is safe, giving up is not.
+Statuses are the service's own words (its task management API). One that is not known here is shown as it is
+and taken for a task that lives: waiting is safe, giving up is not.
 """
 
 from __future__ import annotations

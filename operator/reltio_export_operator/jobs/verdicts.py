@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from ..api.job import Failure, Output, Progress
+from ..api.job import Failure, JobStatus, Output, Progress
 from ..api.meta import whole_seconds
 from . import tasks
 from .view import Decision, Event, Nothing, Says, View, backoff, status_of
@@ -19,7 +19,7 @@ def failed(view: View, reason: str, message: str) -> Decision:
     """The job ends as Failed. It is Stalled too: no controller will mend it by itself."""
     says = Says(reason, message)
     return Decision(
-        status_of(view, "Failed", failed=says, stalled=says, **_end(view)),
+        _ended(view, status_of(view, "Failed", failed=says, stalled=says)),
         events=(Event("Warning", "Failed", f"{reason}: {message}"),),
         after=0,
     )
@@ -39,9 +39,8 @@ def completed(view: View, output: Output, message: str) -> Decision:
         complete=Says("Delivered", message),
         output=output,
         progress=progress,
-        **_end(view),
     )
-    return Decision(status, events=(Event("Normal", "Completed", message),), after=0)
+    return Decision(_ended(view, status), events=(Event("Normal", "Completed", message),), after=0)
 
 
 def attempt_failed(view: View, reason: str, message: str) -> Decision:
@@ -97,13 +96,13 @@ def duration_text(start: datetime, end: datetime) -> str:
     return "".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
 
 
-def _end(view: View) -> dict[str, object]:
+def _ended(view: View, status: JobStatus) -> JobStatus:
     now = whole_seconds(view.now)
-    start = view.status.start_time
-    return {
-        "completion_time": now,
-        "duration": duration_text(start, now) if start else None,
-        "queue_position": None,
-        "retry_time": None,
-        "waits": None,
-    }
+    return msgspec.structs.replace(
+        status,
+        completion_time=now,
+        duration=duration_text(status.start_time, now) if status.start_time else None,
+        queue_position=None,
+        retry_time=None,
+        waits=None,
+    )

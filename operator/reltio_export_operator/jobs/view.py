@@ -139,8 +139,8 @@ def status_of(
 ) -> JobStatus:
     """The job's status with these conditions and fields.
 
-    Complete and Failed appear only when true, as in batch/v1. Reconciling and Stalled appear only while true, as kstatus
-    reads them. Suspended turns False once the job goes on.
+    Complete and Failed appear only when true, as in batch/v1. Reconciling and Stalled appear only while true,
+    as kstatus reads them. Suspended turns False once the job goes on.
     """
     generation = view.job.metadata.generation
     conditions = Conditions(view.status.conditions, generation=generation, now=view.now)

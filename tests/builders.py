@@ -1,0 +1,102 @@
+"""Short ways to say a job or a target in tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from reltio_export_operator.api.job import ExportJob
+from reltio_export_operator.api.target import ExportTarget
+
+T0 = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
+
+
+def stamp(seconds: float = 0) -> str:
+    return (T0 + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def condition(type_: str, status: str = "True", reason: str = "Because", **more: Any) -> dict[str, Any]:
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": stamp(),
+        "observedGeneration": 1,
+        **more,
+    }
+
+
+def target(*, ready: bool = True, spec: dict[str, Any] | None = None) -> ExportTarget:
+    raw = {
+        "metadata": {"name": "lake", "namespace": "mdm", "uid": "t-1", "generation": 1},
+        "spec": {
+            "reltio": {
+                "environment": "na99-prod",
+                "tenant": "acme01",
+                "credentialsSecretRef": {"name": "reltio-api"},
+            },
+            "s3": {
+                "bucket": "acme-mdm-exports",
+                "path": "/reltio/",
+                "roleARN": "arn:aws:iam::111122223333:role/reltio-exporter",
+            },
+            **(spec or {}),
+        },
+        "status": {"conditions": [condition("Ready", "True" if ready else "False")]},
+    }
+    return msgspec.convert(raw, ExportTarget)
+
+
+def submission(attempt: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"u-1-{attempt}",
+        "attempt": attempt,
+        "name": f"mdm.nightly-u-1-{attempt}",
+        "path": f"reltio/mdm/nightly/u-1-{attempt}/",
+        "destination": f"s3://acme-mdm-exports/reltio/mdm/nightly/u-1-{attempt}/",
+        "intendedTime": stamp(),
+        "service": {
+            "exportServiceURL": "https://na99-prod.reltio.com/jobs",
+            "authURL": "https://auth.reltio.com/oauth/token",
+            "tenant": "acme01",
+            "credentialsSecretRef": {"name": "reltio-api"},
+        },
+        "s3": {"bucket": "acme-mdm-exports", "roleARN": "arn:aws:iam::111122223333:role/reltio-exporter"},
+        **more,
+    }
+
+
+def running(*statuses: str, **more: Any) -> dict[str, Any]:
+    """The status of a job whose tasks were last seen in these statuses."""
+    return {
+        "attempts": 1,
+        "startTime": stamp(),
+        "submission": submission(submittedTime=stamp()),
+        "tasks": [{"id": f"task-{n}", "status": status} for n, status in enumerate(statuses)],
+        **more,
+    }
+
+
+def job(
+    *,
+    spec: dict[str, Any] | None = None,
+    status: dict[str, Any] | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> ExportJob:
+    raw = {
+        "metadata": {
+            "name": "nightly",
+            "namespace": "mdm",
+            "uid": "u-1",
+            "generation": 1,
+            "resourceVersion": "7",
+            "creationTimestamp": stamp(),
+            **(metadata or {}),
+        },
+        "spec": {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}, **(spec or {})},
+        "status": status or {},
+    }
+    return msgspec.convert(raw, ExportJob)

@@ -1,0 +1,259 @@
+"""The life of an export: which step follows from what is known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import T0, condition, job, running, stamp, submission, target
+from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.meta import FINALIZER
+from reltio_export_operator.api.observation import TaskView
+from reltio_export_operator.jobs import tasks
+from reltio_export_operator.jobs.policies import decide
+from reltio_export_operator.jobs.view import Decision, View
+
+DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
+
+
+def view(**more: Any) -> View:
+    given_job = {key: more.pop(key) for key in ("spec", "status", "metadata") if key in more}
+    return View(job=job(**given_job), now=more.pop("now", T0), target=more.pop("target", target()), **more)
+
+
+def told(decision: Decision) -> tuple[str, str]:
+    """The action, and the reason of the condition that a person reads first."""
+    for type_ in ("Complete", "Failed", "Stalled", "Reconciling", "Suspended"):
+        found = find(decision.status.conditions, type_)
+        if found is not None and found.status == "True":
+            return type(decision.action).__name__, found.reason
+    return type(decision.action).__name__, ""
+
+
+@pytest.mark.parametrize(
+    ("case", "action", "reason"),
+    [
+        pytest.param({}, "Begin", "Submitting", id="a new job whose turn it is begins"),
+        pytest.param({"target": None}, "Nothing", "TargetNotFound", id="no target"),
+        pytest.param({"target": target(ready=False)}, "Nothing", "TargetNotReady", id="target not ready"),
+        pytest.param(
+            {"target": target(spec={"suspend": True})}, "Nothing", "TargetSuspended", id="target suspended"
+        ),
+        pytest.param({"ahead": 3}, "Nothing", "Queued", id="others come first"),
+        pytest.param({"spec": {"suspend": True}}, "Nothing", "JobSuspended", id="suspended before the start"),
+        pytest.param({"spec": {"cancel": True}}, "Nothing", "Cancelled", id="cancelled before the start"),
+        pytest.param(
+            {"metadata": {"annotations": {"export.reltio.com/cancel": "true"}}},
+            "Nothing",
+            "Cancelled",
+            id="cancelled by annotation",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission()}},
+            "Search",
+            "",
+            id="an intent without answer is searched for, never sent blindly",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission()}, "target": None},
+            "Search",
+            "",
+            id="an intent is searched for even when the target is gone",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(), "retryTime": stamp(30)}},
+            "Nothing",
+            "",
+            id="a search waits for its time",
+        ),
+        pytest.param({"status": running("PROCESSING")}, "Nothing", "ExportRunning", id="it runs"),
+        pytest.param(
+            {"status": running("SOMETHING_NEW")}, "Nothing", "ExportRunning", id="an unknown status is shown"
+        ),
+        pytest.param({"status": running("PAUSED")}, "Nothing", "PausedAtService", id="paused in the console"),
+        pytest.param(
+            {"status": running("PROCESSING"), "spec": {"suspend": True}},
+            "Control",
+            "JobSuspended",
+            id="suspended while it runs",
+        ),
+        pytest.param(
+            {"status": running("PAUSING"), "spec": {"suspend": True}},
+            "Nothing",
+            "JobSuspended",
+            id="pausing already",
+        ),
+        pytest.param(
+            {"status": running("PAUSED", conditions=[condition("Suspended")])},
+            "Control",
+            "Because",
+            id="resumed",
+        ),
+        pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "", id="all completed"),
+        pytest.param(
+            {"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"
+        ),
+        pytest.param(
+            {"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"
+        ),
+        pytest.param(
+            {"status": running("FAILED", "COMPLETED")}, "Nothing", "RetryPending", id="an attempt failed"
+        ),
+        pytest.param(
+            {"status": running("FAILED"), "spec": {"backoffLimit": 0}},
+            "Nothing",
+            "TaskFailed",
+            id="no retries",
+        ),
+        pytest.param(
+            {"status": running("FAILED", attempts=3)}, "Nothing", "BackoffLimitExceeded", id="no retries left"
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "retryTime": stamp(30)}}, "Nothing", "", id="the backoff runs"
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "retryTime": stamp(-1)}},
+            "Begin",
+            "Submitting",
+            id="the backoff is over",
+        ),
+        pytest.param(
+            {"status": running("PROCESSING"), "spec": {"cancel": True}},
+            "Control",
+            "Cancelled",
+            id="cancelled",
+        ),
+        pytest.param(
+            {"status": running("CANCELED"), "spec": {"cancel": True}},
+            "Nothing",
+            "Cancelled",
+            id="cancel done",
+        ),
+        pytest.param(
+            {"status": running("COMPLETED"), "spec": {"cancel": True}}, "Inspect", "", id="cancelled too late"
+        ),
+        pytest.param(
+            {
+                "status": running("PROCESSING"),
+                "spec": {"activeDeadlineSeconds": 60},
+                "now": T0 + timedelta(61),
+            },
+            "Control",
+            "DeadlineExceeded",
+            id="past its deadline",
+        ),
+        pytest.param(
+            {"status": running("PROCESSING"), "missing": frozenset({"task-0"})},
+            "Inspect",
+            "TaskVanished",
+            id="a task vanished",
+        ),
+        pytest.param({"metadata": DELETED}, "Release", "", id="deleted before the start"),
+        pytest.param(
+            {"metadata": DELETED, "status": running("PROCESSING")}, "Control", "Deleting", id="deleted"
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": running("CANCELED")}, "Release", "", id="deleted and stopped"
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": {"attempts": 1, "submission": submission()}},
+            "Search",
+            "",
+            id="deleted in doubt",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": running("PROCESSING"), "spec": {"deletionPolicy": "Orphan"}},
+            "Release",
+            "",
+            id="deleted as orphan",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": running("PROCESSING"), "now": T0 + timedelta(minutes=3)},
+            "Release",
+            "",
+            id="deletion never waits longer than the bound",
+        ),
+        pytest.param(
+            {
+                "status": running("COMPLETED", conditions=[condition("Complete")]),
+                "metadata": {"finalizers": [FINALIZER]},
+            },
+            "Release",
+            "Because",
+            id="finished: the finalizer goes",
+        ),
+        pytest.param(
+            {
+                "status": running("COMPLETED", conditions=[condition("Complete")], completionTime=stamp()),
+                "spec": {"ttlSecondsAfterFinished": 10},
+                "now": T0 + timedelta(seconds=11),
+            },
+            "Delete",
+            "Because",
+            id="finished: its time to live is over",
+        ),
+    ],
+)
+def test_next_step(case: dict[str, Any], action: str, reason: str) -> None:
+    assert told(decide(view(**case))) == (action, reason)
+
+
+def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
+    status = decide(view(status={"attempts": 1, "retryTime": stamp(-1)})).status
+    assert status.submission is not None
+    assert status.submission.path == "reltio/mdm/nightly/u-1-2/"
+    assert status.submission.name == "mdm.nightly-u-1-2"
+    assert status.attempts == 2
+
+
+def test_progress_alone_is_not_written_until_it_is_due() -> None:
+    seen = {"task-0": TaskView(id="task-0", status="PROCESSING", processed=5, total=10)}
+    status = running("PROCESSING")
+    early = decide(view(status=status, seen=seen, progress_due=False))
+    due = decide(view(status=status, seen=seen, progress_due=True))
+    assert early.status.progress is None
+    assert due.status.progress is not None
+    assert due.status.progress.summary == "50% (5/10)"
+
+
+def test_a_change_of_status_is_written_at_once() -> None:
+    seen = {"task-0": TaskView(id="task-0", status="COMPLETED")}
+    decision = decide(view(status=running("PROCESSING"), seen=seen, progress_due=False))
+    assert [task.status for task in decision.status.tasks] == ["COMPLETED"]
+
+
+words = st.sampled_from(
+    ["SCHEDULED", "PROCESSING", "PAUSED", "CANCELING", "CANCELED", "COMPLETED", "FAILED", "NEWLY_INVENTED"]
+)
+
+
+@given(
+    statuses=st.lists(words, max_size=4),
+    spec=st.fixed_dictionaries(
+        {}, optional={"suspend": st.booleans(), "cancel": st.booleans(), "activeDeadlineSeconds": st.just(60)}
+    ),
+    metadata=st.sampled_from([{}, DELETED]),
+    later=st.integers(0, 300),
+    ready=st.booleans(),
+)
+def test_no_fresh_directory_while_an_attempt_may_live(
+    statuses: list[str], spec: dict[str, Any], metadata: dict[str, Any], later: int, ready: bool
+) -> None:
+    status = running(*statuses)
+    decision = decide(
+        view(
+            status=status,
+            spec=spec,
+            metadata=metadata,
+            now=T0 + timedelta(seconds=later),
+            target=target(ready=ready),
+        )
+    )
+    over = bool(statuses) and not tasks.live(job(status=status).status.tasks)
+    if not over:
+        assert decision.status.submission is not None
+        assert decision.status.submission.path == status["submission"]["path"]
