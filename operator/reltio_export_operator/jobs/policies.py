@@ -1,7 +1,7 @@
 """The life of an export, as the list of rules that decides its next step.
 
-`decide` asks each rule in turn; the first that has an opinion is followed. Rules are pure: the same view gives
-the same decision, whoever asks and however often, so any process may take over at any point.
+`decide` asks each rule in turn; the first that has an opinion is followed. Rules are pure: the same view
+gives the same decision, whoever asks and however often, so any process may take over at any point.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def resume(view: View) -> Decision | None:
     held = tuple(t.id for t in view.status.tasks if t.status in tasks.PAUSED)
     says = Says("Resuming", "The export goes on.")
     if held:
-        # Suspended stays true until the tasks move: a crash in between must not forget to resume them.
+        # Suspended stays true until the tasks move: a crash in between must not forget them.
         return Decision(view.status, Control(submission, "resume", held), after=5)
     start = view.status.start_time or whole_seconds(view.now)
     return Decision(status_of(view, "Running", reconciling=says, start_time=start), after=0)
@@ -223,7 +223,7 @@ def stop_siblings(view: View) -> Decision | None:
 
 
 def look_for_vanished(view: View) -> Decision | None:
-    """The service no longer knows a task: the bucket may tell how it ended; a second export never may."""
+    """The service no longer knows a task: the bucket may tell how it ended. Never a second export."""
     submission = view.status.submission
     gone = [t.id for t in tasks.live(view.status.tasks) if t.id in view.missing]
     if submission is None or not gone:
@@ -283,7 +283,7 @@ def decide(view: View) -> Decision:
 
 
 def _with_sightings(view: View) -> View:
-    """Take over what was seen of the tasks: a change of status at once, mere counters only when progress is due."""
+    """Take over what was seen of the tasks: a change of status at once, mere counters when they are due."""
     before = view.status.tasks
     after = tasks.refreshed(before, view.seen)
     if [task.status for task in before] == [task.status for task in after] and not view.progress_due:
