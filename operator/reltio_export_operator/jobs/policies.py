@@ -229,7 +229,8 @@ def look_for_vanished(view: View) -> Decision | None:
     if submission is None or not gone:
         return None
     text = (
-        f"The service no longer knows task {', '.join(gone)}, and no manifest stands at {submission.destination}. "
+        f"The service no longer knows task {', '.join(gone)}, "
+        f"and no manifest stands at {submission.destination}. "
         "Look for the export in Reltio's console; cancel this job if it does not run there."
     )
     says = Says("TaskVanished", text)
@@ -321,5 +322,5 @@ def _stop(view: View, phase: str, says: Says) -> Decision:
 
 
 def _worth_telling(shown: int, ahead: int) -> bool:
-    """Whether a queue position has moved enough for a person to care: near the head always, else when halved."""
+    """Whether a queue position has moved enough for a person to care: near the head, or halved."""
     return ahead != shown and (ahead <= 10 or ahead <= shown // 2 or ahead > shown)
