@@ -6,11 +6,16 @@ import msgspec
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """One task of the Export Service at one moment. Times are epoch milliseconds; None means: not told."""
+    """One task of the Export Service at one moment.
+
+    Times are epoch milliseconds; None means: not told. `name` is the service's own name for the task and
+    `export_name` the one that the submission asked for; documented examples of the first contain the second.
+    """
 
     id: str
     status: str
     name: str | None = None
+    export_name: str | None = None
     group_id: str | None = None
     stage_id: int | None = None
     stage: str | None = None
@@ -22,3 +27,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int | None = None
     ended_ms: int | None = None
     error: str | None = None
+
+    def carries(self, marker: str) -> bool:
+        """Whether one of the names contains the marker of an attempt."""
+        return any(marker in name for name in (self.name, self.export_name) if name)

@@ -1,0 +1,155 @@
+"""From `spec.export` to the service's own spelling. The one place that knows both.
+
+Names, cases and placement (query, body, header) are those of the Export Service API: query parameters and
+body fields of the export calls, destination parameters as HTTP headers. Enum values go in lower case, except
+where the documentation shows upper case only (activeness, headerFormat, headerOrder).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from ..api.job import ExportSpec, Submission
+from ..api.target import Encryption
+from .model import WireRequest
+
+_ENDPOINTS = {
+    "Entities": "entities",
+    "Relations": "relations",
+    "Activities": "activities",
+    "MergeTree": "entities/_crosswalksTree",
+    "SegmentEntities": "entities/segments",
+}
+_OPTIONS = {
+    "SearchByOV": "searchByOv",
+    "ResolveMergedEntities": "resolveMergedEntities",
+    "ResolveRelationEdgeTypes": "resolveRelationEdgeTypes",
+    "ParallelExecution": "parallelExecution",
+}
+_ACTIVENESS = {"All": "ALL", "Active": "ACTIVE", "NotActive": "NOT_ACTIVE"}
+_LONG_FILTER = 1024  # longer filters travel in the body, which has room
+_SUFFIXES = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
+
+
+def wire_request(
+    export: ExportSpec,
+    submission: Submission,
+    *,
+    external_id: str | None,
+    encryption: Encryption | None,
+) -> WireRequest:
+    """The request that starts this attempt."""
+    return WireRequest(
+        endpoint=_ENDPOINTS[export.type],
+        query=_query(export, submission.name),
+        headers=_headers(submission, external_id, encryption),
+        body=_body(export) or None,
+    )
+
+
+def _query(export: ExportSpec, name: str) -> Mapping[str, str]:
+    values: dict[str, object] = {
+        "name": name,
+        "email": ",".join(export.notification_emails) or None,
+        "fileFormat": _lower(export.file_format),
+        "dateFormat": _lower(export.date_format),
+        "filter": export.filter if not _is_long(export.filter) else None,
+        "select": ",".join(export.select) or None,
+        "options": ",".join(_OPTIONS[option] for option in export.options) or None,
+        "partSize": f"{quantity_bytes(export.part_size)}b" if export.part_size else None,
+        "activeness": _ACTIVENESS[export.activeness] if export.activeness else None,
+        "headersStyle": _lower(export.headers_style),
+        "skipPostprocessing": export.skip_postprocessing,
+        "exploded": export.exploded,
+        "filenameTemplate": export.filename_template,
+        "sendHidden": export.send_hidden,
+        "anchorAttribute": export.anchor_attribute,
+        "slicedByCrosswalks": export.sliced_by_crosswalks,
+        "returnVotes": export.return_votes,
+        "sePrefix": export.start_end_prefix,
+        "exportSegments": export.include_segments,
+        "distributed": export.distributed,
+        "taskPartsCount": export.task_parts_count,
+    }
+    return {key: _text(value) for key, value in values.items() if value is not None}
+
+
+def _body(export: ExportSpec) -> Mapping[str, Any]:
+    window = {"since": _millis(export.updated_since), "to": _millis(export.updated_before)}
+    values: dict[str, Any] = {
+        "ovOnly": export.operational_values_only,
+        "includeType": list(export.include_types) or None,
+        "updateTimeFilter": {key: value for key, value in window.items() if value is not None} or None,
+        "groupBy": [
+            {
+                "attribute": group.attribute,
+                "anchorAttributes": list(group.anchor_attributes),
+                **({"maxNumberOfUniqueValues": group.max_unique_values} if group.max_unique_values else {}),
+            }
+            for group in export.group_by
+        ]
+        or None,
+        "headerFormat": export.header_format.upper() if export.header_format else None,
+        "headerOrder": export.header_order.upper() if export.header_order else None,
+        "filter": export.filter if _is_long(export.filter) else None,
+        "sliceFilter": export.slice_filter,
+        "startDate": _text_millis(export.start_time),
+        "endDate": _text_millis(export.end_time),
+        "outputAsJsonArray": export.output_as_json_array,
+        "segmentIds": list(export.segment_ids) or None,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _headers(submission: Submission, external_id: str | None, encryption: Encryption | None) -> Mapping[str, str]:
+    values = {
+        "s3Bucket": submission.s3.bucket,
+        "s3Path": submission.path.rstrip("/"),
+        "s3Region": submission.s3.region,
+        "roleArn": submission.s3.role_arn,
+        "externalId": external_id,
+        "s3Sse": encryption.algorithm if encryption else None,
+        "s3SseKmsKey": encryption.kms_key_arn if encryption else None,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def quantity_bytes(quantity: str) -> int:
+    """Bytes of a Kubernetes quantity such as ``500Mi`` or ``1.5G``."""
+    digits = quantity.rstrip("kMGTi")
+    return int(Decimal(digits) * _SUFFIXES[quantity[len(digits) :]])
+
+
+def _is_long(text: str | None) -> bool:
+    return text is not None and len(text) > _LONG_FILTER
+
+
+def _lower(value: str | None) -> str | None:
+    return value.lower() if value else None
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _millis(moment: datetime | None) -> int | None:
+    return round(moment.astimezone(UTC).timestamp() * 1000) if moment else None
+
+
+def _text_millis(moment: datetime | None) -> str | None:
+    millis = _millis(moment)
+    return str(millis) if millis is not None else None

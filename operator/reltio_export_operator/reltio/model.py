@@ -1,0 +1,98 @@
+"""What goes to the Export Service and what comes back, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..api.observation import TaskView
+
+_MASKED = {"externalid": "***"}
+_TEXT_LIMIT = 1024
+_LONGEST_ETA = 366 * 24 * 3600.0  # seconds; an estimate beyond a year tells nothing
+
+
+@dataclass(frozen=True)
+class WireRequest:
+    """One submission: endpoint below ``/export/{tenant}/``, query, destination headers and JSON body."""
+
+    endpoint: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        shown = {key: _MASKED.get(key.lower(), value) for key, value in self.headers.items()}
+        return f"WireRequest({self.endpoint!r}, query={dict(self.query)}, headers={shown}, body={self.body})"
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The service's answer to a submission."""
+
+    task_ids: tuple[str, ...]
+    group_id: str | None = None
+    version: str | None = None
+
+
+def parse_task(raw: Mapping[str, Any]) -> TaskView:
+    """Read a task as the service shows it. Keys may be missing, unknown or of an odd type: only `id` is needed.
+
+    Raises KeyError when there is no id.
+    """
+    state = _mapping(raw.get("currentState"))
+    overall = _mapping(state.get("globalStatus"))
+    processed = _first(overall, "entitiesNumber", "relationsNumber")
+    total = _first(overall, "entitiesTotal", "relationsTotal")
+    return TaskView(
+        id=str(raw["id"]),
+        status=str(raw.get("status") or ""),
+        name=_text(raw.get("name")),
+        export_name=_text(_mapping(raw.get("parameters")).get("exportName")),
+        group_id=_text(raw.get("groupId")),
+        stage_id=_whole(state.get("statusId")),
+        stage=_text(state.get("status")),
+        processed=processed if processed is not None else _whole(state.get("numberOfProcessedObjects")),
+        total=total or None,
+        rate=_number(overall.get("overallThroughput")) or _number(overall.get("lastFiveMinThroughput")),
+        eta_seconds=_eta(state) or _eta(overall) or _eta(raw),
+        created_ms=_whole(raw.get("createdTime")),
+        started_ms=_whole(raw.get("startTime")),
+        ended_ms=_whole(raw.get("endTime")),
+        error=_text(raw.get("error")) or _text(raw.get("internalErrorDetails")),
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _eta(source: Mapping[str, Any]) -> float | None:
+    millis = _number(source.get("etaMillis"))
+    return min(millis / 1000, _LONGEST_ETA) if millis else None
+
+
+def _first(source: Mapping[str, Any], *names: str) -> int | None:
+    return next((found for name in names if (found := _whole(source.get(name))) is not None), None)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < 2**63 else None  # nothing that the service counts is negative
+
+
+def _whole(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None else None
+
+
+def _text(value: object) -> str | None:
+    if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
+        return None
+    return str(value)[:_TEXT_LIMIT] or None
