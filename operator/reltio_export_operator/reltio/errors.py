@@ -87,7 +87,7 @@ class InvalidParameter(BadRequest):
         found = _PARAMETER.search(message)
         self.parameter = found.group(1) if found else None
         if self.parameter and self.parameter.lower().startswith(_DESTINATION):
-            self.remedy = "Correct spec.s3 of the ExportTarget, then create a new ExportJob."
+            self.remedy = "Correct spec.s3 of the ExportTarget or spec.path in a new ExportJob."
         super().__init__(message, **more)
 
 
