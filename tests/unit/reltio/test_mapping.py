@@ -1,0 +1,152 @@
+"""Every field of ExportSpec reaches the service in its place and spelling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from builders import submission
+from reltio_export_operator.api.job import ExportSpec, Submission
+from reltio_export_operator.api.target import Encryption
+from reltio_export_operator.reltio.mapping import quantity_bytes, wire_request
+from reltio_export_operator.reltio.model import WireRequest
+
+SUBMISSION = msgspec.convert(submission(), Submission)
+LONG = "x" * 1025
+
+# Attribute, value as in the custom resource, where it goes ("query" or "body"), and what goes there.
+FIELDS: list[tuple[str, Any, str, dict[str, Any]]] = [
+    ("notification_emails", ["a@example.com", "b@example.com"], "query", {"email": "a@example.com,b@example.com"}),
+    ("file_format", "CSV", "query", {"fileFormat": "csv"}),
+    ("date_format", "Readable", "query", {"dateFormat": "readable"}),
+    ("filter", "equals(type,'HCP')", "query", {"filter": "equals(type,'HCP')"}),
+    ("filter", LONG, "body", {"filter": LONG}),
+    ("select", ["id", "attributes.Name"], "query", {"select": "id,attributes.Name"}),
+    (
+        "options",
+        ["SearchByOV", "ResolveMergedEntities", "ResolveRelationEdgeTypes", "ParallelExecution"],
+        "query",
+        {"options": "searchByOv,resolveMergedEntities,resolveRelationEdgeTypes,parallelExecution"},
+    ),
+    ("part_size", "500M", "query", {"partSize": "500000000b"}),
+    ("activeness", "NotActive", "query", {"activeness": "NOT_ACTIVE"}),
+    ("headers_style", "Label", "query", {"headersStyle": "label"}),
+    ("header_format", "Consistent", "body", {"headerFormat": "CONSISTENT"}),
+    ("header_order", "Select", "body", {"headerOrder": "SELECT"}),
+    ("skip_postprocessing", True, "query", {"skipPostprocessing": "true"}),
+    ("exploded", False, "query", {"exploded": "false"}),
+    ("filename_template", "hcp-{{n}}", "query", {"filenameTemplate": "hcp-{{n}}"}),
+    ("send_hidden", False, "query", {"sendHidden": "false"}),
+    ("anchor_attribute", "attributes.UUID", "query", {"anchorAttribute": "attributes.UUID"}),
+    ("sliced_by_crosswalks", True, "query", {"slicedByCrosswalks": "true"}),
+    ("slice_filter", "equals(sourceSystems,'A')", "body", {"sliceFilter": "equals(sourceSystems,'A')"}),
+    ("return_votes", True, "query", {"returnVotes": "true"}),
+    ("start_end_prefix", True, "query", {"sePrefix": "true"}),
+    ("include_segments", True, "query", {"exportSegments": "true"}),
+    ("segment_ids", ["s1", "s2"], "body", {"segmentIds": ["s1", "s2"]}),
+    ("distributed", True, "query", {"distributed": "true"}),
+    ("task_parts_count", 4, "query", {"taskPartsCount": "4"}),
+    ("operational_values_only", False, "body", {"ovOnly": False}),
+    ("include_types", ["configuration/entityTypes/HCP"], "body", {"includeType": ["configuration/entityTypes/HCP"]}),
+    ("updated_since", "2030-01-15T00:00:00Z", "body", {"updateTimeFilter": {"since": 1894665600000}}),
+    ("updated_before", "2030-01-15T01:00:00+01:00", "body", {"updateTimeFilter": {"to": 1894665600000}}),
+    (
+        "group_by",
+        [{"attribute": "A", "anchorAttributes": ["x"], "maxUniqueValues": 9}],
+        "body",
+        {"groupBy": [{"attribute": "A", "anchorAttributes": ["x"], "maxNumberOfUniqueValues": 9}]},
+    ),
+    ("start_time", "2030-01-15T00:00:00Z", "body", {"startDate": "1894665600000"}),
+    ("end_time", "2030-01-15T00:00:00.5Z", "body", {"endDate": "1894665600500"}),
+    ("output_as_json_array", True, "body", {"outputAsJsonArray": True}),
+]
+WIRE_NAMES = {field.name: field.encode_name for field in msgspec.structs.fields(ExportSpec)}
+
+
+def request_for(
+    spec: dict[str, Any], external_id: str | None = None, encryption: Encryption | None = None
+) -> WireRequest:
+    export = msgspec.convert({"type": "Entities", **spec}, ExportSpec)
+    return wire_request(export, SUBMISSION, external_id=external_id, encryption=encryption)
+
+
+@pytest.mark.parametrize(("attribute", "value", "place", "expected"), FIELDS)
+def test_a_field_goes_to_its_place_and_nowhere_else(
+    attribute: str, value: Any, place: str, expected: dict[str, Any]
+) -> None:
+    request = request_for({WIRE_NAMES[attribute]: value})
+    name = {"name": SUBMISSION.name}
+    assert request.query == (name | expected if place == "query" else name)
+    assert request.body == (expected if place == "body" else None)
+
+
+def test_the_table_covers_every_field() -> None:
+    assert {row[0] for row in FIELDS} | {"type", "name"} == set(WIRE_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("type_", "endpoint"),
+    [
+        ("Entities", "entities"),
+        ("Relations", "relations"),
+        ("Activities", "activities"),
+        ("MergeTree", "entities/_crosswalksTree"),
+        ("SegmentEntities", "entities/segments"),
+    ],
+)
+def test_the_type_chooses_the_endpoint(type_: str, endpoint: str) -> None:
+    assert request_for({"type": type_}).endpoint == endpoint
+
+
+def test_the_name_is_the_attempts_and_not_the_users() -> None:
+    assert request_for({"name": "mine"}).query == {"name": SUBMISSION.name}
+
+
+def test_both_bounds_of_the_update_time_share_one_filter() -> None:
+    request = request_for({"updatedSince": "2030-01-15T00:00:00Z", "updatedBefore": "2030-01-16T00:00:00Z"})
+    assert request.body == {"updateTimeFilter": {"since": 1894665600000, "to": 1894752000000}}
+
+
+@pytest.mark.parametrize(
+    ("external_id", "encryption", "more"),
+    [
+        (None, None, {}),
+        ("ext-1", None, {"externalId": "ext-1"}),
+        (None, {"algorithm": "AES256"}, {"s3Sse": "AES256"}),
+        (
+            None,
+            {"algorithm": "aws:kms", "kmsKeyARN": "arn:aws:kms:us-east-1:111122223333:key/k"},
+            {"s3Sse": "aws:kms", "s3SseKmsKey": "arn:aws:kms:us-east-1:111122223333:key/k"},
+        ),
+    ],
+)
+def test_the_destination_travels_in_headers(
+    external_id: str | None, encryption: dict[str, str] | None, more: dict[str, str]
+) -> None:
+    sealed = msgspec.convert(encryption, Encryption) if encryption else None
+    assert request_for({}, external_id, sealed).headers == {
+        "s3Bucket": "acme-mdm-exports",
+        "s3Path": "reltio/mdm/nightly/u-1-1",
+        "roleArn": "arn:aws:iam::111122223333:role/reltio-exporter",
+        **more,
+    }
+
+
+def test_the_region_is_told_when_it_is_known() -> None:
+    located = msgspec.structs.replace(SUBMISSION, s3=msgspec.structs.replace(SUBMISSION.s3, region="eu-west-1"))
+    export = ExportSpec(type="Entities")
+    assert wire_request(export, located, external_id=None, encryption=None).headers["s3Region"] == "eu-west-1"
+
+
+def test_a_request_does_not_show_its_external_id() -> None:
+    assert "ext-secret" not in repr(request_for({}, "ext-secret"))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"),
+    [("100", 100), ("2k", 2000), ("1.5G", 1_500_000_000), ("100Mi", 104_857_600), ("1Ti", 2**40)],
+)
+def test_quantities_are_counted_in_bytes(quantity: str, expected: int) -> None:
+    assert quantity_bytes(quantity) == expected
