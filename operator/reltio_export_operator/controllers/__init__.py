@@ -1,0 +1,1 @@
+"""The decisions carried out: read what is, decide, act, write it down."""

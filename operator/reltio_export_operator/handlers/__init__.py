@@ -1,0 +1,1 @@
+"""kopf wiring: which event wakes what. No decisions."""

@@ -74,9 +74,7 @@ def refused(view: View, refusal: Refusal) -> Decision:
         return failed(view, refusal.reason, refusal.message)
     if refusal.ambiguous:
         retry = whole_seconds(view.now + timedelta(seconds=view.limits.settle))
-        says = Says(
-            "AnswerLost", f"The answer to the submission was lost ({refusal.message}); the service is asked."
-        )
+        says = Says("AnswerLost", f"The answer to the submission was lost ({refusal.message}); the service is asked.")
         status = status_of(view, "Submitting", reconciling=says, retry_time=retry)
         return Decision(status, after=view.limits.settle)
     return wait(view, "Pending", refusal)
@@ -97,9 +95,7 @@ def found(view: View, findings: Findings) -> Decision:
     if age < view.limits.settle and view.status.retry_time is None:
         left = view.limits.settle - age
         retry = whole_seconds(view.now + timedelta(seconds=left))
-        says = Says(
-            "AnswerUnknown", "Whether the service has the export is not known yet; it is asked again."
-        )
+        says = Says("AnswerUnknown", "Whether the service has the export is not known yet; it is asked again.")
         return Decision(status_of(view, "Submitting", reconciling=says, retry_time=retry), after=left)
     again = msgspec.structs.replace(submission, intended_time=whole_seconds(view.now))
     says = Says("Submitting", f"Attempt {submission.attempt} is submitted again, to the same directory.")
@@ -115,9 +111,7 @@ def inspected(view: View, delivery: Delivery) -> Decision:
         return Decision(view.status, after=60)
     differences = differences_of(delivery)
     if differences:
-        shown = "; ".join(differences[:10]) + (
-            f"; and {len(differences) - 10} more" if len(differences) > 10 else ""
-        )
+        shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
         return failed(view, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
     manifest: Any = delivery.manifest
     names = manifest["files"]

@@ -32,8 +32,6 @@ def ahead_of(uid: str, entries: Iterable[Entry], places: int) -> int:
     mine = next((entry for entry in listed if entry.uid == uid), None)
     if mine is None:
         return 0
-    waiting_before = sum(
-        1 for entry in listed if not entry.active and entry.eligible and entry.order < mine.order
-    )
+    waiting_before = sum(1 for entry in listed if not entry.active and entry.eligible and entry.order < mine.order)
     free = places - active_jobs(listed)
     return max(0, waiting_before + 1 - free)

@@ -34,9 +34,7 @@ def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
 
 def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, TaskView]) -> tuple[TaskStatus, ...]:
     """The tasks with what was seen of them now; those not seen stay as they were, ended ones for good."""
-    return tuple(
-        _from_view(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks
-    )
+    return tuple(_from_view(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
 
 
 def _from_view(view: TaskView) -> TaskStatus:

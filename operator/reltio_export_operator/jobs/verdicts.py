@@ -83,9 +83,7 @@ def tasks_failed(view: View) -> Decision:
     bad = [task for task in view.status.tasks if task.status not in tasks.COMPLETED]
     told = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
     reason = "TaskCanceled" if tasks.all_in(bad, tasks.CANCELED) else "TaskFailed"
-    return attempt_failed(
-        view, reason, f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}."
-    )
+    return attempt_failed(view, reason, f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}.")
 
 
 def duration_text(start: datetime, end: datetime) -> str:

@@ -1,0 +1,1 @@
+"""The embedded default: everything the operator talks to, on loopback, in one command."""

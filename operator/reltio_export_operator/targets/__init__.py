@@ -1,0 +1,1 @@
+"""When a target is Ready, as pure decisions."""

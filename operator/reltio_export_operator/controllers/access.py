@@ -1,0 +1,71 @@
+"""Ways to Reltio and to AWS for a given target or attempt, shared wherever they are the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from ..api.job import ServiceSnapshot
+from ..api.target import CredentialsSecretRef, ExportTarget
+from ..reltio.auth import TokenSource
+from ..reltio.client import ReltioClient
+from .kube import KubeClient
+
+_SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
+
+
+class Access:
+    """Reltio clients by service, tenant and client credentials; Secrets are read with `get`, and rarely."""
+
+    def __init__(
+        self, kube: KubeClient, http: httpx.AsyncClient, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube = kube
+        self._http = http
+        self._clock = clock
+        self._secrets: dict[tuple[str, CredentialsSecretRef], tuple[float, tuple[str, ...]]] = {}
+        self._tokens: dict[tuple[str, str, str], TokenSource] = {}
+        self._clients: dict[tuple[str, str, str, str, str], ReltioClient] = {}
+
+    async def reltio(self, namespace: str, service: ServiceSnapshot, *, fresh: bool = False) -> ReltioClient:
+        """The client for this service and tenant. `fresh` reads the Secret anew. Raises SecretError."""
+        client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh)
+        token_key = (service.auth_url, client_id, secret)
+        if token_key not in self._tokens:
+            self._tokens[token_key] = TokenSource(service.auth_url, client_id, secret, http=self._http)
+        key = (service.export_service_url, service.tenant, *token_key)
+        if key not in self._clients:
+            self._clients[key] = ReltioClient(
+                service.export_service_url, service.tenant, self._tokens[token_key], http=self._http
+            )
+        return self._clients[key]
+
+    async def external_id(self, target: ExportTarget) -> str | None:
+        """The external ID as it is now: the role's trust policy decides at the time of use."""
+        s3 = target.spec.s3
+        if s3.external_id_secret_ref is None:
+            return s3.external_id
+        ref = s3.external_id_secret_ref
+        (value,) = await self._kube.secret_values(target.metadata.namespace, ref.name, (ref.key,))
+        return value
+
+    async def _credentials(self, namespace: str, ref: CredentialsSecretRef, fresh: bool) -> tuple[str, str]:
+        key = (namespace, ref)
+        read_at, values = self._secrets.get(key, (0.0, ()))
+        if fresh or not values or self._clock() - read_at > _SECRET_AGE:
+            values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
+            self._secrets[key] = (self._clock(), values)
+        return values[0], values[1]
+
+
+def snapshot(target: ExportTarget) -> ServiceSnapshot:
+    """The service of a target as it is now."""
+    reltio = target.spec.reltio
+    return ServiceSnapshot(
+        export_service_url=reltio.service_url,
+        auth_url=reltio.auth_url,
+        tenant=reltio.tenant,
+        credentials_secret_ref=reltio.credentials_secret_ref,
+    )

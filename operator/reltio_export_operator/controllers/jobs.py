@@ -1,0 +1,246 @@
+"""ExportJobs: reads one, asks the rules, does what they say and writes it down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from ..api.job import ExportJob
+from ..api.meta import FINALIZER, JOBS, TARGETS, merge_diff, to_wire
+from ..api.target import ExportTarget
+from ..jobs import outcomes, tasks
+from ..jobs.outcomes import Delivery, Findings, Refusal
+from ..jobs.policies import decide
+from ..jobs.view import Begin, Control, Decision, Delete, Inspect, Limits, Release, Search, Submit, View
+from .kube import ConflictError, KubeClient, Raw
+from .poller import TenantPollers
+from .registry import Key, Registry
+
+_log = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """A call outside did not do what was asked."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Outside(Protocol):
+    """What the controller does outside of the cluster. Every method raises RefusedError."""
+
+    async def submit(self, job: ExportJob) -> tuple[str, ...]: ...
+
+    async def search(self, job: ExportJob) -> Findings: ...
+
+    async def control(self, job: ExportJob, action: Control) -> None: ...
+
+    async def inspect(self, job: ExportJob) -> Delivery: ...
+
+
+class JobController:
+    """Takes one job one step further at a time.
+
+    Every decision is made from a fresh read and every write tests the version that was read, so a rival or an
+    earlier self of this process makes a write fail, never an export start twice.
+    """
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        outside: Outside,
+        registry: Registry,
+        pollers: TenantPollers,
+        *,
+        limits: Limits,
+        progress_interval: float,
+        now: Callable[[], datetime],
+        wake: Callable[[Key], None],
+        wake_target: Callable[[Key], None],
+        may_act: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._kube = kube
+        self._outside = outside
+        self._registry = registry
+        self._pollers = pollers
+        self._limits = limits
+        self._progress_interval = progress_interval
+        self._now = now
+        self._wake = wake
+        self._wake_target = wake_target
+        self._may_act = may_act
+        self._progress_written: dict[Key, datetime] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Take the job one step further. Returns the seconds until it must be looked at again."""
+        raw = await self._kube.get(JOBS, *key)
+        if raw is None:
+            self._forget(key)
+            return None
+        try:
+            return await self._advance(raw)
+        except ConflictError:
+            return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
+
+    async def _advance(self, raw: Raw) -> float | None:
+        job = msgspec.convert(raw, ExportJob)
+        before = self._registry.counts(self._target_key(job))
+        self._registry.put_job(job)
+        decision = decide(await self._view(job))
+        action = decision.action
+        if isinstance(action, Begin):
+            decision, raw = await self._begin(job, raw, decision)
+        elif isinstance(action, Search):
+            decision, raw = await self._search(raw, job, decision)
+        elif isinstance(action, Inspect):
+            decision = await self._inspect(job, decision)
+        elif isinstance(action, Delete):
+            await self._kube.delete(JOBS, raw)
+            return None
+        written = await self._write(raw, msgspec.convert(raw, ExportJob), decision)
+        if isinstance(action, Control) and action.task_ids:
+            await self._control(msgspec.convert(written, ExportJob), action)
+        if isinstance(action, Release):
+            await self._release(written)
+        self._tell_others(job, before)
+        return decision.after
+
+    async def _view(self, job: ExportJob) -> View:
+        submission = job.status.submission
+        view = View(
+            job=job,
+            now=self._now(),
+            target=await self._target(job),
+            ahead=self._registry.ahead(job) if submission is None else 0,
+            limits=self._limits,
+            progress_due=self._progress_due(job.metadata.key),
+        )
+        if job.is_finished or submission is None or not tasks.live(job.status.tasks):
+            self._pollers.forget(job.metadata.key)
+            return view
+        ids = frozenset(task.id for task in job.status.tasks)
+        try:
+            watch = await self._pollers.follow(job.metadata.key, submission.service, ids)
+        except Exception as error:
+            _log.warning("Cannot follow %s/%s: %s", *job.metadata.key, error)
+            return view
+        return replace(view, seen=dict(watch.seen), missing=watch.missing)
+
+    async def _target(self, job: ExportJob) -> ExportTarget | None:
+        """The target as last seen; asked for when it was not seen yet, as it may be right after a start."""
+        key = self._target_key(job)
+        if self._registry.target(key) is None and (raw := await self._kube.get(TARGETS, *key)) is not None:
+            self._registry.put_target(msgspec.convert(raw, ExportTarget))
+        return self._registry.target(key)
+
+    async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
+        self._registry.reserve(job)
+        try:
+            raw = await self._hold(raw)
+            raw = await self._write(raw, job, decision)
+        except Exception:
+            self._registry.give_back(job)
+            raise
+        return await self._submit(raw), raw
+
+    async def _hold(self, raw: Raw) -> Raw:
+        """Put the finalizer on: from now on there is something outside to undo."""
+        finalizers = raw["metadata"].get("finalizers", [])
+        if FINALIZER in finalizers:
+            return raw
+        held = await self._kube.set_finalizers(JOBS, raw, [*finalizers, FINALIZER])
+        if held is None:
+            raise ConflictError(raw["metadata"]["name"])
+        return held
+
+    async def _release(self, raw: Raw) -> None:
+        finalizers = raw["metadata"].get("finalizers", [])
+        if FINALIZER in finalizers:
+            await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
+
+    async def _submit(self, raw: Raw) -> Decision:
+        """Call the service for an intent that is on record. The caller has just written it."""
+        job = msgspec.convert(raw, ExportJob)
+        view = await self._view(job)
+        if not self._may_act():
+            return Decision(view.status, after=1)
+        try:
+            task_ids = await self._outside.submit(job)
+        except RefusedError as error:
+            return outcomes.refused(replace(view, now=self._now()), error.refusal)
+        return outcomes.accepted(replace(view, now=self._now()), task_ids)
+
+    async def _search(self, raw: Raw, job: ExportJob, decision: Decision) -> tuple[Decision, Raw]:
+        view = replace(await self._view(job), now=self._now())
+        try:
+            answer = outcomes.found(view, await self._outside.search(job))
+        except RefusedError as error:
+            return outcomes.wait(view, "Submitting", error.refusal), raw
+        if isinstance(answer.action, Submit):
+            raw = await self._write(raw, job, answer)
+            return await self._submit(raw), raw
+        if isinstance(answer.action, Inspect):
+            return await self._inspect(job, decision), raw
+        return answer, raw
+
+    async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
+        judged = msgspec.structs.replace(job, status=decision.status)
+        view = replace(await self._view(job), job=judged, now=self._now())
+        try:
+            delivery = await self._outside.inspect(judged)
+        except RefusedError as error:
+            return outcomes.unreadable(view, error.refusal)
+        return outcomes.inspected(view, delivery)
+
+    async def _control(self, job: ExportJob, action: Control) -> None:
+        try:
+            await self._outside.control(job, action)
+        except RefusedError as error:
+            _log.warning("Cannot %s tasks of %s/%s: %s", action.verb, *job.metadata.key, error)
+
+    async def _write(self, raw: Raw, job: ExportJob, decision: Decision) -> Raw:
+        """Write what changed in the status, then post the events. Raises ConflictError."""
+        change: dict[str, Any] = merge_diff(to_wire(job.status), to_wire(decision.status))
+        if change:
+            patched = await self._kube.patch_status(JOBS, raw, change)
+            if patched is None:
+                raise ConflictError(job.metadata.name)
+            raw = patched
+            if "progress" in change or "tasks" in change:
+                self._progress_written[job.metadata.key] = self._now()
+            self._registry.put_job(msgspec.convert(raw, ExportJob))
+        for event in decision.events:
+            try:
+                await self._kube.post_event("ExportJob", raw, event.type, event.reason, event.message, self._now())
+            except Exception as error:
+                _log.warning("Cannot post event %s: %s", event.reason, error)
+        return raw
+
+    def _progress_due(self, key: Key) -> bool:
+        written = self._progress_written.get(key)
+        return written is None or (self._now() - written).total_seconds() >= self._progress_interval
+
+    def _tell_others(self, job: ExportJob, before: tuple[int, int]) -> None:
+        """A place has become free: the next in line may begin. The target shows its counts."""
+        target_key = self._target_key(job)
+        after = self._registry.counts(target_key)
+        if after == before:
+            return
+        self._wake_target(target_key)
+        for key in self._registry.next_in_line(target_key, 10):
+            self._wake(key)
+
+    def _forget(self, key: Key) -> None:
+        self._registry.drop_job(key)
+        self._pollers.forget(key)
+        self._progress_written.pop(key, None)
+
+    @staticmethod
+    def _target_key(job: ExportJob) -> Key:
+        return job.metadata.namespace, job.spec.target_ref.name

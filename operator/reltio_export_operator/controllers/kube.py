@@ -1,0 +1,141 @@
+"""The few calls to the API server that kopf's own patching is not the right tool for."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Any
+
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+from ..api.meta import API_VERSION, GROUP, VERSION
+
+_MERGE = "application/merge-patch+json"
+_TIMEOUT = 30
+_COMPONENT = "reltio-export-operator"
+
+Raw = dict[str, Any]
+
+
+class ConflictError(Exception):
+    """The object changed since it was read: decide again from a fresh read."""
+
+
+class SecretError(Exception):
+    """A Secret or one of its keys is not there. The text names both, never a value."""
+
+
+class KubeClient:
+    """Reads and writes objects of our kinds as raw dictionaries. Writes test the version that was read."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._objects = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+
+    async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
+        """The object, or None when there is none."""
+        try:
+            found: Raw = await self._objects.get_namespaced_custom_object(
+                GROUP, VERSION, namespace, plural, name, _request_timeout=_TIMEOUT
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
+        """Merge `change` into the status of the object as it was read. None when the object is gone.
+
+        Raises ConflictError when the object has changed since.
+        """
+        return await self._patch(self._objects.patch_namespaced_custom_object_status, plural, raw, {"status": change})
+
+    async def set_finalizers(self, plural: str, raw: Raw, finalizers: list[str]) -> Raw | None:
+        """Replace the finalizers of the object as it was read. Raises ConflictError, as above."""
+        change = {"metadata": {"finalizers": finalizers}}
+        return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
+
+    async def _patch(self, call: Any, plural: str, raw: Raw, change: Raw) -> Raw | None:
+        meta = raw["metadata"]
+        version = {"resourceVersion": meta["resourceVersion"], "uid": meta["uid"]}
+        body = {**change, "metadata": {**change.get("metadata", {}), **version}}
+        try:
+            patched: Raw = await call(
+                GROUP,
+                VERSION,
+                meta["namespace"],
+                plural,
+                meta["name"],
+                body,
+                _content_type=_MERGE,
+                _request_timeout=_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            if error.status == 409:
+                raise ConflictError(meta["name"]) from None
+            raise
+        return patched
+
+    async def delete(self, plural: str, raw: Raw) -> None:
+        """Delete exactly this object: not one that was created since under its name, nor a changed one."""
+        meta = raw["metadata"]
+        exactly = client.V1Preconditions(uid=meta["uid"], resource_version=meta["resourceVersion"])
+        try:
+            await self._objects.delete_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                meta["namespace"],
+                plural,
+                meta["name"],
+                body=client.V1DeleteOptions(preconditions=exactly),
+                _request_timeout=_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status == 409:
+                raise ConflictError(meta["name"]) from None
+            if error.status != 404:
+                raise
+
+    async def secret_values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The values under these keys. Raises SecretError when the Secret or a key is missing."""
+        try:
+            secret = await self._core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT)
+        except ApiException as error:
+            if error.status == 404:
+                raise SecretError(f"Secret {name} does not exist in namespace {namespace}.") from None
+            if error.status == 403:
+                raise SecretError(f"The operator may not read Secret {name} in namespace {namespace}.") from None
+            raise
+        data = secret.data or {}
+        missing = [key for key in keys if not data.get(key)]
+        if missing:
+            raise SecretError(f"Secret {name} has no key {' and no key '.join(missing)}.")
+        return tuple(base64.b64decode(data[key]).decode().strip() for key in keys)
+
+    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
+        """Post a Kubernetes Event about the object."""
+        meta = raw["metadata"]
+        body = client.CoreV1Event(
+            metadata=client.V1ObjectMeta(generate_name=f"{meta['name']}.", namespace=meta["namespace"]),
+            involved_object=client.V1ObjectReference(
+                api_version=API_VERSION,
+                kind=kind,
+                namespace=meta["namespace"],
+                name=meta["name"],
+                uid=meta["uid"],
+                resource_version=meta["resourceVersion"],
+            ),
+            type=type_,
+            reason=reason,
+            message=message[:1024],
+            source=client.V1EventSource(component=_COMPONENT),
+            reporting_component=_COMPONENT,
+            first_timestamp=now,
+            last_timestamp=now,
+            count=1,
+        )
+        await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)

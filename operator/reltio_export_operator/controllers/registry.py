@@ -1,0 +1,97 @@
+"""What the operator remembers between events: slim entries, never whole objects."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from ..api.job import ExportJob
+from ..api.target import ExportTarget
+from ..jobs.queue import Entry, ahead_of
+
+Key = tuple[str, str]
+
+
+class Registry:
+    """Targets by key, and the unfinished jobs of each target."""
+
+    def __init__(self) -> None:
+        self._targets: dict[Key, ExportTarget] = {}
+        self._jobs: dict[Key, dict[str, Entry]] = defaultdict(dict)
+        self._target_of: dict[Key, Key] = {}
+        self._begun: set[str] = set()
+
+    def target(self, key: Key) -> ExportTarget | None:
+        return self._targets.get(key)
+
+    def put_target(self, target: ExportTarget) -> None:
+        self._targets[target.metadata.key] = target
+
+    def drop_target(self, key: Key) -> None:
+        self._targets.pop(key, None)
+
+    def put_job(self, job: ExportJob) -> None:
+        """Remember an unfinished job; forget a finished one."""
+        key = job.metadata.key
+        if job.is_finished:
+            self.drop_job(key)
+            return
+        target_key = (job.metadata.namespace, job.spec.target_ref.name)
+        earlier = self._jobs[target_key].get(job.metadata.name)
+        if earlier is not None and earlier.uid != job.metadata.uid:
+            self._begun.discard(earlier.uid)
+        self._target_of[key] = target_key
+        created = job.metadata.creation_timestamp
+        assert created is not None
+        active = job.status.submission is not None
+        if active:
+            self._begun.discard(job.metadata.uid)  # now on record
+        self._jobs[target_key][job.metadata.name] = Entry(
+            uid=job.metadata.uid,
+            created=created,
+            name=job.metadata.name,
+            active=active or job.metadata.uid in self._begun,
+            eligible=not job.spec.suspend and job.status.retry_time is None and job.metadata.deletion_timestamp is None,
+        )
+
+    def drop_job(self, key: Key) -> None:
+        target_key = self._target_of.pop(key, None)
+        if target_key is None:
+            return
+        entry = self._jobs[target_key].pop(key[1], None)
+        if entry is not None:
+            self._begun.discard(entry.uid)
+        if not self._jobs[target_key]:
+            del self._jobs[target_key]
+
+    def reserve(self, job: ExportJob) -> None:
+        """Count the job as active from now on, before its intent is on record."""
+        self._begun.add(job.metadata.uid)
+        self.put_job(job)
+
+    def give_back(self, job: ExportJob) -> None:
+        """The intent could not be written: the place is free again."""
+        self._begun.discard(job.metadata.uid)
+        self.put_job(job)
+
+    def ahead(self, job: ExportJob) -> int:
+        """How many jobs of the same target must move before this one may begin."""
+        target_key = (job.metadata.namespace, job.spec.target_ref.name)
+        target = self._targets.get(target_key)
+        places = target.spec.max_concurrent_jobs if target else 0
+        return ahead_of(job.metadata.uid, self._jobs.get(target_key, {}).values(), places)
+
+    def next_in_line(self, target_key: Key, count: int) -> Iterable[Key]:
+        """Keys of the first waiting jobs, in order."""
+        waiting = [e for e in self._jobs.get(target_key, {}).values() if not e.active and e.eligible]
+        waiting.sort(key=lambda entry: entry.order)
+        return [(target_key[0], entry.name) for entry in waiting[:count]]
+
+    def jobs_of(self, target_key: Key) -> list[Key]:
+        return [(target_key[0], name) for name in self._jobs.get(target_key, {})]
+
+    def counts(self, target_key: Key) -> tuple[int, int]:
+        """Active and pending jobs of the target."""
+        entries = self._jobs.get(target_key, {}).values()
+        active = sum(entry.active for entry in entries)
+        return active, len(entries) - active

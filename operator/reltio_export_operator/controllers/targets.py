@@ -1,0 +1,182 @@
+"""ExportTargets: verified when new, changed or due; failing ones again and again until they are mended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import msgspec
+
+from ..api.conditions import Condition, find
+from ..api.meta import TARGETS, merge_diff, to_wire
+from ..api.target import Check, ExportTarget, TargetStatus
+from ..aws.errors import AwsError
+from ..aws.sessions import RoleSessions
+from ..aws.store import ObjectStore
+from ..reltio.errors import ReltioError
+from ..targets import verdict
+from .access import Access, snapshot
+from .kube import ConflictError, KubeClient, Raw, SecretError
+from .registry import Key, Registry
+
+_log = logging.getLogger(__name__)
+
+
+class TargetController:
+    """Keeps the verdict on each target true."""
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        access: Access,
+        sessions: RoleSessions,
+        registry: Registry,
+        *,
+        heal_interval: float,
+        probe_timeout: float,
+        now: Callable[[], datetime],
+        wake_job: Callable[[Key], None],
+    ) -> None:
+        self._kube = kube
+        self._access = access
+        self._sessions = sessions
+        self._registry = registry
+        self._heal_interval = heal_interval
+        self._probe_timeout = probe_timeout
+        self._now = now
+        self._wake_job = wake_job
+        self._failures: dict[Key, int] = {}
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the target's status up to date. Returns the seconds until it must be looked at again."""
+        raw = await self._kube.get(TARGETS, *key)
+        if raw is None:
+            self._registry.drop_target(key)
+            self._failures.pop(key, None)
+            self._wake_jobs(key)
+            return None
+        target = msgspec.convert(raw, ExportTarget)
+        try:
+            status = await self._status(target)
+            await self._write(raw, target, status)
+        except ConflictError:
+            return 0.1
+        if target.spec.suspend or target.spec.verification.mode == "Disabled":
+            return None
+        seen = msgspec.structs.replace(target, status=status)
+        return max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+
+    async def _status(self, target: ExportTarget) -> TargetStatus:
+        key = target.metadata.key
+        now = self._now()
+        if target.spec.suspend:
+            status = verdict.suspended(target, now)
+        elif target.spec.verification.mode == "Disabled":
+            status = verdict.unverified(target, now)
+        elif verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, now) > 0:
+            status = target.status
+        else:
+            checks = await self._verify(target)
+            status = verdict.judge(target, checks, self._now())
+            healthy = all(check.status == "True" for check in status.checks)
+            self._failures[key] = 0 if healthy else self._failures.get(key, 0) + 1
+        return verdict.with_counts(status, *self._registry.counts(key))
+
+    async def _verify(self, target: ExportTarget) -> list[Check]:
+        """Try everything, the two services side by side, within a bound that a dead one cannot exceed."""
+        reltio, aws = await asyncio.gather(
+            self._bounded(self._try_reltio(target), "ReltioTenant", "spec.reltio"),
+            self._bounded(self._try_aws(target), "AssumeRole", "spec.s3"),
+        )
+        return [*reltio, *aws]
+
+    async def _bounded(self, checks: AsyncIterator[Check], name: str, where: str) -> list[Check]:
+        done: list[Check] = []
+        try:
+            async with asyncio.timeout(self._probe_timeout):
+                async for check in checks:
+                    done.append(check)  # noqa: PERF401 - what was done before the time-out counts
+        except TimeoutError:
+            text = f"No verdict within {self._probe_timeout:.0f} s."
+            done.append(verdict.refuted(name, "ProbeTimeout", text, f"Check the network, and {where}."))
+        return done
+
+    async def _try_reltio(self, target: ExportTarget) -> AsyncIterator[Check]:
+        token = "ReltioToken"  # noqa: S105 - the name of a check
+        try:
+            client = await self._access.reltio(target.metadata.namespace, snapshot(target), fresh=True)
+        except SecretError as error:
+            remedy = "Create or correct it, or correct spec.reltio.credentialsSecretRef."
+            yield verdict.refuted(token, "SecretUnusable", str(error), remedy)
+            return
+        try:
+            await client.authenticate()
+        except ReltioError as error:
+            yield verdict.refuted(token, error.reason, error.message, error.remedy)
+            return
+        yield verdict.passed(token)
+        try:
+            await client.ping_tenant()
+        except ReltioError as error:
+            yield verdict.refuted("ReltioTenant", error.reason, error.message, error.remedy)
+            return
+        yield verdict.passed("ReltioTenant")
+
+    async def _try_aws(self, target: ExportTarget) -> AsyncIterator[Check]:
+        s3 = target.spec.s3
+        try:
+            external_id = await self._access.external_id(target)
+            role = await self._sessions.assume(s3.role_arn, external_id, region=s3.region, fresh=True)
+        except SecretError as error:
+            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
+            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), remedy)
+            return
+        except AwsError as error:
+            yield verdict.refuted("AssumeRole", error.reason, error.message, error.remedy)
+            return
+        yield verdict.passed("AssumeRole")
+        store = ObjectStore(self._sessions, role, s3.bucket)
+        async for action, failure in store.probe(s3.prefix, s3.server_side_encryption):
+            name = action.removeprefix("s3:")
+            if failure is None:
+                yield verdict.passed(name)
+            else:
+                yield verdict.refuted(name, failure.reason, failure.message, failure.remedy)
+
+    async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> None:
+        change = merge_diff(to_wire(target.status), to_wire(status))
+        before = find(target.status.conditions, "Ready")
+        if change:
+            patched = await self._kube.patch_status(TARGETS, raw, change)
+            if patched is None:
+                return
+            raw = patched
+        current = msgspec.convert(raw, ExportTarget)
+        self._registry.put_target(current)
+        ready = find(current.status.conditions, "Ready")
+        if ready is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
+            await self._announce(raw, ready)
+        if "conditions" in change:
+            self._wake_jobs(current.metadata.key)
+
+    async def _announce(self, raw: Raw, ready: Condition) -> None:
+        if ready.reason in ("Suspended", "VerificationDisabled"):
+            return
+        good = ready.status == "True"
+        try:
+            await self._kube.post_event(
+                "ExportTarget",
+                raw,
+                "Normal" if good else "Warning",
+                "Verified" if good else "VerificationFailed",
+                ready.message,
+                self._now(),
+            )
+        except Exception as error:
+            _log.warning("Cannot post an event: %s", error)
+
+    def _wake_jobs(self, key: Key) -> None:
+        for job in self._registry.jobs_of(key):
+            self._wake_job(job)

@@ -1,0 +1,100 @@
+"""A queue of keys to look at, in the manner of client-go's work queue.
+
+A key is never worked on twice at once; asked for while it is being worked on, it is looked at once more after.
+One timer serves all keys that wait for a time, so a waiting key costs a heap entry and no task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+_log = logging.getLogger(__name__)
+_ERROR_BASE, _ERROR_CAP = 1.0, 60.0
+
+
+class WorkQueue(Generic[Key]):
+    """Runs `work(key)` for keys added, with at most `workers` at once.
+
+    `work` returns the seconds until the key wants to be looked at again, or None. When it raises, the key is
+    tried again with exponential backoff.
+    """
+
+    def __init__(self, work: Callable[[Key], Awaitable[float | None]], *, workers: int) -> None:
+        self._work = work
+        self._workers = workers
+        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._queued: set[Key] = set()
+        self._busy: set[Key] = set()
+        self._again: set[Key] = set()
+        self._errors: dict[Key, int] = {}
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._pushed = 0
+        self._wake = asyncio.Event()
+
+    def add(self, key: Key) -> None:
+        """Look at the key as soon as possible."""
+        self._due.pop(key, None)
+        if key in self._busy:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.put_nowait(key)
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Look at the key after this time, or earlier when it is asked for earlier."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        due = asyncio.get_running_loop().time() + seconds
+        if due < self._due.get(key, float("inf")):
+            self._due[key] = due
+            self._pushed += 1
+            heapq.heappush(self._heap, (due, self._pushed, key))
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_clock())
+            for _ in range(self._workers):
+                group.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        while True:
+            key = await self._ready.get()
+            self._queued.discard(key)
+            self._busy.add(key)
+            try:
+                after = await self._work(key)
+                self._errors.pop(key, None)
+            except Exception:
+                failures = self._errors[key] = self._errors.get(key, 0) + 1
+                after = min(_ERROR_CAP, _ERROR_BASE * 2.0 ** min(failures - 1, 10))
+                _log.exception("Reconciling %s failed; trying again in %.0f s", key, after)
+            finally:
+                self._busy.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                self.add(key)
+            elif after is not None:
+                self.add_after(key, after)
+
+    async def _watch_clock(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            while self._heap and self._heap[0][0] <= loop.time():
+                due, _, key = heapq.heappop(self._heap)
+                if self._due.get(key) == due:  # otherwise the key was asked for earlier
+                    self.add(key)
+            pause = self._heap[0][0] - loop.time() if self._heap else None
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except TimeoutError:
+                continue

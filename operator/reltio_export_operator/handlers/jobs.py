@@ -1,0 +1,19 @@
+"""Wakes the controller of ExportJobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from ..api.meta import GROUP, JOBS, VERSION
+from ..controllers.manager import Manager
+
+
+def register(registry: kopf.OperatorRegistry, manager: Manager) -> None:
+    """Every event of a job puts its key on the queue; the reconciler reads the object itself."""
+
+    @kopf.on.event(GROUP, VERSION, JOBS, registry=registry)
+    async def job_changed(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> None:
+        if namespace and name and manager.concerns(body):
+            manager.jobs.add((namespace, name))
