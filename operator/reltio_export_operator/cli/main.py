@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -41,3 +42,42 @@ def run() -> None:
         asyncio.run(until_signal())
     except LeadershipLostError as error:
         sys.exit(str(error))
+
+
+@main.command()
+@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
+def demo(examples: Path) -> None:
+    """Run one export end to end on the sandbox, and compare what arrived with what the tenant holds."""
+    from ..sandbox import demo as shown
+
+    sys.exit(asyncio.run(shown.demo(examples)))
+
+
+@main.command()
+@click.option("--directory", type=click.Path(path_type=Path), default=".sandbox", show_default=True)
+@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
+@click.option("--port", default=0, help="Port of the Kubernetes API; 0 for any that is free.")
+@click.option("--time-scale", default=10.0, show_default=True, help="Simulated seconds of Reltio in a real one.")
+def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:
+    """Start the sandbox and leave it running until Ctrl-C."""
+    import yaml
+
+    from ..sandbox.environment import Options, Sandbox
+    from ..sandbox.reltio import SimulatorConfig
+
+    options = Options(directory.absolute(), kube_port=port, simulator=SimulatorConfig(time_scale=time_scale))
+
+    async def until_interrupted() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Sandbox(options) as running:
+            manifests = directory / "target.yaml"
+            manifests.write_text(yaml.safe_dump_all(running.fill((examples / "target.yaml").read_text())))
+            click.echo("The sandbox runs; Ctrl-C ends it. In another terminal:\n")
+            click.echo(f"  export KUBECONFIG={running.kubeconfig}")
+            click.echo(f"  kubectl apply -f {manifests} -f {examples / 'job.yaml'} && kubectl get reltio -w\n")
+            click.echo(f"AWS: {running.cloud.url}  Reltio: {running.reltio.url}  log: {running.operator_log}")
+            await stop.wait()
+
+    asyncio.run(until_interrupted())

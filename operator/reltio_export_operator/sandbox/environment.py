@@ -1,0 +1,156 @@
+"""Everything on loopback in one process tree: Kubernetes API, AWS, Reltio and the operator, unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from .cloud import Cloud
+from .kube import KubeServer
+from .reltio import Client, ReltioSimulator, SimulatorConfig, Tenant
+
+BUCKET = "acme-mdm-exports"
+EXTERNAL_ID = "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11"
+ROLE = "reltio-exporter"
+CLIENT = Client("sandbox-client", "sandbox-secret")
+_STOP_WITHIN = 10.0
+
+
+@dataclass
+class Options:
+    """How the sandbox is set up. `kubeconfig` names an API server to use instead of the embedded one."""
+
+    directory: Path
+    kube_port: int = 0
+    kubeconfig: Path | None = None
+    simulator: SimulatorConfig = field(default_factory=lambda: SimulatorConfig(time_scale=10))
+    tenants: tuple[Tenant, ...] = (Tenant("acme01"), Tenant("acme02"), Tenant("acme03"))
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+class Sandbox:
+    """Starts everything on entry and ends it on exit. The operator is a process of its own, and may be killed."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._operator: asyncio.subprocess.Process | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self.kubeconfig = options.kubeconfig or options.directory / "kubeconfig"
+        self.operator_log = options.directory / "operator.log"
+        self.cloud = Cloud()
+        self.role_arn = ""
+        self.kube: KubeServer | None = None
+        self.reltio: ReltioSimulator
+
+    async def __aenter__(self) -> Self:
+        self._options.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            await self._start_services()
+            await self.start_operator()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_operator()
+        await self._stack.aclose()
+
+    async def _start_services(self) -> None:
+        await self.cloud.start()
+        self._stack.push_async_callback(self.cloud.stop)
+        await asyncio.to_thread(self.cloud.create_bucket, BUCKET)
+        self.role_arn = await asyncio.to_thread(self.cloud.put_role, ROLE, external_id=EXTERNAL_ID)
+        key = self.cloud.reltio_credentials
+        self.reltio = ReltioSimulator(
+            self._options.simulator,
+            aws_endpoint=self.cloud.url,
+            aws_key=(key.id, key.secret),
+            tenants=self._options.tenants,
+            clients=[CLIENT],
+        )
+        await self.reltio.start()
+        self._stack.push_async_callback(self.reltio.stop)
+        if self._options.kubeconfig is None:
+            self.kube = KubeServer(port=self._options.kube_port, crds=crds())
+            await self.kube.start()
+            self._stack.push_async_callback(self.kube.stop)
+            self.kube.write_kubeconfig(self.kubeconfig)
+
+    async def start_operator(self) -> None:
+        """Start the operator, as `reltio-export-operator run` does in a pod."""
+        key = self.cloud.operator_credentials
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "AWS_ENDPOINT_URL": self.cloud.url,
+            "AWS_ACCESS_KEY_ID": key.id,
+            "AWS_SECRET_ACCESS_KEY": key.secret,
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "RELTIO_EXPORT_POLL_INTERVAL": "1",
+            "RELTIO_EXPORT_PROGRESS_INTERVAL": "1",
+            "RELTIO_EXPORT_HEAL_INTERVAL": "5",
+            "RELTIO_EXPORT_LEADER_ELECT": "false",
+            **self._options.settings,
+        }
+        environment.pop("AWS_PROFILE", None)
+        with self.operator_log.open("ab") as log:
+            self._operator = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from reltio_export_operator.cli.main import main; main()",
+                "run",
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C at the terminal reaches the parent alone, which ends it in order
+            )
+
+    async def stop_operator(self) -> None:
+        """End the operator in order, or by force when it does not."""
+        if self._operator is None or self._operator.returncode is not None:
+            return
+        self._operator.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._operator.wait(), _STOP_WITHIN)
+        except TimeoutError:
+            await self.kill_operator()
+
+    async def kill_operator(self) -> None:
+        """End the operator as a crash does: at once, with nothing put in order."""
+        if self._operator is not None and self._operator.returncode is None:
+            self._operator.kill()
+            await self._operator.wait()
+
+    def fill(self, text: str) -> list[dict[str, Any]]:
+        """Manifests with the addresses of this sandbox filled in."""
+        for name, value in {
+            "RELTIO_EXPORT_SERVICE_URL": self.reltio.export_service_url,
+            "RELTIO_AUTH_URL": self.reltio.auth_url,
+            "ROLE_ARN": self.role_arn,
+        }.items():
+            text = text.replace(f"${{{name}}}", value)
+        return [document for document in yaml.safe_load_all(text) if document]
+
+
+def crds() -> list[dict[str, Any]]:
+    """The CRDs of this package, or those of the source tree that it runs from."""
+    package = Path(str(resources.files("reltio_export_operator")))
+    for folder in (package / "crds", package.parents[1] / "crds"):
+        if folder.is_dir():
+            return [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))]
+    raise FileNotFoundError("The CRDs were not found beside the package.")

@@ -1,0 +1,334 @@
+"""The HTTP face of the embedded Kubernetes API."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from . import documents, errors
+from .objects import Change, Object, Resource, Store, json_patch, merge_patch
+from .selectors import Predicate, both, field_selector, label_selector, path_getter
+
+_BOOKMARK_EVERY = 10.0
+_LOGGED = 50_000
+_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "involvedObject.kind",
+    "involvedObject.name",
+    "involvedObject.namespace",
+    "involvedObject.uid",
+    "reason",
+    "type",
+)
+_BUILT_IN = (
+    Resource("", "v1", "namespaces", "Namespace", "namespace", namespaced=False, short_names=("ns",)),
+    Resource("", "v1", "secrets", "Secret", "secret"),
+    Resource("", "v1", "configmaps", "ConfigMap", "configmap", short_names=("cm",)),
+    Resource("", "v1", "events", "Event", "event", short_names=("ev",)),
+    Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease"),
+    Resource(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        "customresourcedefinition",
+        namespaced=False,
+        short_names=("crd", "crds"),
+    ),
+)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class KubeServer:
+    """A small Kubernetes API in memory, for loopback."""
+
+    def __init__(self, *, port: int = 0, crds: Iterable[Object] = ()) -> None:
+        self._port = port
+        self._store = Store()
+        self._runner: web.AppRunner | None = None
+        self._stopping = asyncio.Event()
+        self.requests: deque[tuple[str, str, int]] = deque(maxlen=_LOGGED)
+        self.url = ""
+        for built_in in _BUILT_IN:
+            built_in.objects = {}
+            self._store.add(built_in)
+        for name in ("default", "kube-system"):
+            self._create(self._resource("", "namespaces"), "", {"metadata": {"name": name}})
+        for crd in crds:
+            self._create(self._resource("apiextensions.k8s.io", "customresourcedefinitions"), "", crd)
+
+    async def start(self) -> None:
+        app = web.Application(middlewares=[self._outer], client_max_size=16 * 2**20)
+        app.router.add_route("*", "/{path:.*}", self._route)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def write_kubeconfig(self, path: Path) -> None:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "sandbox", "cluster": {"server": self.url}}],
+            "users": [{"name": "sandbox", "user": {}}],
+            "contexts": [
+                {"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox", "namespace": "default"}}
+            ],
+            "current-context": "sandbox",
+        }
+        path.write_text(yaml.safe_dump(config))
+
+    @web.middleware
+    async def _outer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except errors.ApiError as error:
+            response = web.json_response(error.status(), status=error.code)
+        except ConnectionResetError:
+            return web.Response()  # a watcher has hung up
+        self.requests.append((request.method, request.path, response.status))
+        return response
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        parts = [part for part in request.path.split("/") if part]
+        match parts:
+            case ["version"]:
+                return web.json_response(documents.VERSION)
+            case ["healthz" | "readyz" | "livez"]:
+                return web.Response(text="ok")
+            case ["api"]:
+                return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+            case ["apis"]:
+                return web.json_response(documents.api_groups(self._store.resources.values()))
+            case ["openapi", "v3"]:
+                names = {
+                    f"apis/{r.api_version}" if r.group else f"api/{r.version}" for r in self._store.resources.values()
+                }
+                return web.json_response(
+                    {"paths": {name: {"serverRelativeURL": f"/openapi/v3/{name}"} for name in names}}
+                )
+            case ["openapi", "v3", "api", version]:
+                return web.json_response(documents.openapi(self._of("", version)))
+            case ["openapi", "v3", "apis", group, version]:
+                return web.json_response(documents.openapi(self._of(group, version)))
+            case ["api", version]:
+                return web.json_response(documents.resource_list(version, self._of("", version)))
+            case ["apis", group, version]:
+                return web.json_response(documents.resource_list(f"{group}/{version}", self._of(group, version)))
+            case ["api", "v1", *rest]:
+                return await self._objects(request, "", rest)
+            case ["apis", group, _, *rest]:
+                return await self._objects(request, group, rest)
+        raise errors.ApiError(404, "NotFound", "the server could not find the requested resource")
+
+    async def _objects(self, request: web.Request, group: str, rest: list[str]) -> web.StreamResponse:
+        namespace = ""
+        if len(rest) > 2 and rest[0] == "namespaces" and (group, rest[2]) in self._store.resources:
+            namespace, rest = rest[1], rest[2:]
+        resource = self._resource(group, rest[0])
+        match request.method, rest[1:]:
+            case "GET", []:
+                if request.query.get("watch", "").lower() in ("true", "1"):
+                    return await self._watch(request, resource, namespace)
+                return self._list(request, resource, namespace)
+            case "POST", []:
+                created = self._create(resource, namespace, await _body(request), **_options(request))
+                return web.json_response(created, status=201)
+            case "DELETE", []:
+                for key in [k for k in resource.objects if not namespace or k[0] == namespace]:
+                    self._store.delete(resource, key, {})
+                return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"})
+            case "GET", [name] | [name, "status"]:
+                found = self._store.get(resource, (namespace, name))
+                return _shown(request, resource, [found], found)
+            case "PUT" | "PATCH", [name, *sub] if sub in ([], ["status"]):
+                return await self._change(request, resource, (namespace, name), status=sub == ["status"])
+            case "DELETE", [name]:
+                options = await _body(request) if request.can_read_body else {}
+                gone = self._store.delete(resource, (namespace, name), options.get("preconditions") or {})
+                self._forget(resource, (namespace, name))
+                return web.json_response(gone)
+        raise errors.method_not_allowed()
+
+    async def _change(
+        self, request: web.Request, resource: Resource, key: tuple[str, str], *, status: bool
+    ) -> web.StreamResponse:
+        body = await _body(request)
+        kind = request.content_type
+        if request.method == "PUT":
+            new = body
+            if not new.get("metadata", {}).get("resourceVersion") and resource.schema is not None:
+                cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+                raise errors.invalid(resource.kind, resource.group, key[1], [cause])
+        elif kind == "application/apply-patch+yaml" and key not in resource.objects:
+            created = self._create(resource, key[0], body, **_options(request))
+            return web.json_response(created, status=201)
+        elif kind == "application/json-patch+json":
+            new = json_patch(self._store.get(resource, key), body)
+        elif kind == "application/strategic-merge-patch+json" and resource.schema is not None:
+            raise errors.unsupported_media_type(["application/json-patch+json", "application/merge-patch+json"])
+        else:
+            new = merge_patch(self._store.get(resource, key), body)
+        return web.json_response(self._store.update(resource, key, new, status=status, **_options(request)))
+
+    def _list(self, request: web.Request, resource: Resource, namespace: str) -> web.StreamResponse:
+        chosen = _chooser(request)
+        items = [o for k, o in resource.objects.items() if (not namespace or k[0] == namespace) and chosen(o)]
+        listed = {
+            "kind": f"{resource.kind}List",
+            "apiVersion": resource.api_version,
+            "metadata": {"resourceVersion": str(self._store.version)},
+            "items": items,
+        }
+        return _shown(request, resource, items, listed)
+
+    async def _watch(self, request: web.Request, resource: Resource, namespace: str) -> web.StreamResponse:
+        chosen = _chooser(request)
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        since = int(request.query.get("resourceVersion") or 0)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + float(request.query.get("timeoutSeconds", 1800))
+
+        async def send(type_: str, item: Object) -> None:
+            await response.write(json.dumps({"type": type_, "object": item}).encode() + b"\n")
+
+        def rendered(item: Object) -> Object:
+            if "as=Table" not in request.headers.get("Accept", ""):
+                return item
+            return documents.table(resource, [item], item["metadata"]["resourceVersion"], "Metadata")
+
+        if since == 0:
+            since = self._store.version
+            for key, item in list(resource.objects.items()):
+                if (not namespace or key[0] == namespace) and chosen(item):
+                    await send("ADDED", rendered(item))
+        elif self._store.history and since < self._store.history[0].version - 1:
+            await send("ERROR", errors.expired(f"too old resource version: {since}").status())
+            return response
+        while loop.time() < end and not self._stopping.is_set():
+            for change in self._after(since):
+                since = change.version
+                mine = change.resource is resource and (
+                    not namespace or change.object["metadata"]["namespace"] == namespace
+                )
+                if mine and chosen(change.object):
+                    await send(change.type, rendered(change.object))
+            await self._pause(min(_BOOKMARK_EVERY, end - loop.time()), since)
+            if request.query.get("allowWatchBookmarks", "").lower() in ("true", "1") and since == self._store.version:
+                mark = {
+                    "kind": resource.kind,
+                    "apiVersion": resource.api_version,
+                    "metadata": {"resourceVersion": str(since)},
+                }
+                await send("BOOKMARK", mark)
+        return response
+
+    async def _pause(self, seconds: float, since: int) -> None:
+        """Wait for a change, or for the server to stop, or for this long."""
+        if self._store.version > since or seconds <= 0:
+            return
+        waits = [asyncio.create_task(self._store.wait()), asyncio.create_task(self._stopping.wait())]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _after(self, since: int) -> list[Change]:
+        newer: list[Change] = []
+        for change in reversed(self._store.history):
+            if change.version <= since:
+                break
+            newer.append(change)
+        return newer[::-1]
+
+    def _create(
+        self, resource: Resource, namespace: str, given: Object, *, dry_run: bool = False, strict: bool = False
+    ) -> Object:
+        if resource.plural == "secrets":
+            text = given.pop("stringData", {})
+            given["data"] = given.get("data", {}) | {k: base64.b64encode(v.encode()).decode() for k, v in text.items()}
+        created = self._store.create(resource, namespace, given, dry_run=dry_run, strict=strict)
+        if resource.plural == "customresourcedefinitions" and not dry_run:
+            self._establish(created)
+        return created
+
+    def _establish(self, crd: Object) -> None:
+        spec = crd["spec"]
+        names, version = spec["names"], spec["versions"][0]
+        for type_ in ("NamesAccepted", "Established"):
+            crd.setdefault("status", {}).setdefault("conditions", []).append({"type": type_, "status": "True"})
+        self._store.add(
+            Resource(
+                spec["group"],
+                version["name"],
+                names["plural"],
+                names["kind"],
+                names.get("singular", names["kind"].lower()),
+                namespaced=spec["scope"] == "Namespaced",
+                short_names=tuple(names.get("shortNames", ())),
+                categories=tuple(names.get("categories", ())),
+                schema=version["schema"]["openAPIV3Schema"],
+                has_status="status" in version.get("subresources", {}),
+                columns=tuple(version.get("additionalPrinterColumns", ())),
+            )
+        )
+
+    def _forget(self, resource: Resource, key: tuple[str, str]) -> None:
+        if resource.plural == "customresourcedefinitions" and key not in resource.objects:
+            plural, _, group = key[1].partition(".")
+            self._store.resources.pop((group, plural), None)
+
+    def _resource(self, group: str, plural: str) -> Resource:
+        try:
+            return self._store.resources[group, plural]
+        except KeyError:
+            raise errors.ApiError(404, "NotFound", "the server could not find the requested resource") from None
+
+    def _of(self, group: str, version: str) -> list[Resource]:
+        found = [r for r in self._store.resources.values() if (r.group, r.version) == (group, version)]
+        if not found:
+            raise errors.ApiError(404, "NotFound", "the server could not find the requested resource")
+        return found
+
+
+async def _body(request: web.Request) -> Any:
+    text = await request.text()
+    try:
+        return yaml.safe_load(text) if "yaml" in request.content_type else json.loads(text or "{}")
+    except ValueError:
+        raise errors.bad_request("the body of the request could not be read") from None
+
+
+def _options(request: web.Request) -> dict[str, bool]:
+    return {
+        "dry_run": request.query.get("dryRun") == "All",
+        "strict": request.query.get("fieldValidation") == "Strict",
+    }
+
+
+def _shown(request: web.Request, resource: Resource, items: list[Object], plain: Object) -> web.StreamResponse:
+    if "as=Table" in request.headers.get("Accept", ""):
+        version = plain["metadata"]["resourceVersion"]
+        plain = documents.table(resource, items, version, request.query.get("includeObject", "Metadata"))
+    return web.json_response(plain)
+
+
+def _chooser(request: web.Request) -> Predicate:
+    labels = label_selector(request.query.get("labelSelector", ""))
+    getters = {path: path_getter(path) for path in _FIELDS}
+    fields = field_selector(request.query.get("fieldSelector", ""), getters)
+    return both(labels, fields) or (lambda _: True)
