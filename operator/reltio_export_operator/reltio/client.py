@@ -114,7 +114,8 @@ class ReltioClient:
     async def _pages(self, path: str) -> AsyncIterator[TaskView]:
         # Tasks leave the list while it is read, and later ones move forward over the place of the next page.
         # A page that starts with a task already seen proves that none was skipped; any other one is not taken,
-        # and the reading goes back. The service may cap `max`, so only such a page with nothing new is the end.
+        # and the reading goes back. New tasks move the known ones backward, and the service may cap `max`: so
+        # neither a page of known tasks nor a short one is the end, only the overlap alone is.
         seen: set[str] = set()
         offset = 0
         for _ in range(_MAX_PAGES):
@@ -123,7 +124,7 @@ class ReltioClient:
                 offset = max(0, offset - _PAGE)
                 continue
             fresh = {task.id: task for task in page if task.id not in seen}
-            if not fresh:
+            if not fresh and len(page) <= _OVERLAP:
                 return
             seen.update(fresh)
             for task in fresh.values():

@@ -1,0 +1,126 @@
+"""Tokens are fetched once, kept while they live, and asked for sparingly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from reltio_export_operator.reltio import errors
+from reltio_export_operator.reltio.auth import TokenSource
+
+URL = "https://auth.reltio.com/oauth/token"
+
+
+class Service:
+    """A token endpoint whose answers are handed out in turn, the last one again and again."""
+
+    def __init__(self, *answers: httpx.Response | Callable[[httpx.Request], httpx.Response]) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.now = 1000.0
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer), follow_redirects=True)
+        self.tokens = TokenSource(URL, "client", "s3cret", http=http, clock=lambda: self.now)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return answer(request) if callable(answer) else answer
+
+
+def granted(token: object = "t1", life: object = 3599) -> httpx.Response:  # noqa: S107 - no secret
+    return httpx.Response(200, json={"access_token": token, "token_type": "bearer", "expires_in": life})
+
+
+async def test_a_token_is_asked_for_with_basic_credentials_and_a_form() -> None:
+    service = Service(granted())
+    assert await service.tokens.token() == "t1"
+    (request,) = service.requests
+    assert request.headers["Authorization"] == "Basic Y2xpZW50OnMzY3JldA=="
+    assert request.content == b"grant_type=client_credentials"
+
+
+@pytest.mark.parametrize(("life", "kept"), [(3600, 3539), ("3600", 3539), (100, 89), (5, 4)])
+async def test_a_token_is_kept_until_shortly_before_its_end(life: object, kept: float) -> None:
+    service = Service(granted("t1", life), granted("t2"))
+    await service.tokens.token()
+    service.now += kept
+    assert await service.tokens.token() == "t1"
+    service.now += 1
+    assert await service.tokens.token() == "t2"
+
+
+async def test_callers_at_the_same_time_share_one_fetch() -> None:
+    service = Service(granted())
+    assert await asyncio.gather(*(service.tokens.token() for _ in range(20))) == ["t1"] * 20
+    assert len(service.requests) == 1
+
+
+async def test_callers_at_the_same_time_share_one_failure() -> None:
+    service = Service(httpx.Response(503))
+    results = await asyncio.gather(*(service.tokens.token() for _ in range(20)), return_exceptions=True)
+    assert {type(result) for result in results} == {errors.ServiceUnavailable}
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(("headers", "rest"), [({}, 1), ({"Retry-After": "9"}, 9)])
+async def test_after_a_refusal_the_service_is_left_alone_for_a_while(headers: dict[str, str], rest: float) -> None:
+    service = Service(httpx.Response(429, headers=headers), granted())
+    for _ in range(2):
+        with pytest.raises(errors.RateLimited):
+            await service.tokens.token()
+    service.now += rest - 0.5
+    with pytest.raises(errors.RateLimited):
+        await service.tokens.token()
+    service.now += 0.5
+    assert await service.tokens.token() == "t1"
+    assert len(service.requests) == 2
+
+
+async def test_a_refused_token_is_forgotten_and_a_newer_one_is_not() -> None:
+    service = Service(granted("t1"), granted("t2"))
+    await service.tokens.token()
+    service.tokens.invalidate("t1")
+    assert await service.tokens.token() == "t2"
+    service.tokens.invalidate("t1")
+    assert await service.tokens.token() == "t2"
+    assert len(service.requests) == 2
+
+
+def lost(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("slow", request=request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            httpx.Response(401, json={"error": "unauthorized", "error_description": "s3cret"}),
+            errors.CredentialsRejected,
+        ),
+        (httpx.Response(400, json={"error": "invalid_grant"}), errors.CredentialsRejected),
+        (httpx.Response(429), errors.RateLimited),
+        (httpx.Response(500), errors.ServerError),
+        (httpx.Response(404), errors.UnexpectedAnswer),
+        (httpx.Response(307, headers={"Location": "https://elsewhere.example/"}), errors.UnexpectedAnswer),
+        (httpx.Response(200, text="<html>Welcome</html>"), errors.UnexpectedAnswer),
+        (httpx.Response(200, json=["t"]), errors.UnexpectedAnswer),
+        (httpx.Response(200, json={"access_token": "t"}), errors.UnexpectedAnswer),
+        (granted(None), errors.UnexpectedAnswer),
+        (granted("t", "soon"), errors.UnexpectedAnswer),
+        (lost, errors.AnswerLost),
+    ],
+)
+async def test_a_refusal_is_told_apart_and_never_ambiguous(
+    answer: httpx.Response, expected: type[errors.ReltioError]
+) -> None:
+    service = Service(answer)
+    with pytest.raises(errors.ReltioError) as caught:
+        await service.tokens.token()
+    assert type(caught.value) is expected
+    assert not caught.value.ambiguous
+    assert "s3cret" not in f"{caught.value} {service.tokens!r}"
+    assert len(service.requests) == 1

@@ -1,0 +1,117 @@
+"""Tasks are read as the service shows them, however odd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reltio_export_operator.api.observation import TaskView
+from reltio_export_operator.reltio.model import parse_task
+
+FULL = {
+    "id": "012b",
+    "groupId": "27e1",
+    "createdTime": 1925000000000,
+    "status": "PROCESSING",
+    "name": "entity-export-task[nightly_d2d375]",
+    "startTime": "1925000005024",
+    "endTime": 1925000025508,
+    "error": "Disk full",
+    "parameters": {"exportName": "nightly", "ovOnly": "true"},
+    "currentState": {
+        "statusId": "60",
+        "status": "Exporting...",
+        "numberOfProcessedObjects": 5,
+        "etaMillis": 1503000,
+        "globalStatus": {"entitiesTotal": 397, "entitiesNumber": "100", "overallThroughput": 13.5},
+    },
+    "brandNewKey": [1, 2],
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+KEYS = ["status", "name", "startTime", "endTime", "createdTime", "error", "etaMillis", "parameters", "groupId"]
+COUNTERS = ["entitiesNumber", "entitiesTotal", "relationsTotal", "overallThroughput", "etaMillis"]
+STATES = st.fixed_dictionaries(
+    {},
+    optional={
+        "statusId": JSON,
+        "status": JSON,
+        "globalStatus": JSON | st.dictionaries(st.sampled_from(COUNTERS), JSON),
+    },
+)
+
+
+def test_a_full_task_is_read_whole() -> None:
+    assert parse_task(FULL) == TaskView(
+        id="012b",
+        status="PROCESSING",
+        name="entity-export-task[nightly_d2d375]",
+        export_name="nightly",
+        group_id="27e1",
+        stage_id=60,
+        stage="Exporting...",
+        processed=100,
+        total=397,
+        rate=13.5,
+        eta_seconds=1503.0,
+        created_ms=1925000000000,
+        started_ms=1925000005024,
+        ended_ms=1925000025508,
+        error="Disk full",
+    )
+
+
+def test_an_id_is_all_that_is_needed() -> None:
+    assert parse_task({"id": 7}) == TaskView(id="7", status="")
+
+
+@pytest.mark.parametrize(
+    ("raw", "attribute", "expected"),
+    [
+        ({"startTime": "11-13-2017 11.41"}, "started_ms", None),
+        ({"startTime": -1}, "started_ms", None),
+        ({"createdTime": True}, "created_ms", None),
+        ({"endTime": 10**400}, "ended_ms", None),
+        ({"etaMillis": 10**18}, "eta_seconds", 366 * 86400.0),
+        ({"etaMillis": 0}, "eta_seconds", None),
+        ({"name": "x" * 5000}, "name", "x" * 1024),
+        ({"error": {"no": "text"}}, "error", None),
+        ({"internalErrorDetails": "inner"}, "error", "inner"),
+        ({"currentState": "odd"}, "stage", None),
+        ({"currentState": {"globalStatus": {"relationsTotal": 9, "relationsNumber": 4}}}, "total", 9),
+        ({"currentState": {"globalStatus": {"relationsTotal": 9, "relationsNumber": 4}}}, "processed", 4),
+        ({"currentState": {"numberOfProcessedObjects": "12"}}, "processed", 12),
+        ({"currentState": {"globalStatus": {"entitiesNumber": 0}}}, "processed", 0),
+        ({"currentState": {"globalStatus": {"entitiesTotal": 0}}}, "total", None),
+        ({"currentState": {"globalStatus": {"entitiesTotal": "nan"}}}, "total", None),
+        ({"currentState": {"globalStatus": {"lastFiveMinThroughput": 8}}}, "rate", 8.0),
+    ],
+)
+def test_odd_values_are_read_or_left_out(raw: dict[str, Any], attribute: str, expected: object) -> None:
+    assert getattr(parse_task({"id": "t", **raw}), attribute) == expected
+
+
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(), JSON), JSON | STATES)
+def test_no_json_object_with_an_id_is_too_odd(raw: dict[str, Any], state: Any) -> None:
+    task = parse_task({**raw, "currentState": state, "id": "t"})
+    numbers = (task.processed, task.total, task.rate, task.eta_seconds, task.started_ms)
+    assert all(number is None or 0 <= number < 2**63 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "export_name", "found"),
+    [
+        ("task[mdm.a-u-1-1_x]", None, True),
+        (None, "mdm.a-u-1-1", True),
+        ("other", "another", False),
+        (None, None, False),
+    ],
+)
+def test_a_marker_is_found_in_either_name(name: str | None, export_name: str | None, found: bool) -> None:
+    assert TaskView(id="t", status="", name=name, export_name=export_name).carries("u-1-1") is found
