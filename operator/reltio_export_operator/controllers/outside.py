@@ -132,10 +132,10 @@ class Services:
         """Tasks that carry the attempt's marker. Active ones first: one that ends in between is in the history."""
         found: dict[str, TaskView] = {}
         async for task in client.active_tasks():
-            if task.name and submission.id in task.name:
+            if task.carries(submission.id):
                 found[task.id] = task
         async for task in client.history():
-            if task.name and submission.id in task.name:
+            if task.carries(submission.id):
                 found[task.id] = task
         return tuple(found.values())
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import errors
-from .validation import Schema, broken_rules, pruned, violations, with_defaults
+from .structural import Schema, broken_rules, pruned, violations, with_defaults
 
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace (empty for cluster scope) and name
