@@ -40,9 +40,7 @@ def told(decision: Decision) -> tuple[str, str]:
         pytest.param({}, "Begin", "Submitting", id="a new job whose turn it is begins"),
         pytest.param({"target": None}, "Nothing", "TargetNotFound", id="no target"),
         pytest.param({"target": target(ready=False)}, "Nothing", "TargetNotReady", id="target not ready"),
-        pytest.param(
-            {"target": target(spec={"suspend": True})}, "Nothing", "TargetSuspended", id="target suspended"
-        ),
+        pytest.param({"target": target(spec={"suspend": True})}, "Nothing", "TargetSuspended", id="target suspended"),
         pytest.param({"ahead": 3}, "Nothing", "Queued", id="others come first"),
         pytest.param({"spec": {"suspend": True}}, "Nothing", "JobSuspended", id="suspended before the start"),
         pytest.param({"spec": {"cancel": True}}, "Nothing", "Cancelled", id="cancelled before the start"),
@@ -71,9 +69,7 @@ def told(decision: Decision) -> tuple[str, str]:
             id="a search waits for its time",
         ),
         pytest.param({"status": running("PROCESSING")}, "Nothing", "ExportRunning", id="it runs"),
-        pytest.param(
-            {"status": running("SOMETHING_NEW")}, "Nothing", "ExportRunning", id="an unknown status is shown"
-        ),
+        pytest.param({"status": running("SOMETHING_NEW")}, "Nothing", "ExportRunning", id="an unknown status is shown"),
         pytest.param({"status": running("PAUSED")}, "Nothing", "PausedAtService", id="paused in the console"),
         pytest.param(
             {"status": running("PROCESSING"), "spec": {"suspend": True}},
@@ -94,15 +90,9 @@ def told(decision: Decision) -> tuple[str, str]:
             id="resumed",
         ),
         pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "", id="all completed"),
-        pytest.param(
-            {"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"
-        ),
-        pytest.param(
-            {"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"
-        ),
-        pytest.param(
-            {"status": running("FAILED", "COMPLETED")}, "Nothing", "RetryPending", id="an attempt failed"
-        ),
+        pytest.param({"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"),
+        pytest.param({"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"),
+        pytest.param({"status": running("FAILED", "COMPLETED")}, "Nothing", "RetryPending", id="an attempt failed"),
         pytest.param(
             {"status": running("FAILED"), "spec": {"backoffLimit": 0}},
             "Nothing",
@@ -112,9 +102,7 @@ def told(decision: Decision) -> tuple[str, str]:
         pytest.param(
             {"status": running("FAILED", attempts=3)}, "Nothing", "BackoffLimitExceeded", id="no retries left"
         ),
-        pytest.param(
-            {"status": {"attempts": 1, "retryTime": stamp(30)}}, "Nothing", "", id="the backoff runs"
-        ),
+        pytest.param({"status": {"attempts": 1, "retryTime": stamp(30)}}, "Nothing", "", id="the backoff runs"),
         pytest.param(
             {"status": {"attempts": 1, "retryTime": stamp(-1)}},
             "Begin",
@@ -153,12 +141,8 @@ def told(decision: Decision) -> tuple[str, str]:
             id="a task vanished",
         ),
         pytest.param({"metadata": DELETED}, "Release", "", id="deleted before the start"),
-        pytest.param(
-            {"metadata": DELETED, "status": running("PROCESSING")}, "Control", "Deleting", id="deleted"
-        ),
-        pytest.param(
-            {"metadata": DELETED, "status": running("CANCELED")}, "Release", "", id="deleted and stopped"
-        ),
+        pytest.param({"metadata": DELETED, "status": running("PROCESSING")}, "Control", "Deleting", id="deleted"),
+        pytest.param({"metadata": DELETED, "status": running("CANCELED")}, "Release", "", id="deleted and stopped"),
         pytest.param(
             {"metadata": DELETED, "status": {"attempts": 1, "submission": submission()}},
             "Search",
