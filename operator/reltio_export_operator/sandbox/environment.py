@@ -16,7 +16,7 @@ from typing import Any, Self
 import yaml
 
 from .cloud import Cloud
-from .kube import KubeServer
+from .apiserver import KubeServer
 from .reltio import Client, ReltioSimulator, SimulatorConfig, Tenant
 
 BUCKET = "acme-mdm-exports"
