@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := .uv/bin/uv
+HELM   ?= helm
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
@@ -35,6 +36,7 @@ lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
+	@if command -v $(HELM) >/dev/null; then $(HELM) lint --strict helm/reltio-export-operator; else echo "helm is not installed: its lint is left out"; fi
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,11 @@ ON_KINDS: Grants = {("apiextensions.k8s.io", "customresourcedefinitions", verb) 
 FOR_ELECTION: Grants = {("coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")}
 
 # The chart sets these itself, or has no use for them.
-NOT_IN_VALUES = {"namespaces", "lease_name", "lease_namespace", "health_port"}
+NOT_IN_VALUES = {
+    "namespaces",
+    "lease_name",
+    "lease_namespace",
+}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def main() -> None:
 
 @main.command()
 def run() -> None:
-    """Run the operator. Settings come from RELTIO_EXPORT_* variables; see docs/settings.md."""
+    """Run the operator. Settings come from RELTIO_EXPORT_* variables; see docs/install.md."""
     from ..handlers import operator
     from ..runtime import logs
     from ..runtime.election import LeadershipLostError

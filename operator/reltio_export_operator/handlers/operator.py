@@ -42,7 +42,7 @@ async def _serve(
         watching = asyncio.create_task(
             kopf.operator(
                 registry=registry,
-                settings=_operator_settings(),
+                settings=_operator_settings(settings),
                 clusterwide=not settings.watched,
                 namespaces=settings.watched,
                 standalone=True,
@@ -63,9 +63,10 @@ async def _serve(
             await asyncio.gather(*waits, working, watching, return_exceptions=True)
 
 
-def _operator_settings() -> kopf.OperatorSettings:
+def _operator_settings(chosen: Settings) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False  # events are posted deliberately, by the controllers
+    settings.scanning.disabled = bool(chosen.watched)  # a namespaced install may not list namespaces or CRDs
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.request_timeout = 60

@@ -34,7 +34,6 @@ class Settings:
     lease_duration: int = 15
     log_format: str = "json"
     log_level: str = "INFO"
-    health_port: int = 8080
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

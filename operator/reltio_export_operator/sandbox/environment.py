@@ -15,8 +15,8 @@ from typing import Any, Self
 
 import yaml
 
-from .cloud import Cloud
 from .apiserver import KubeServer
+from .cloud import Cloud
 from .reltio import Client, ReltioSimulator, SimulatorConfig, Tenant
 
 BUCKET = "acme-mdm-exports"

@@ -170,6 +170,7 @@ class KubeServer:
         body = await _body(request)
         kind = request.content_type
         if request.method == "PUT":
+            self._store.get(resource, key)
             new = body
             if not new.get("metadata", {}).get("resourceVersion") and resource.schema is not None:
                 cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
@@ -212,11 +213,14 @@ class KubeServer:
                 return item
             return documents.table(resource, [item], item["metadata"]["resourceVersion"], "Metadata")
 
-        if since == 0:
+        initial = request.query.get("sendInitialEvents", "").lower() == "true"
+        if since == 0 or initial:
             since = self._store.version
             for key, item in list(resource.objects.items()):
                 if (not namespace or key[0] == namespace) and chosen(item):
                     await send("ADDED", rendered(item))
+            if initial:
+                await send("BOOKMARK", _bookmark(resource, since, {"k8s.io/initial-events-end": "true"}))
         elif self._store.history and since < self._store.history[0].version - 1:
             await send("ERROR", errors.expired(f"too old resource version: {since}").status())
             return response
@@ -230,12 +234,7 @@ class KubeServer:
                     await send(change.type, rendered(change.object))
             await self._pause(min(_BOOKMARK_EVERY, end - loop.time()), since)
             if request.query.get("allowWatchBookmarks", "").lower() in ("true", "1") and since == self._store.version:
-                mark = {
-                    "kind": resource.kind,
-                    "apiVersion": resource.api_version,
-                    "metadata": {"resourceVersion": str(since)},
-                }
-                await send("BOOKMARK", mark)
+                await send("BOOKMARK", _bookmark(resource, since, {}))
         return response
 
     async def _pause(self, seconds: float, since: int) -> None:
@@ -303,6 +302,11 @@ class KubeServer:
         if not found:
             raise errors.ApiError(404, "NotFound", "the server could not find the requested resource")
         return found
+
+
+def _bookmark(resource: Resource, version: int, annotations: dict[str, str]) -> Object:
+    metadata = {"resourceVersion": str(version), "creationTimestamp": None, "annotations": annotations}
+    return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
 
 
 async def _body(request: web.Request) -> Any:
