@@ -46,6 +46,7 @@ _BUILT_IN = (
     ),
 )
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Sender = Callable[[str, Object], Awaitable[None]]
 
 
 class KubeServer:
@@ -201,41 +202,45 @@ class KubeServer:
         chosen = _chooser(request)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        since = int(request.query.get("resourceVersion") or 0)
-        loop = asyncio.get_running_loop()
-        end = loop.time() + float(request.query.get("timeoutSeconds", 1800))
+        as_table = "as=Table" in request.headers.get("Accept", "")
 
         async def send(type_: str, item: Object) -> None:
+            if as_table and type_ in ("ADDED", "MODIFIED", "DELETED"):
+                item = documents.table(resource, [item], item["metadata"]["resourceVersion"], "Metadata")
             await response.write(json.dumps({"type": type_, "object": item}).encode() + b"\n")
 
-        def rendered(item: Object) -> Object:
-            if "as=Table" not in request.headers.get("Accept", ""):
-                return item
-            return documents.table(resource, [item], item["metadata"]["resourceVersion"], "Metadata")
+        def concerns(item: Object) -> bool:
+            return (not namespace or item["metadata"].get("namespace") == namespace) and chosen(item)
 
+        since = int(request.query.get("resourceVersion") or 0)
         initial = request.query.get("sendInitialEvents", "").lower() == "true"
         if since == 0 or initial:
             since = self._store.version
-            for key, item in list(resource.objects.items()):
-                if (not namespace or key[0] == namespace) and chosen(item):
-                    await send("ADDED", rendered(item))
+            for item in [item for item in resource.objects.values() if concerns(item)]:
+                await send("ADDED", item)
             if initial:
                 await send("BOOKMARK", _bookmark(resource, since, {"k8s.io/initial-events-end": "true"}))
         elif self._store.history and since < self._store.history[0].version - 1:
             await send("ERROR", errors.expired(f"too old resource version: {since}").status())
             return response
+        await self._stream(request, resource, since, concerns, send)
+        return response
+
+    async def _stream(
+        self, request: web.Request, resource: Resource, since: int, concerns: Predicate, send: Sender
+    ) -> None:
+        """Send what changes after this version, and bookmarks in quiet times, until the watch times out."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + float(request.query.get("timeoutSeconds", 1800))
+        bookmarks = request.query.get("allowWatchBookmarks", "").lower() in ("true", "1")
         while loop.time() < end and not self._stopping.is_set():
             for change in self._after(since):
                 since = change.version
-                mine = change.resource is resource and (
-                    not namespace or change.object["metadata"]["namespace"] == namespace
-                )
-                if mine and chosen(change.object):
-                    await send(change.type, rendered(change.object))
+                if change.resource is resource and concerns(change.object):
+                    await send(change.type, change.object)
             await self._pause(min(_BOOKMARK_EVERY, end - loop.time()), since)
-            if request.query.get("allowWatchBookmarks", "").lower() in ("true", "1") and since == self._store.version:
+            if bookmarks and since == self._store.version:
                 await send("BOOKMARK", _bookmark(resource, since, {}))
-        return response
 
     async def _pause(self, seconds: float, since: int) -> None:
         """Wait for a change, or for the server to stop, or for this long."""
