@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,7 @@ class KubeServer:
                 item = documents.table(resource, [item], item["metadata"]["resourceVersion"], "Metadata")
             await response.write(json.dumps({"type": type_, "object": item}).encode() + b"\n")
 
-        def concerns(item: Object) -> bool:
+        def concerns(item: Mapping[str, Any]) -> bool:
             return (not namespace or item["metadata"].get("namespace") == namespace) and chosen(item)
 
         since = int(request.query.get("resourceVersion") or 0)
