@@ -107,9 +107,15 @@ class World:
     async def ready(self, name: str = "lake", status: str = "True", within: float = 30) -> Raw:
         return await self.until("ExportTarget", name, lambda raw: condition(raw, "Ready", status), within)
 
-    async def events(self, name: str) -> list[str]:
-        listed = await self.core.list_namespaced_event(self.namespace)
-        return [event.reason for event in listed.items if event.involved_object.name == name]
+    async def events(self, name: str, until: str, within: float = 30) -> list[str]:
+        """Reasons of the object's events, once this one is there: events follow the status that they tell of."""
+        async with asyncio.timeout(within):
+            while True:
+                listed = await self.core.list_namespaced_event(self.namespace)
+                reasons = [event.reason for event in listed.items if event.involved_object.name == name]
+                if until in reasons:
+                    return reasons
+                await asyncio.sleep(0.1)
 
 
 def condition(raw: Raw, type_: str, status: str = "True") -> Raw | None:
