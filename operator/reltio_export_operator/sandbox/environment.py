@@ -34,7 +34,7 @@ class Options:
     kube_port: int = 0
     kubeconfig: Path | None = None
     simulator: SimulatorConfig = field(default_factory=lambda: SimulatorConfig(time_scale=10))
-    tenants: tuple[Tenant, ...] = (Tenant("acme01"), Tenant("acme02"), Tenant("acme03"))
+    tenants: tuple[Tenant, ...] = field(default_factory=lambda: (Tenant("acme01"), Tenant("acme02"), Tenant("acme03")))
     settings: dict[str, str] = field(default_factory=dict)
 
 
