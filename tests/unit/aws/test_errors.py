@@ -1,0 +1,143 @@
+"""What boto3 raises becomes a reason, a clean sentence and a remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+
+from reltio_export_operator.aws.errors import AwsError, clean, from_botocore
+
+ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
+USER = "User: arn:aws:sts::111122223333:assumed-role/reltio-exporter/reltio-export-operator"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234"
+
+
+def refusal(code: str, text: str = "No.", operation: str = "Any", headers: dict[str, str] | None = None) -> ClientError:
+    answer: dict[str, Any] = {
+        "Error": {"Code": code, "Message": text},
+        "ResponseMetadata": {"HTTPHeaders": headers or {}},
+    }
+    return ClientError(answer, operation)
+
+
+@pytest.mark.parametrize(
+    ("code", "action", "reason"),
+    [
+        ("AccessDenied", "s3:PutObject", "AccessDenied"),
+        ("403", "s3:ListBucket", "AccessDenied"),
+        ("NoSuchBucket", "s3:PutObject", "BucketNotFound"),
+        ("404", "s3:ListBucket", "BucketNotFound"),
+        ("NoSuchKey", "s3:GetObject", "AWSError"),
+        ("PermanentRedirect", "s3:PutObject", "BucketRegionMismatch"),
+        ("AuthorizationHeaderMalformed", "s3:ListBucket", "BucketRegionMismatch"),
+        ("301", "s3:ListBucket", "BucketRegionMismatch"),
+        ("KMS.DisabledException", "s3:PutObject", "KMSDenied"),
+        ("KMS.NotFoundException", "s3:PutObject", "KMSDenied"),
+        ("ExpiredToken", "s3:GetObject", "ExpiredCredentials"),
+        ("InvalidAccessKeyId", "s3:GetObject", "ExpiredCredentials"),
+        ("SlowDown", "s3:PutObject", "AWSError"),
+        ("AccessDenied", "sts:AssumeRole", "AssumeRoleDenied"),
+        ("InvalidClientTokenId", "sts:AssumeRole", "OperatorCredentialsRejected"),
+        ("ExpiredToken", "sts:AssumeRole", "OperatorCredentialsRejected"),
+        ("RegionDisabledException", "sts:AssumeRole", "RegionDisabled"),
+        ("ValidationError", "sts:AssumeRole", "AssumeRoleInvalid"),
+        ("PackedPolicyTooLarge", "sts:AssumeRole", "AWSError"),
+    ],
+)
+def test_a_refusal_gets_its_reason_and_a_remedy(code: str, action: str, reason: str) -> None:
+    resource = ROLE if action == "sts:AssumeRole" else "lake"
+    error = from_botocore(refusal(code), action, resource)
+    assert (error.reason, error.code) == (reason, code)
+    assert error.remedy
+    assert str(error) == f"{error.message} {error.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason", "transient"),
+    [
+        (boto.NoCredentialsError(), "NoCredentials", False),
+        (boto.PartialCredentialsError(provider="env", cred_var="key"), "NoCredentials", False),
+        (boto.CredentialRetrievalError(provider="container-role", error_msg="boom"), "NoCredentials", True),
+        (boto.EndpointConnectionError(endpoint_url="https://s3"), "EndpointUnreachable", True),
+        (boto.ConnectTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
+        (boto.ReadTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
+        (boto.ResponseStreamingError(error="reset"), "EndpointUnreachable", True),
+        (boto.SSLError(endpoint_url="https://s3", error="self-signed"), "EndpointUnreachable", True),
+        (boto.ParamValidationError(report="Invalid length for ExternalId, value: x"), "InvalidParameter", False),
+        (boto.InvalidRegionError(region_name="mars"), "AWSError", False),
+        (refusal("SlowDown"), "AWSError", True),
+        (refusal("ExpiredToken"), "ExpiredCredentials", True),
+        (refusal("AccessDenied"), "AccessDenied", False),
+    ],
+)
+def test_a_failure_tells_whether_it_may_pass_by_itself(
+    raised: boto.BotoCoreError | ClientError, reason: str, transient: bool
+) -> None:
+    error = from_botocore(raised, "s3:PutObject", "lake")
+    assert (error.reason, error.transient) == (reason, transient)
+
+
+def test_a_denied_key_is_not_mistaken_for_a_denied_bucket() -> None:
+    text = f"{USER} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} because no identity-based "
+    error = from_botocore(refusal("AccessDenied", text + "policy allows it"), "s3:PutObject", "lake")
+    assert error.reason == "KMSDenied"
+    assert "kms:GenerateDataKey is denied because no identity-based policy allows it." in error.message
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "because no session policy allows the s3:PutObject action",
+        "with an explicit deny in a resource-based policy",
+    ],
+)
+def test_a_denial_keeps_why_and_drops_what_differs_from_probe_to_probe(why: str) -> None:
+    text = f'{USER} is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::lake/probe-8f3a" {why}'
+    error = from_botocore(refusal("AccessDenied", text), "s3:PutObject", "lake")
+    assert error.message == f"s3:PutObject on lake is denied {why}."
+
+
+def test_a_bucket_elsewhere_is_told_with_its_region() -> None:
+    error = from_botocore(
+        refusal("PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"}), "s3:ListBucket", "lake"
+    )
+    assert error.message.endswith("it is in eu-west-1.")
+    assert "spec.s3.region of the ExportTarget to eu-west-1" in error.remedy
+
+
+def test_a_refusal_of_the_operators_own_role_does_not_blame_the_customers() -> None:
+    error = from_botocore(
+        refusal("AccessDenied", operation="AssumeRoleWithWebIdentity"), "sts:AssumeRole", ROLE, secrets=["ext-1"]
+    )
+    assert error.reason == "OperatorCredentialsRejected"
+    assert ROLE not in str(error)
+
+
+def test_the_external_id_is_masked_where_aws_repeats_it() -> None:
+    text = "1 validation error detected: Value 'ext-77\n' at 'externalId' failed to satisfy constraint"
+    error = from_botocore(refusal("ValidationError", text), "sts:AssumeRole", ROLE, secrets=["ext-77\n"])
+    assert "ext-77" not in str(error)
+    assert "'***' at 'externalId'" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Denied (Request ID: 4442587FB7D0A2F9)", "Denied"),
+        ("Denied. RequestId: 4442-58, HostId: aGVs/bG8=", "Denied."),
+        ("Denied (Extended Request ID: aGVs/bG8=)", "Denied"),
+        ("The key ASIAIOSFODNN7EXAMPLE is unknown", "The key is unknown"),
+        ("two\n lines", "two lines"),
+        ("x" * 2000, "x" * 512),
+    ],
+)
+def test_texts_lose_what_changes_from_call_to_call(text: str, expected: str) -> None:
+    assert clean(text) == expected
+
+
+def test_an_error_is_an_exception_that_speaks() -> None:
+    with pytest.raises(AwsError, match=r"^What\. Remedy\.$"):
+        raise AwsError("Reason", "What.", "Remedy.")
