@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ..api.target import Encryption
-from .errors import AwsError, from_botocore
+from .errors import AwsError, bucket_region, from_botocore, region_mismatch
 from .sessions import AssumedRole, RoleSessions
 
 CANARY = ".reltio-export-operator-probe-"
 _CANARY_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
+Outcome = tuple[str, AwsError | None]
+
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing; size in bytes."""
+    """One object of a listing; size in bytes, the ETag without its quotes."""
 
     key: str
     size: int
+    etag: str
+    modified: datetime
 
 
 class ObjectStore:
@@ -28,8 +35,24 @@ class ObjectStore:
 
     def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str) -> None:
         self._sessions = sessions
+        self._role = role
         self._s3 = role.s3
         self._bucket = bucket
+
+    async def region(self) -> str | None:
+        """Where the bucket is. S3 tells it also to a role that may do nothing there; None: it did not."""
+
+        def head() -> str | None:
+            try:
+                return bucket_region(self._s3.head_bucket(Bucket=self._bucket))
+            except ClientError as error:
+                region = bucket_region(error.response)
+                if region is None:
+                    raise
+                return region
+
+        found: str | None = await self._call("s3:ListBucket", head)  # the permission that HeadBucket needs
+        return found
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object under the prefix, a page at a time."""
@@ -39,17 +62,80 @@ class ObjectStore:
                 "s3:ListBucket", self._s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **token
             )
             for item in page.get("Contents", []):
-                yield StoredObject(item["Key"], item["Size"])
+                yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def read(self, key: str, *, limit: int) -> bytes | None:
         """The object's content up to `limit` bytes, or None when there is no such object."""
+        return await self._read(key, limit)
 
+    async def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        """The bytes from `start` up to but not with `end`, or None when there is no such object."""
+        return await self._read(key, end - start, Range=f"bytes={start}-{end - 1}")
+
+    async def put(self, key: str, body: bytes, encryption: Encryption | None = None) -> None:
+        await self._call(
+            "s3:PutObject", self._s3.put_object, Bucket=self._bucket, Key=key, Body=body, **_encrypted(encryption)
+        )
+
+    async def delete(self, key: str) -> None:
+        """Delete the object. S3 does not tell whether there was one."""
+        await self._call("s3:DeleteObject", self._s3.delete_object, Bucket=self._bucket, Key=key)
+
+    async def probe(self, prefix: str, encryption: Encryption | None) -> AsyncIterator[Outcome]:
+        """List, put, get and delete a small object under the prefix; yields each action with its outcome.
+
+        A failed list does not keep the others from being tried; get and delete need the put to have worked.
+        """
+        try:
+            await self._call("s3:ListBucket", self._list_in_region, prefix)
+        except AwsError as error:
+            yield "s3:ListBucket", error
+        else:
+            yield "s3:ListBucket", None
+        for outcome in await self._sessions.run(self._canary, f"{prefix}{CANARY}{secrets.token_hex(8)}", encryption):
+            yield outcome
+
+    def _list_in_region(self, prefix: str) -> None:
+        # boto3 follows a bucket to where it is; the service is told the region and does not.
+        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
+        asked, actual = self._role.key.region, bucket_region(answer)
+        if asked and actual and asked != actual:
+            raise region_mismatch(self._bucket, asked, actual)
+
+    def _canary(self, key: str, encryption: Encryption | None) -> Sequence[Outcome]:
+        """Put, get and delete in one go: it runs to its end, and leaves nothing, also when nobody waits any more."""
+        where: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+
+        def put() -> None:
+            self._s3.put_object(**where, Body=_CANARY_BODY, **_encrypted(encryption))
+
+        def get() -> None:
+            self._s3.get_object(**where)["Body"].read()
+
+        def delete() -> None:
+            self._s3.delete_object(**where)
+
+        written = self._tried("s3:PutObject", put)
+        if written[1] is None:
+            return [written, self._tried("s3:GetObject", get), self._tried("s3:DeleteObject", delete)]
+        if written[1].transient:
+            self._tried("s3:DeleteObject", delete)  # the put may have had its effect
+        return [written]
+
+    def _tried(self, action: str, call: Callable[[], None]) -> Outcome:
+        try:
+            call()
+        except (BotoCoreError, ClientError) as error:
+            return action, from_botocore(error, action, self._bucket)
+        return action, None
+
+    async def _read(self, key: str, limit: int, **part: Any) -> bytes | None:
         def read() -> bytes:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
-            return answer["Body"].read(limit)
+            with self._s3.get_object(Bucket=self._bucket, Key=key, **part)["Body"] as body:
+                return body.read(limit)
 
         try:
             content: bytes = await self._call("s3:GetObject", read)
@@ -59,36 +145,19 @@ class ObjectStore:
             raise
         return content
 
-    async def probe(self, prefix: str, encryption: Encryption | None) -> AsyncIterator[tuple[str, AwsError | None]]:
-        """List, put, get and delete a small object under the prefix; yields each action with its outcome.
-
-        A failed list does not keep the others from being tried; get and delete need the put to have worked.
-        """
-        key = f"{prefix}{CANARY}{secrets.token_hex(8)}"
-        sse: dict[str, Any] = {}
-        if encryption is not None:
-            sse["ServerSideEncryption"] = encryption.algorithm
-            if encryption.kms_key_arn:
-                sse["SSEKMSKeyId"] = encryption.kms_key_arn
-        where = {"Bucket": self._bucket}
-        steps: tuple[tuple[str, Callable[..., Any], dict[str, Any]], ...] = (
-            ("s3:ListBucket", self._s3.list_objects_v2, {**where, "Prefix": prefix, "MaxKeys": 1}),
-            ("s3:PutObject", self._s3.put_object, {**where, "Key": key, "Body": _CANARY_BODY, **sse}),
-            ("s3:GetObject", self._s3.get_object, {**where, "Key": key}),
-            ("s3:DeleteObject", self._s3.delete_object, {**where, "Key": key}),
-        )
-        for action, call, arguments in steps:
-            try:
-                await self._call(action, call, **arguments)
-            except AwsError as error:
-                yield action, error
-                if action == "s3:PutObject":
-                    return
-            else:
-                yield action, None
-
-    async def _call(self, action: str, call: Callable[..., Any], **arguments: Any) -> Any:
+    async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return await self._sessions.run(call, **arguments)
-        except Exception as error:
-            raise from_botocore(error, action, self._bucket) from None
+            return await self._sessions.run(call, *args, **kwargs)
+        except (BotoCoreError, ClientError) as error:
+            failure = from_botocore(error, action, self._bucket)
+        if failure.reason == "ExpiredCredentials":
+            self._sessions.forget(self._role)
+        raise failure
+
+
+def _encrypted(encryption: Encryption | None) -> dict[str, Any]:
+    """The parameters of a put that ask for server-side encryption."""
+    if encryption is None:
+        return {}
+    key = {"SSEKMSKeyId": encryption.kms_key_arn} if encryption.kms_key_arn else {}
+    return {"ServerSideEncryption": encryption.algorithm, **key}

@@ -1,0 +1,65 @@
+"""Stand-ins for what boto3 gives: they answer from a list and remember what they were asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+def refusal(code: str, region: str | None = None) -> ClientError:
+    headers = {"x-amz-bucket-region": region} if region else {}
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPHeaders": headers}}, "Any")
+
+
+class FakeClient:
+    """A client any method of which calls the handler of that name, and is on record."""
+
+    def __init__(self, **handlers: Callable[..., Any]) -> None:
+        self.handlers = handlers
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            self.calls.append((name, arguments))
+            return self.handlers[name](**arguments)
+
+        return call
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [arguments for called, arguments in self.calls if called == name]
+
+
+class FakeBoto:
+    """A boto3 session whose STS grants sessions of an hour, or raises what stands in `failures`."""
+
+    region_name: str | None = None
+
+    def __init__(self) -> None:
+        self.now = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
+        self.failures: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.assumed: list[dict[str, Any]] = []
+        self.created: list[tuple[str, dict[str, Any]]] = []
+
+    def client(self, service: str, **arguments: Any) -> FakeClient:
+        self.created.append((service, arguments))
+        return FakeClient(assume_role=self._assume_role)
+
+    def _assume_role(self, **arguments: Any) -> dict[str, Any]:
+        self.assumed.append(arguments)
+        self.gate.wait(10)
+        if self.failures:
+            raise self.failures.pop(0)
+        return {
+            "Credentials": {
+                "AccessKeyId": f"key-{len(self.assumed)}",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": self.now + timedelta(hours=1),
+            }
+        }

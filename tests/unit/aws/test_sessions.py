@@ -1,0 +1,172 @@
+"""A role is assumed once for all who need it, and anew when it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from aws_fakes import FakeBoto, refusal
+from reltio_export_operator.aws import sessions
+from reltio_export_operator.aws.errors import AwsError
+from reltio_export_operator.aws.sessions import RoleSessions
+
+ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
+
+
+class Account:
+    """Sessions over a stand-in for boto3, with its clock."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.boto = FakeBoto()
+        self.roles = RoleSessions(pool, boto=self.boto, now=lambda: self.boto.now)  # type: ignore[arg-type]
+
+    def pass_time(self, **time: float) -> None:
+        self.boto.now += timedelta(**time)
+
+    @property
+    def asked(self) -> int:
+        return len(self.boto.assumed)
+
+
+@pytest.fixture
+def account(pool: ThreadPoolExecutor) -> Account:
+    return Account(pool)
+
+
+async def test_aws_is_asked_with_role_external_id_and_a_known_session_name(account: Account) -> None:
+    await account.roles.assume(ROLE, "ext-1")
+    assert account.boto.assumed == [
+        {
+            "RoleArn": ROLE,
+            "RoleSessionName": "reltio-export-operator",
+            "DurationSeconds": 3600,
+            "ExternalId": "ext-1",
+        }
+    ]
+
+
+async def test_a_role_without_external_id_is_assumed_without_one(account: Account) -> None:
+    await account.roles.assume(ROLE, None)
+    assert "ExternalId" not in account.boto.assumed[0]
+
+
+async def test_a_session_policy_and_a_duration_go_with_the_call(account: Account) -> None:
+    policy = {"Version": "2012-10-17", "Statement": []}
+    await account.roles.assume(ROLE, None, policy=policy, duration=43200)
+    (arguments,) = account.boto.assumed
+    assert json.loads(arguments["Policy"]) == policy
+    assert " " not in arguments["Policy"], "AWS counts every character"
+    assert arguments["DurationSeconds"] == 43200
+
+
+async def test_the_s3_client_uses_the_credentials_of_the_session(account: Account) -> None:
+    role = await account.roles.assume(ROLE, None, region="eu-west-1")
+    service, arguments = account.boto.created[-1]
+    assert service == "s3"
+    assert arguments["region_name"] == "eu-west-1"
+    assert (arguments["aws_access_key_id"], arguments["aws_session_token"]) == ("key-1", "token")
+    assert role.expires == account.boto.now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("age", "asked"), [({"minutes": 54}, 1), ({"minutes": 55}, 2), ({"hours": 2}, 2)])
+async def test_a_session_is_kept_until_shortly_before_it_expires(
+    account: Account, age: dict[str, float], asked: int
+) -> None:
+    first = await account.roles.assume(ROLE, "ext-1")
+    account.pass_time(**age)
+    second = await account.roles.assume(ROLE, "ext-1")
+    assert account.asked == asked
+    assert (first is second) is (asked == 1)
+
+
+async def test_a_proof_asks_anew_and_renews_for_all(account: Account) -> None:
+    await account.roles.assume(ROLE, "ext-1")
+    fresh = await account.roles.assume(ROLE, "ext-1", fresh=True)
+    assert account.asked == 2
+    assert await account.roles.assume(ROLE, "ext-1") is fresh
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"external_id": "ext-2"}, {"region": "eu-west-1"}, {"policy": {"Version": "2012-10-17"}}, {"duration": 900}],
+)
+async def test_sessions_that_differ_in_anything_are_not_shared(account: Account, other: dict[str, str]) -> None:
+    await account.roles.assume(ROLE, "ext-1")
+    await account.roles.assume(**{"role_arn": ROLE, "external_id": "ext-1", **other})  # type: ignore[arg-type]
+    assert account.asked == 2
+
+
+async def test_callers_at_the_same_time_share_one_session(account: Account) -> None:
+    roles = await asyncio.gather(*(account.roles.assume(ROLE, "ext-1", fresh=n % 2 == 0) for n in range(20)))
+    assert account.asked == 1
+    assert len({id(role) for role in roles}) == 1
+
+
+async def test_callers_at_the_same_time_share_one_failure_and_the_next_tries_again(account: Account) -> None:
+    account.boto.failures = [refusal("AccessDenied")]
+    results = await asyncio.gather(*(account.roles.assume(ROLE, "bad") for _ in range(20)), return_exceptions=True)
+    assert {getattr(result, "reason", result) for result in results} == {"AssumeRoleDenied"}
+    assert account.asked == 1
+    await account.roles.assume(ROLE, "bad")
+    assert account.asked == 2
+
+
+async def test_a_caller_that_gives_up_spoils_nothing_for_the_others(account: Account) -> None:
+    account.boto.gate.clear()
+    first = asyncio.create_task(account.roles.assume(ROLE, "ext-1"))
+    second = asyncio.create_task(account.roles.assume(ROLE, "ext-1"))
+    await asyncio.sleep(0)
+    first.cancel()
+    account.boto.gate.set()
+    assert (await second).key.role_arn == ROLE
+    assert first.cancelled()
+    assert account.asked == 1
+
+
+async def test_a_session_that_aws_refuses_is_forgotten_and_a_newer_one_is_not(account: Account) -> None:
+    old = await account.roles.assume(ROLE, "ext-1")
+    account.roles.forget(old)
+    new = await account.roles.assume(ROLE, "ext-1")
+    assert new is not old
+    account.roles.forget(old)
+    assert await account.roles.assume(ROLE, "ext-1") is new
+
+
+async def test_only_the_sessions_in_use_are_kept(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_KEPT", 2)
+    for name in ("a", "b", "a", "c"):
+        await account.roles.assume(ROLE, name * 2)
+    assert account.asked == 3
+    await account.roles.assume(ROLE, "aa")
+    assert account.asked == 3, "used more recently than b"
+    await account.roles.assume(ROLE, "bb")
+    assert account.asked == 4
+
+
+@pytest.mark.parametrize(
+    ("partition", "configured", "asked", "region"),
+    [
+        ("aws", None, None, "us-east-1"),
+        ("aws-cn", None, None, "cn-north-1"),
+        ("aws-us-gov", None, None, "us-gov-west-1"),
+        ("aws", "ap-south-1", None, "ap-south-1"),
+        ("aws", "ap-south-1", "eu-west-1", "eu-west-1"),
+    ],
+)
+async def test_sts_is_asked_in_the_region_that_serves_the_role(
+    account: Account, partition: str, configured: str | None, asked: str | None, region: str
+) -> None:
+    account.boto.region_name = configured
+    await account.roles.assume(f"arn:{partition}:iam::111122223333:role/x", None, region=asked)
+    assert {arguments["region_name"] for _, arguments in account.boto.created} == {region}
+
+
+async def test_the_external_id_is_in_no_text(account: Account) -> None:
+    account.boto.failures = [refusal("ValidationError")]
+    with pytest.raises(AwsError) as caught:
+        await account.roles.assume(ROLE, "ext-77")
+    assert "ext-77" not in f"{caught.value!r} {await account.roles.assume(ROLE, 'ext-77')!r}"

@@ -1,0 +1,216 @@
+"""What is asked of a bucket, and what is made of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from aws_fakes import FakeClient, refusal
+from reltio_export_operator.api.target import Encryption
+from reltio_export_operator.aws.errors import AwsError
+from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
+from reltio_export_operator.aws.store import ObjectStore, StoredObject
+
+WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
+KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", None, 3600)
+STEPS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+Handler = Callable[..., Any]
+
+
+class Bucket:
+    """An object store over a stand-in for S3 in which everything works but what is said otherwise."""
+
+    def __init__(self, pool: ThreadPoolExecutor, **handlers: Handler) -> None:
+        working: dict[str, Handler] = {
+            "list_objects_v2": lambda **_: {"Contents": []},
+            "put_object": lambda **_: {},
+            "get_object": lambda **_: {"Body": io.BytesIO(b"content")},
+            "delete_object": lambda **_: {},
+        }
+        self.s3 = FakeClient(**{**working, **handlers})
+        self.sessions = RoleSessions(pool)
+        self.role = AssumedRole(KEY, self.s3, WHEN)  # type: ignore[arg-type]
+        self.store = ObjectStore(self.sessions, self.role, "lake")
+
+    async def probe(self, encryption: Encryption | None = None) -> dict[str, str | None]:
+        """The reason of each step that was tried, None where it worked."""
+        outcomes = [outcome async for outcome in self.store.probe("reltio/", encryption)]
+        return {step: error and error.reason for step, error in outcomes}
+
+
+def refusing(code: str, region: str | None = None) -> Handler:
+    def refuse(**_: Any) -> None:
+        raise refusal(code, region)
+
+    return refuse
+
+
+def silent(**_: Any) -> None:
+    raise ReadTimeoutError(endpoint_url="https://s3")
+
+
+async def test_a_probe_tries_every_action_on_one_object_under_the_path(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool)
+    assert await bucket.probe() == dict.fromkeys(STEPS)
+    names = ["put_object", "get_object", "delete_object"]
+    keys = {arguments["Key"] for name in names for arguments in bucket.s3.named(name)}
+    assert len(keys) == 1
+    assert keys.pop().startswith("reltio/.reltio-export-operator-probe-")
+    assert bucket.s3.named("list_objects_v2") == [{"Bucket": "lake", "Prefix": "reltio/", "MaxKeys": 1}]
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ("list_objects_v2", {"s3:ListBucket": "AccessDenied"}),
+        ("get_object", {"s3:GetObject": "AccessDenied"}),
+        ("delete_object", {"s3:DeleteObject": "AccessDenied"}),
+    ],
+)
+async def test_one_denied_action_hides_no_other(
+    pool: ThreadPoolExecutor, broken: str, expected: dict[str, str]
+) -> None:
+    bucket = Bucket(pool, **{broken: refusing("AccessDenied")})
+    assert await bucket.probe() == {**dict.fromkeys(STEPS), **expected}
+    assert len(bucket.s3.named("delete_object")) == 1
+
+
+async def test_without_an_object_get_and_delete_are_not_tried(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool, put_object=refusing("AccessDenied"))
+    assert await bucket.probe() == {"s3:ListBucket": None, "s3:PutObject": "AccessDenied"}
+    assert bucket.s3.named("delete_object") == []
+
+
+async def test_a_put_that_may_have_worked_is_cleaned_up(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool, put_object=silent)
+    assert await bucket.probe() == {"s3:ListBucket": None, "s3:PutObject": "EndpointUnreachable"}
+    (put,), (deleted,) = bucket.s3.named("put_object"), bucket.s3.named("delete_object")
+    assert put["Key"] == deleted["Key"]
+
+
+async def test_a_probe_that_is_given_up_leaves_nothing_behind() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(**_: Any) -> None:
+        entered.set()
+        release.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        bucket = Bucket(pool, put_object=slow)
+        probe = asyncio.create_task(bucket.probe())
+        await asyncio.to_thread(entered.wait, 10)
+        probe.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await probe
+        assert bucket.s3.named("delete_object") == []
+        release.set()
+    assert len(bucket.s3.named("delete_object")) == 1
+
+
+@pytest.mark.parametrize(
+    ("encryption", "sent"),
+    [
+        (None, {}),
+        (Encryption(algorithm="AES256"), {"ServerSideEncryption": "AES256"}),
+        (
+            Encryption(algorithm="aws:kms", kms_key_arn="arn:key"),
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:key"},
+        ),
+    ],
+)
+async def test_objects_are_written_with_the_encryption_of_the_target(
+    pool: ThreadPoolExecutor, encryption: Encryption | None, sent: dict[str, str]
+) -> None:
+    bucket = Bucket(pool)
+    await bucket.probe(encryption)
+    await bucket.store.put("reltio/receipt.json", b"{}", encryption)
+    for put in bucket.s3.named("put_object"):
+        assert {key: value for key, value in put.items() if key not in ("Bucket", "Key", "Body")} == sent
+
+
+async def test_a_bucket_in_another_region_than_the_target_says_is_no_good(pool: ThreadPoolExecutor) -> None:
+    answer = {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "eu-west-1"}}}
+    bucket = Bucket(pool, list_objects_v2=lambda **_: answer)
+    assert await bucket.probe() == {**dict.fromkeys(STEPS), "s3:ListBucket": "BucketRegionMismatch"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        lambda **_: {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "eu-west-1"}}},
+        refusing("403", "eu-west-1"),
+        refusing("301", "eu-west-1"),
+    ],
+)
+async def test_the_region_of_a_bucket_is_told_to_anybody(pool: ThreadPoolExecutor, head: Handler) -> None:
+    assert await Bucket(pool, head_bucket=head).store.region() == "eu-west-1"
+
+
+async def test_a_bucket_that_does_not_exist_has_no_region(pool: ThreadPoolExecutor) -> None:
+    with pytest.raises(AwsError) as caught:
+        await Bucket(pool, head_bucket=refusing("404")).store.region()
+    assert caught.value.reason == "BucketNotFound"
+
+
+async def test_a_listing_goes_on_to_its_last_page(pool: ThreadPoolExecutor) -> None:
+    def page(number: int, **more: Any) -> dict[str, Any]:
+        item = {"Key": f"reltio/{number}", "Size": number, "ETag": f'"e{number}"', "LastModified": WHEN}
+        return {"Contents": [item], **more}
+
+    pages = [
+        page(1, IsTruncated=True, NextContinuationToken="next"),
+        {"IsTruncated": True, "NextContinuationToken": "last"},
+        page(2),
+    ]
+    bucket = Bucket(pool, list_objects_v2=lambda **_: pages.pop(0))
+    assert [item async for item in bucket.store.list("reltio/")] == [
+        StoredObject("reltio/1", 1, "e1", WHEN),
+        StoredObject("reltio/2", 2, "e2", WHEN),
+    ]
+    tokens = [arguments.get("ContinuationToken") for arguments in bucket.s3.named("list_objects_v2")]
+    assert tokens == [None, "next", "last"]
+
+
+async def test_a_read_is_bounded(pool: ThreadPoolExecutor) -> None:
+    assert await Bucket(pool).store.read("k", limit=3) == b"con"
+
+
+async def test_a_range_ends_before_its_end(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool)
+    await bucket.store.read_range("k", 10, 20)
+    assert bucket.s3.named("get_object") == [{"Bucket": "lake", "Key": "k", "Range": "bytes=10-19"}]
+
+
+async def test_a_missing_object_reads_as_none_and_a_denied_one_raises(pool: ThreadPoolExecutor) -> None:
+    assert await Bucket(pool, get_object=refusing("NoSuchKey")).store.read("k", limit=3) is None
+    with pytest.raises(AwsError) as caught:
+        await Bucket(pool, get_object=refusing("AccessDenied")).store.read("k", limit=3)
+    assert caught.value.reason == "AccessDenied"
+
+
+async def test_a_revoked_session_is_not_used_again(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[AssumedRole] = []
+    bucket = Bucket(pool, delete_object=refusing("ExpiredToken"), put_object=refusing("AccessDenied"))
+    monkeypatch.setattr(bucket.sessions, "forget", forgotten.append)
+    with pytest.raises(AwsError):
+        await bucket.store.put("k", b"")
+    assert forgotten == []
+    with pytest.raises(AwsError):
+        await bucket.store.delete("k")
+    assert forgotten == [bucket.role]
+
+
+async def test_a_mistake_of_ours_is_not_blamed_on_aws(pool: ThreadPoolExecutor) -> None:
+    def broken(**_: Any) -> None:
+        raise TypeError("a bug")
+
+    with pytest.raises(TypeError):
+        await Bucket(pool, put_object=broken).store.put("k", b"")
