@@ -29,9 +29,11 @@ def condition(type_: str, status: str = "True", reason: str = "Because", **more:
     }
 
 
-def target(*, ready: bool = True, spec: dict[str, Any] | None = None) -> ExportTarget:
+def target(
+    *, ready: bool = True, spec: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+) -> ExportTarget:
     raw = {
-        "metadata": {"name": "lake", "namespace": "mdm", "uid": "t-1", "generation": 1},
+        "metadata": {"name": "lake", "namespace": "mdm", "uid": "t-1", "generation": 1, **(metadata or {})},
         "spec": {
             "reltio": {
                 "environment": "na99-prod",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .conditions import Condition, find, is_true
 from .meta import CANCEL_ANNOTATION, FINALIZER, Model, ObjectMeta
-from .target import CredentialsSecretRef
+from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
 
@@ -93,10 +93,16 @@ class S3Snapshot(Model, frozen=True, kw_only=True):
     bucket: str
     role_arn: str
     region: str | None = None
+    external_id_secret_ref: SecretKeyRef | None = None
+    server_side_encryption: Encryption | None = None
 
 
 class Submission(Model, frozen=True, kw_only=True):
-    """The intent of one attempt, written before the service is called."""
+    """The intent of one attempt, written before the service is called.
+
+    `refused_time` is set while it is certain that the service does not have the export, `resent` counts the calls
+    after the first one, and `group_id` is the service's own name for the tasks of one export.
+    """
 
     id: str
     attempt: int
@@ -107,6 +113,9 @@ class Submission(Model, frozen=True, kw_only=True):
     service: ServiceSnapshot
     s3: S3Snapshot
     submitted_time: datetime | None = None
+    refused_time: datetime | None = None
+    resent: int = 0
+    group_id: str | None = None
     adopted: bool = False
 
 
@@ -157,8 +166,10 @@ class JobStatus(Model, frozen=True, kw_only=True):
     attempts: int | None = None
     retry_time: datetime | None = None
     waits: int | None = None
+    waiting_since: datetime | None = None
     submission: Submission | None = None
     tasks: tuple[TaskStatus, ...] = ()
+    duplicates: tuple[TaskStatus, ...] = ()
     progress: Progress | None = None
     output: Output | None = None
     failures: tuple[Failure, ...] = ()

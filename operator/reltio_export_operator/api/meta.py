@@ -42,6 +42,7 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[dict[str, Any], ...] = ()
+    managed_fields: tuple[dict[str, Any], ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

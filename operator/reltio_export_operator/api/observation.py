@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
+
+_MARKER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid of a job>-<attempt>
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,4 +34,10 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
 
     def carries(self, marker: str) -> bool:
         """Whether one of the names contains the marker of an attempt."""
-        return any(marker in name for name in (self.name, self.export_name) if name)
+        exactly = re.compile(re.escape(marker) + r"(?!\d)")
+        return any(exactly.search(name) for name in (self.name, self.export_name) if name)
+
+    @property
+    def markers(self) -> frozenset[str]:
+        """What looks like the marker of an attempt in one of the names."""
+        return frozenset(found for name in (self.name, self.export_name) if name for found in _MARKER.findall(name))

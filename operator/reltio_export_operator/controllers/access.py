@@ -8,10 +8,10 @@ from collections.abc import Callable
 import httpx
 
 from ..api.job import ServiceSnapshot
-from ..api.target import CredentialsSecretRef, ExportTarget
+from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
 from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
-from .kube import KubeClient
+from .kube import KubeClient, SecretError
 
 _SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
 
@@ -29,9 +29,14 @@ class Access:
         self._tokens: dict[tuple[str, str, str], TokenSource] = {}
         self._clients: dict[tuple[str, str, str, str, str], ReltioClient] = {}
 
-    async def reltio(self, namespace: str, service: ServiceSnapshot, *, fresh: bool = False) -> ReltioClient:
-        """The client for this service and tenant. `fresh` reads the Secret anew. Raises SecretError."""
-        client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh)
+    async def reltio(
+        self, namespace: str, service: ServiceSnapshot, *, fresh: bool = False, last_known: bool = False
+    ) -> ReltioClient:
+        """The client for this service and tenant. Raises SecretError.
+
+        `fresh` reads the Secret anew, `last_known` makes do with what was read of it before it was gone.
+        """
+        client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh, last_known)
         token_key = (service.auth_url, client_id, secret)
         if token_key not in self._tokens:
             self._tokens[token_key] = TokenSource(service.auth_url, client_id, secret, http=self._http)
@@ -47,16 +52,26 @@ class Access:
         s3 = target.spec.s3
         if s3.external_id_secret_ref is None:
             return s3.external_id
-        ref = s3.external_id_secret_ref
-        (value,) = await self._kube.secret_values(target.metadata.namespace, ref.name, (ref.key,))
+        return await self.secret_value(target.metadata.namespace, s3.external_id_secret_ref)
+
+    async def secret_value(self, namespace: str, ref: SecretKeyRef) -> str:
+        """The value under one key of a Secret. Raises SecretError."""
+        (value,) = await self._kube.secret_values(namespace, ref.name, (ref.key,))
         return value
 
-    async def _credentials(self, namespace: str, ref: CredentialsSecretRef, fresh: bool) -> tuple[str, str]:
+    async def _credentials(
+        self, namespace: str, ref: CredentialsSecretRef, fresh: bool, last_known: bool
+    ) -> tuple[str, str]:
         key = (namespace, ref)
         read_at, values = self._secrets.get(key, (0.0, ()))
         if fresh or not values or self._clock() - read_at > _SECRET_AGE:
-            values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
-            self._secrets[key] = (self._clock(), values)
+            try:
+                values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
+            except SecretError:
+                if not (last_known and values):
+                    raise
+            else:
+                self._secrets[key] = (self._clock(), values)
         return values[0], values[1]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -10,18 +12,21 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..api.job import ExportJob
+from ..api.job import ExportJob, Submission
 from ..api.meta import FINALIZER, JOBS, TARGETS, merge_diff, to_wire
 from ..api.target import ExportTarget
 from ..jobs import outcomes, tasks
-from ..jobs.outcomes import Delivery, Findings, Refusal
+from ..jobs.outcomes import Acceptance, Delivery, Findings, Refusal
 from ..jobs.policies import decide
-from ..jobs.view import Begin, Control, Decision, Delete, Inspect, Limits, Release, Search, Submit, View
-from .kube import ConflictError, KubeClient, Raw
+from ..jobs.verdicts import reason_to_end
+from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
+from .kube import ConflictError, KubeClient, Raw, SecretError
 from .poller import TenantPollers
 from .registry import Key, Registry
+from .stopwatch import Stopwatch
 
 _log = logging.getLogger(__name__)
+_WRITES = 5  # tries to write down what the service answered, when others write to the object at the same time
 
 
 class RefusedError(Exception):
@@ -35,7 +40,7 @@ class RefusedError(Exception):
 class Outside(Protocol):
     """What the controller does outside of the cluster. Every method raises RefusedError."""
 
-    async def submit(self, job: ExportJob) -> tuple[str, ...]: ...
+    async def submit(self, job: ExportJob) -> Acceptance: ...
 
     async def search(self, job: ExportJob) -> Findings: ...
 
@@ -61,6 +66,7 @@ class JobController:
         limits: Limits,
         progress_interval: float,
         now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
         may_act: Callable[[], bool] = lambda: True,
@@ -72,6 +78,8 @@ class JobController:
         self._limits = limits
         self._progress_interval = progress_interval
         self._now = now
+        self._clock = clock
+        self._stopwatch = Stopwatch(clock)
         self._wake = wake
         self._wake_target = wake_target
         self._may_act = may_act
@@ -94,15 +102,18 @@ class JobController:
         self._registry.put_job(job)
         decision = decide(await self._view(job))
         action = decision.action
-        if isinstance(action, Begin):
-            decision, raw = await self._begin(job, raw, decision)
-        elif isinstance(action, Search):
-            decision, raw = await self._search(raw, job, decision)
-        elif isinstance(action, Inspect):
-            decision = await self._inspect(job, decision)
-        elif isinstance(action, Delete):
+        if isinstance(action, Delete):
             await self._kube.delete(JOBS, raw)
             return None
+        if isinstance(action, Search):
+            raw = await self._write(raw, job, decision)
+            job = msgspec.convert(raw, ExportJob)
+            decision = await self._search(job)
+            action = decision.action
+        if isinstance(action, Begin):
+            decision, raw = await self._begin(job, raw, decision)
+        elif isinstance(action, Inspect):
+            decision = await self._inspect(job, decision)
         written = await self._write(raw, msgspec.convert(raw, ExportJob), decision)
         if isinstance(action, Control) and action.task_ids:
             await self._control(msgspec.convert(written, ExportJob), action)
@@ -121,16 +132,29 @@ class JobController:
             limits=self._limits,
             progress_due=self._progress_due(job.metadata.key),
         )
-        if job.is_finished or submission is None or not tasks.live(job.status.tasks):
+        view = replace(view, ages=self._ages(view))
+        ids = frozenset(task.id for task in tasks.live(job.status.tasks + job.status.duplicates))
+        if job.is_finished or submission is None or not ids:
             self._pollers.forget(job.metadata.key)
             return view
-        ids = frozenset(task.id for task in job.status.tasks)
         try:
-            watch = await self._pollers.follow(job.metadata.key, submission.service, ids)
-        except Exception as error:
-            _log.warning("Cannot follow %s/%s: %s", *job.metadata.key, error)
-            return view
-        return replace(view, seen=dict(watch.seen), missing=watch.missing)
+            watch = await self._pollers.follow(job.metadata.key, submission.service, ids, submission.id)
+        except SecretError as error:
+            return replace(view, trouble=Says("SecretUnusable", str(error)))
+        return replace(
+            view, seen=dict(watch.seen), missing=watch.missing, strangers=watch.strangers, trouble=watch.trouble
+        )
+
+    def _ages(self, view: View) -> Ages:
+        key, uid, submission = view.job.metadata.key, view.job.metadata.uid, view.status.submission
+        open_question = submission is not None and not view.status.tasks and submission.refused_time is None
+        doubt = (uid, submission.id, submission.intended_time) if submission and open_question else None
+        says = reason_to_end(view)
+        return Ages(
+            doubt=self._stopwatch.age(key, "doubt", doubt),
+            deletion=self._stopwatch.age(key, "deletion", uid if view.job.metadata.deletion_timestamp else None),
+            ending=self._stopwatch.age(key, "ending", (uid, says.reason) if says else None),
+        )
 
     async def _target(self, job: ExportJob) -> ExportTarget | None:
         """The target as last seen; asked for when it was not seen yet, as it may be right after a start."""
@@ -140,14 +164,18 @@ class JobController:
         return self._registry.target(key)
 
     async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
+        """Put the intent on record, then call the service, then tell what came of it."""
         self._registry.reserve(job)
+        started = self._clock()
         try:
             raw = await self._hold(raw)
             raw = await self._write(raw, job, decision)
         except Exception:
             self._registry.give_back(job)
             raise
-        return await self._submit(raw), raw
+        intended = msgspec.convert(raw, ExportJob)
+        answer = await self._submit(intended, started)
+        return await self._record(raw, intended, answer)
 
     async def _hold(self, raw: Raw) -> Raw:
         """Put the finalizer on: from now on there is something outside to undo."""
@@ -164,39 +192,60 @@ class JobController:
         if FINALIZER in finalizers:
             await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
 
-    async def _submit(self, raw: Raw) -> Decision:
-        """Call the service for an intent that is on record. The caller has just written it."""
-        job = msgspec.convert(raw, ExportJob)
-        view = await self._view(job)
-        if not self._may_act():
-            return Decision(view.status, after=1)
-        try:
-            task_ids = await self._outside.submit(job)
-        except RefusedError as error:
-            return outcomes.refused(replace(view, now=self._now()), error.refusal)
-        return outcomes.accepted(replace(view, now=self._now()), task_ids)
+    async def _submit(self, job: ExportJob, started: float) -> Acceptance | Refusal:
+        """Call the service for an intent that was put on record at `started`.
 
-    async def _search(self, raw: Raw, job: ExportJob, decision: Decision) -> tuple[Decision, Raw]:
+        The call starts and ends within a bound that rivals and successors know to wait out.
+        """
+        left = self._limits.submit_window - (self._clock() - started)
+        if left <= 0 or not self._may_act():
+            return Refusal(
+                "NotSent", "The submission was held back: this process was late, or is no longer the leader."
+            )
+        try:
+            async with asyncio.timeout(left):
+                return await self._outside.submit(job)
+        except RefusedError as error:
+            return error.refusal
+        except TimeoutError:
+            return Refusal("AnswerLost", f"No answer within {left:.0f} s.", ambiguous=True)
+
+    async def _record(self, raw: Raw, intended: ExportJob, answer: Acceptance | Refusal) -> tuple[Decision, Raw]:
+        """What the answer means for the object as it is now: others may have changed it during the call."""
+        for _ in range(_WRITES):
+            job = msgspec.convert(raw, ExportJob)
+            view = replace(await self._view(job), now=self._now())
+            if isinstance(answer, Acceptance):
+                decision = outcomes.accepted(view, answer)
+            else:
+                decision = outcomes.refused(view, answer)
+            try:
+                written = await self._write(raw, job, decision)
+                return replace(decision, events=()), written
+            except ConflictError:
+                fresh = await self._kube.get(JOBS, *intended.metadata.key)
+                if fresh is None or not _still_open(msgspec.convert(fresh, ExportJob), intended):
+                    raise
+                raw = fresh
+        raise ConflictError(intended.metadata.name)
+
+    async def _search(self, job: ExportJob) -> Decision:
         view = replace(await self._view(job), now=self._now())
         try:
-            answer = outcomes.found(view, await self._outside.search(job))
+            return outcomes.found(view, await self._outside.search(job))
         except RefusedError as error:
-            return outcomes.wait(view, "Submitting", error.refusal), raw
-        if isinstance(answer.action, Submit):
-            raw = await self._write(raw, job, answer)
-            return await self._submit(raw), raw
-        if isinstance(answer.action, Inspect):
-            return await self._inspect(job, decision), raw
-        return answer, raw
+            return outcomes.wait(view, "Submitting", error.refusal)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
         judged = msgspec.structs.replace(job, status=decision.status)
         view = replace(await self._view(job), job=judged, now=self._now())
         try:
+            sent_twice = decision.status.submission is not None and decision.status.submission.resent > 0
+            findings = await self._outside.search(judged) if sent_twice else None
             delivery = await self._outside.inspect(judged)
         except RefusedError as error:
             return outcomes.unreadable(view, error.refusal)
-        return outcomes.inspected(view, delivery)
+        return outcomes.inspected(replace(view, now=self._now()), delivery, findings)
 
     async def _control(self, job: ExportJob, action: Control) -> None:
         try:
@@ -240,7 +289,18 @@ class JobController:
         self._registry.drop_job(key)
         self._pollers.forget(key)
         self._progress_written.pop(key, None)
+        self._stopwatch.forget(key)
 
     @staticmethod
     def _target_key(job: ExportJob) -> Key:
         return job.metadata.namespace, job.spec.target_ref.name
+
+
+def _still_open(job: ExportJob, intended: ExportJob) -> bool:
+    """Whether the intent still waits for its answer."""
+    return job.metadata.uid == intended.metadata.uid and not job.status.tasks and _call(job) == _call(intended)
+
+
+def _call(job: ExportJob) -> tuple[str, datetime] | None:
+    submission: Submission | None = job.status.submission
+    return (submission.id, submission.intended_time) if submission else None

@@ -38,7 +38,12 @@ class Manager:
         access = Access(kube, self._http)
         self.jobs: WorkQueue[Key] = WorkQueue(lambda key: job_controller.reconcile(key), workers=settings.workers)
         self.targets: WorkQueue[Key] = WorkQueue(lambda key: target_controller.reconcile(key), workers=settings.workers)
-        self._pollers = TenantPollers(access.reltio, self.jobs.add, interval=settings.poll_interval)
+        self._pollers = TenantPollers(
+            access.reltio,
+            self.jobs.add,
+            interval=settings.poll_interval,
+            progress_interval=settings.progress_interval,
+        )
         job_controller = JobController(
             kube,
             Services(access, sessions, registry),
@@ -48,6 +53,7 @@ class Manager:
                 retry_base=settings.retry_base,
                 retry_cap=settings.retry_cap,
                 settle=settings.settle,
+                submit_window=settings.settle * 0.8,
                 cleanup=settings.cleanup,
             ),
             progress_interval=settings.progress_interval,

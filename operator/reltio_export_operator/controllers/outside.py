@@ -11,7 +11,8 @@ from ..api.observation import TaskView
 from ..aws.errors import AwsError
 from ..aws.sessions import RoleSessions
 from ..aws.store import CANARY, ObjectStore
-from ..jobs.outcomes import MANIFEST, Delivery, Findings, Refusal
+from ..jobs.doubles import sort_out
+from ..jobs.outcomes import MANIFEST, Acceptance, Delivery, Findings, Refusal
 from ..jobs.view import Control
 from ..reltio import errors
 from ..reltio.client import ReltioClient
@@ -22,6 +23,7 @@ from .kube import SecretError
 from .registry import Registry
 
 _MANIFEST_LIMIT = 16 * 2**20
+_REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
 _PERMANENT = (
     errors.InvalidParameter,
     errors.BadRequest,
@@ -59,36 +61,50 @@ class Services:
         self._access = access
         self._sessions = sessions
         self._registry = registry
+        self._external_ids: dict[str, str | None] = {}
 
-    async def submit(self, job: ExportJob) -> tuple[str, ...]:
-        """Start the attempt whose intent is on record; answers with the ids of its tasks."""
+    async def submit(self, job: ExportJob) -> Acceptance:
+        """Start the attempt whose intent is on record, or find out that it runs."""
         submission = _submission(job)
         async with _refusals():
             client = await self._client(job)
-            target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
-            if target is None:
-                raise RefusedError(
-                    Refusal("TargetNotFound", f"ExportTarget {job.spec.target_ref.name} is gone; create it.")
-                )
             request = wire_request(
                 job.spec.export,
                 submission,
-                external_id=await self._access.external_id(target),
-                encryption=target.spec.s3.server_side_encryption,
+                external_id=await self._external_id(job),
+                encryption=submission.s3.server_side_encryption,
             )
             try:
-                return (await client.submit(request)).task_ids
+                submitted = await client.submit(request)
             except errors.DestinationBusy as busy:
-                # The directory is this attempt's alone: whoever exports there is its own earlier submission.
-                mine = await self._tasks_of(client, submission)
-                return tuple(task.id for task in mine) or (busy.task_id,)
+                try:
+                    return await self._owner(client, submission, busy)
+                except errors.ReltioError as error:  # it may have been this very attempt, and may have ended
+                    error.ambiguous = True
+                    raise
+            return Acceptance(submitted.task_ids, submitted.group_id)
+
+    async def _owner(self, client: ReltioClient, submission: Submission, busy: errors.DestinationBusy) -> Acceptance:
+        """Who exports to the directory of this attempt: most likely an earlier submission of it."""
+        active = [task async for task in client.active_tasks()]
+        owner = next((task for task in active if task.id == busy.task_id), None) or await client.task(busy.task_id)
+        if (owner.name or owner.export_name) and not owner.carries(submission.id):
+            raise RefusedError(
+                Refusal(
+                    busy.reason,
+                    f"Task {owner.id} ({owner.name or owner.export_name}), which is not of this operator, exports to "
+                    f"{submission.destination}. The job goes on when that task has ended.",
+                )
+            )
+        mine = sort_out(task for task in active if task.carries(submission.id)).own or (owner,)
+        return Acceptance(tuple(task.id for task in mine), owner.group_id, adopted=True)
 
     async def search(self, job: ExportJob) -> Findings:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
         submission = _submission(job)
         async with _refusals():
             mine = await self._tasks_of(await self._client(job), submission)
-            if mine:
+            if mine or job.metadata.deletion_timestamp is not None:
                 return Findings(tasks=mine)
             store = await self._store(job)
             return Findings(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
@@ -118,13 +134,28 @@ class Services:
         return Delivery(_parsed(content), sizes)
 
     async def _client(self, job: ExportJob) -> ReltioClient:
-        return await self._access.reltio(job.metadata.namespace, _submission(job).service)
+        # A namespace that goes away may lose its Secret before its jobs: what was last read still stops an export.
+        deleted = job.metadata.deletion_timestamp is not None
+        return await self._access.reltio(job.metadata.namespace, _submission(job).service, last_known=deleted)
+
+    async def _external_id(self, job: ExportJob) -> str | None:
+        """The external ID of the attempt: from its Secret, or else as the target said it when it was submitted.
+
+        An ID that stands in the target itself is kept in memory only, so after a restart the target's own counts.
+        """
+        submission = _submission(job)
+        if submission.s3.external_id_secret_ref is not None:
+            return await self._access.secret_value(job.metadata.namespace, submission.s3.external_id_secret_ref)
+        target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
+        if submission.id not in self._external_ids and target is not None:
+            if len(self._external_ids) >= _REMEMBERED:
+                del self._external_ids[next(iter(self._external_ids))]
+            self._external_ids[submission.id] = target.spec.s3.external_id
+        return self._external_ids.get(submission.id)
 
     async def _store(self, job: ExportJob) -> ObjectStore:
         s3 = _submission(job).s3
-        target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
-        external_id = await self._access.external_id(target) if target else None
-        role = await self._sessions.assume(s3.role_arn, external_id, region=s3.region)
+        role = await self._sessions.assume(s3.role_arn, await self._external_id(job), region=s3.region)
         return ObjectStore(self._sessions, role, s3.bucket)
 
     @staticmethod

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ..api.job import ServiceSnapshot
 from ..api.observation import TaskView
+from ..jobs.view import Says
 from ..reltio.client import ReltioClient
 from ..reltio.errors import ObjectNotFound, ReltioError
-from .kube import SecretError
 from .registry import Key
 
 _log = logging.getLogger(__name__)
@@ -22,40 +23,67 @@ ClientFor = Callable[[str, ServiceSnapshot], Awaitable[ReltioClient]]
 
 @dataclass
 class Watch:
-    """A job whose tasks are followed."""
+    """A job whose tasks are followed, and what was last seen of them."""
 
     key: Key
     service: ServiceSnapshot
     task_ids: frozenset[str]
+    marker: str
     seen: dict[str, TaskView] = field(default_factory=dict)
     misses: dict[str, int] = field(default_factory=dict)
+    strangers: tuple[TaskView, ...] = ()
+    trouble: Says | None = None
+    told: object = None
+    told_at: float = float("-inf")
 
     @property
     def missing(self) -> frozenset[str]:
         return frozenset(id_ for id_, count in self.misses.items() if count >= _GONE_AFTER)
 
+    def is_news(self, now: float, interval: float) -> bool:
+        """Whether the job should look: something changed that it acts on, or its progress is due."""
+        words = sorted((id_, task.status) for id_, task in self.seen.items())
+        gist = (words, self.missing, sorted(task.id for task in self.strangers), self.trouble)
+        if gist == self.told and now - self.told_at < interval:
+            return False
+        self.told, self.told_at = gist, now
+        return True
+
 
 class TenantPollers:
     """Follows the tasks of all running jobs. Calls grow with tenants and pages of their lists, not with jobs.
 
-    A task that has left the list of active tasks is looked up once by its id.
+    A task that has left the list of active tasks is looked up by its id until its end is seen.
     """
 
-    def __init__(self, client_for: ClientFor, wake: Callable[[Key], None], *, interval: float) -> None:
+    def __init__(
+        self,
+        client_for: ClientFor,
+        wake: Callable[[Key], None],
+        *,
+        interval: float,
+        progress_interval: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client_for = client_for
         self._wake = wake
         self._interval = interval
+        self._progress_interval = progress_interval
+        self._clock = clock
         self._watches: dict[Key, Watch] = {}
         self._tenants: dict[ReltioClient, asyncio.Task[None]] = {}
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
-    async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str]) -> Watch:
+    async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], marker: str) -> Watch:
         """Follow these tasks for the job, from now on until `forget`. Raises SecretError."""
         watch = self._watches.get(key)
-        if watch is None or watch.task_ids != task_ids or watch.service != service:
+        if watch is None or watch.marker != marker or watch.service != service:
             self.forget(key)
-            watch = self._watches[key] = Watch(key, service, task_ids)
+            watch = self._watches[key] = Watch(key, service, task_ids, marker)
+        watch.task_ids = task_ids
         client = await self._client_for(key[0], service)
+        if self._watches.get(key) is not watch:
+            return watch  # forgotten, or replaced, while the client was made
         if key not in self._members.get(client, {}):
             self._leave(key)
             self._members.setdefault(client, {})[key] = watch
@@ -65,8 +93,8 @@ class TenantPollers:
 
     def forget(self, key: Key) -> None:
         """The job needs no more observations."""
-        self._watches.pop(key, None)
-        self._leave(key)
+        if self._watches.pop(key, None) is not None:
+            self._leave(key)
 
     async def stop(self) -> None:
         running = list(self._tenants.values())
@@ -82,26 +110,48 @@ class TenantPollers:
         try:
             while self._members.get(client):
                 await asyncio.sleep(self._interval)
-                try:
-                    await self._look(client)
-                except (ReltioError, SecretError) as error:
-                    _log.warning("Cannot list the tasks of a tenant: %s", error)
-                except Exception:
-                    _log.exception("Polling a tenant failed")
+                members = dict(self._members.get(client, {}))
+                trouble = await self._look(client, members)
+                for watch in members.values():
+                    watch.trouble = trouble
+                    if watch.is_news(self._clock(), self._progress_interval):
+                        self._wake(watch.key)
         finally:
             self._tenants.pop(client, None)
+            if not self._members.get(client):
+                self._members.pop(client, None)
 
-    async def _look(self, client: ReltioClient) -> None:
-        members = self._members.get(client, {})
+    async def _look(self, client: ReltioClient, members: dict[Key, Watch]) -> Says | None:
+        """Bring the watches up to date. Answers with what is in the way, if anything is."""
+        try:
+            await self._update(client, members)
+        except ReltioError as error:
+            _log.warning("Cannot see the tasks of a tenant: %s", error)
+            return Says(error.reason, str(error))
+        except Exception:
+            _log.exception("Polling a tenant failed")
+            return Says("OperatorError", "The operator failed to look; see its log.")
+        return None
+
+    async def _update(self, client: ReltioClient, members: dict[Key, Watch]) -> None:
         wanted = {id_: watch for watch in members.values() for id_ in watch.task_ids}
-        listed = {task.id: task async for task in client.active_tasks() if task.id in wanted}
+        marked = {watch.marker: watch for watch in members.values()}
+        listed: dict[str, TaskView] = {}
+        strangers: dict[Key, list[TaskView]] = {watch.key: [] for watch in members.values()}
+        async for task in client.active_tasks():
+            if task.id in wanted:
+                listed[task.id] = task
+                continue
+            for marker in task.markers & marked.keys():
+                if task.id not in marked[marker].seen:
+                    strangers[marked[marker].key].append(task)
+        for watch in members.values():
+            watch.strangers = tuple(strangers[watch.key])
         for id_, watch in wanted.items():
-            task = listed.get(id_) or await self._look_up(client, watch, id_)
-            if task is not None:
+            seen = listed.get(id_) or await self._look_up(client, watch, id_)
+            if seen is not None:
                 watch.misses.pop(id_, None)
-                watch.seen[id_] = task
-        for key in {watch.key for watch in wanted.values()}:
-            self._wake(key)
+                watch.seen[id_] = seen
 
     async def _look_up(self, client: ReltioClient, watch: Watch, id_: str) -> TaskView | None:
         ended = watch.seen.get(id_)

@@ -67,5 +67,11 @@ def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
             tenant=reltio.tenant,
             credentials_secret_ref=reltio.credentials_secret_ref,
         ),
-        s3=S3Snapshot(bucket=s3.bucket, role_arn=s3.role_arn, region=s3.region),
+        s3=S3Snapshot(
+            bucket=s3.bucket,
+            role_arn=s3.role_arn,
+            region=s3.region,
+            external_id_secret_ref=s3.external_id_secret_ref,
+            server_side_encryption=s3.server_side_encryption,
+        ),
     )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from ..api.job import JobStatus, Output, TaskStatus
+from ..api.job import Output, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.observation import TaskView
-from . import tasks
-from .verdicts import completed, failed
-from .view import Decision, Event, Inspect, Says, Submit, View, backoff, status_of
+from . import doubles, tasks
+from .policies.starting import resubmission
+from .verdicts import completed, failed, reason_to_end, with_doubles
+from .view import Decision, Event, Inspect, Release, Says, View, backoff, status_of
 
 MANIFEST = "manifest.json"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _UNREADABLE_WAITS = 8
+_MANIFEST_WAITS = 3  # the last task may be seen to end a moment before the manifest is seen
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class Refusal:
     permanent: bool = False  # the same request will never be accepted
     ambiguous: bool = False  # the request may have had its effect
     retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """The tasks that the service runs for a submission. `adopted`: they were there before it."""
+
+    task_ids: tuple[str, ...]
+    group_id: str | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,37 +59,45 @@ class Delivery:
     sizes: Mapping[str, int]
 
 
-def accepted(view: View, task_ids: Sequence[str], *, adopted: bool = False) -> Decision:
+def accepted(view: View, acceptance: Acceptance) -> Decision:
     """The service has the export: its tasks are written down."""
     submission = view.status.submission
     assert submission is not None
-    known = msgspec.structs.replace(submission, submitted_time=whole_seconds(view.now), adopted=adopted)
-    listed = ", ".join(task_ids)
-    says = Says("ExportRunning", f"The service took the export as {listed}.")
+    known = msgspec.structs.replace(
+        submission,
+        submitted_time=whole_seconds(view.now),
+        refused_time=None,
+        group_id=acceptance.group_id,
+        adopted=acceptance.adopted,
+    )
+    listed = ", ".join(acceptance.task_ids)
     status = status_of(
         view,
         "Running",
-        reconciling=says,
+        reconciling=Says("ExportRunning", f"The service took the export as {listed}."),
         submission=known,
-        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in task_ids),
+        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in acceptance.task_ids),
         retry_time=None,
         waits=None,
+        waiting_since=None,
     )
-    verb = "Found the export running at the service" if adopted else "Submitted"
-    event = Event("Normal", "Adopted" if adopted else "Submitted", f"{verb}: {listed} to {known.destination}")
-    return Decision(status, events=(event,))
+    verb = "Found the export at the service" if acceptance.adopted else "Submitted"
+    reason = "Adopted" if acceptance.adopted else "Submitted"
+    return Decision(status, events=(Event("Normal", reason, f"{verb}: {listed} to {known.destination}"),), after=0)
 
 
 def refused(view: View, refusal: Refusal) -> Decision:
     """The submission was refused, or its answer is lost."""
+    submission = view.status.submission
+    assert submission is not None
     if refusal.permanent:
         return failed(view, refusal.reason, refusal.message)
     if refusal.ambiguous:
-        retry = whole_seconds(view.now + timedelta(seconds=view.limits.settle))
         says = Says("AnswerLost", f"The answer to the submission was lost ({refusal.message}); the service is asked.")
-        status = status_of(view, "Submitting", reconciling=says, retry_time=retry)
-        return Decision(status, after=view.limits.settle)
-    return wait(view, "Pending", refusal)
+        return _in_doubt(view, says, view.limits.settle)
+    known = msgspec.structs.replace(submission, refused_time=whole_seconds(view.now))
+    waiting = wait(view, "Pending", refusal)
+    return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=known))
 
 
 def found(view: View, findings: Findings) -> Decision:
@@ -85,30 +105,61 @@ def found(view: View, findings: Findings) -> Decision:
     submission = view.status.submission
     assert submission is not None
     if findings.tasks:
-        return accepted(view, [task.id for task in findings.tasks], adopted=True)
+        return _adopted(view, findings.tasks)
     if findings.manifest:
         return Decision(view.status, Inspect(submission))
-    if view.job.metadata.deletion_timestamp is not None or view.job.wants_cancel:
-        return _nothing_to_stop(view)
-    # A submission of a process that died may still be on its way: sending again too early could make two.
-    age = (view.now - submission.intended_time).total_seconds()
-    if age < view.limits.settle and view.status.retry_time is None:
-        left = view.limits.settle - age
-        retry = whole_seconds(view.now + timedelta(seconds=left))
+    # A submission of a process that died may still be on its way: sending again, or letting go, too early
+    # could leave an export that nobody knows of.
+    left = view.limits.settle - view.ages.doubt
+    if left > 0:
         says = Says("AnswerUnknown", "Whether the service has the export is not known yet; it is asked again.")
-        return Decision(status_of(view, "Submitting", reconciling=says, retry_time=retry), after=left)
-    again = msgspec.structs.replace(submission, intended_time=whole_seconds(view.now))
-    says = Says("Submitting", f"Attempt {submission.attempt} is submitted again, to the same directory.")
-    status = status_of(view, "Submitting", reconciling=says, submission=again, retry_time=None)
-    return Decision(status, Submit(again))
+        return _in_doubt(view, says, left)
+    if view.job.metadata.deletion_timestamp is not None:
+        return Decision(view.status, Release())
+    says_end = reason_to_end(view)
+    if says_end is not None:
+        return failed(view, says_end.reason, f"{says_end.message} The service had not taken its export.")
+    return resubmission(view)
 
 
-def inspected(view: View, delivery: Delivery) -> Decision:
-    """The directory was read."""
+def _adopted(view: View, carriers: Sequence[TaskView]) -> Decision:
+    sorted_out = doubles.sort_out(carriers)
+    group = next((task.group_id for task in sorted_out.own if task.group_id), None)
+    ids = tuple(task.id for task in sorted_out.own)
+    decision = accepted(view, Acceptance(ids, group, adopted=True))
+    if not sorted_out.doubles:
+        return decision
+    told = with_doubles(replace(view, job=msgspec.structs.replace(view.job, status=decision.status)), sorted_out)
+    return replace(decision, status=told.status, events=decision.events + told.events)
+
+
+def _in_doubt(view: View, says: Says, seconds: float) -> Decision:
+    retry = whole_seconds(view.now + timedelta(seconds=seconds + 1))
+    return Decision(status_of(view, "Submitting", reconciling=says, retry_time=retry), after=seconds + 1)
+
+
+def inspected(view: View, delivery: Delivery, findings: Findings | None = None) -> Decision:
+    """The directory was read, and the service searched for doubles where an attempt was sent more than once."""
+    submission = view.status.submission
+    assert submission is not None
+    told = (
+        with_doubles(view, doubles.sort_out(findings.tasks)) if findings and findings.tasks else Decision(view.status)
+    )
+    if tasks.live(told.status.duplicates, view.missing):
+        return replace(told, after=0)
+    judged = _judged(replace(view, job=msgspec.structs.replace(view.job, status=told.status)), delivery)
+    return replace(judged, events=told.events + judged.events)
+
+
+def _judged(view: View, delivery: Delivery) -> Decision:
     submission = view.status.submission
     assert submission is not None
     if delivery.manifest is None and not tasks.all_in(view.status.tasks, tasks.COMPLETED):
         return Decision(view.status, after=60)
+    if delivery.manifest is None and (view.status.waits or 0) < _MANIFEST_WAITS:
+        return wait(
+            view, "Verifying", Refusal("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
+        )
     differences = differences_of(delivery)
     if differences:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
@@ -154,36 +205,37 @@ def differences_of(delivery: Delivery) -> list[str]:
 
 def unreadable(view: View, refusal: Refusal) -> Decision:
     """The directory could not be read: the export is over, its proof is outstanding."""
-    waits = (view.status.waits or 0) + 1
     submission = view.status.submission
     assert submission is not None
     text = f"The service finished, but {submission.destination} cannot be read: {refusal.message}"
-    if view.target is None and waits > _UNREADABLE_WAITS:
-        return failed(view, "DeliveryUnverified", text)
-    says = Says("DeliveryUnverified", text)
-    delay = backoff(view, waits)
+    if not _destination_stands(view) and (view.status.waits or 0) >= _UNREADABLE_WAITS:
+        return failed(view, "DeliveryUnverified", f"{text} The target was changed or deleted; look there yourself.")
+    return wait(view, "Verifying", replace(refusal, reason="DeliveryUnverified", message=text), stalled_after=3)
+
+
+def _destination_stands(view: View) -> bool:
+    """Whether the target still says what the attempt was submitted with, so that access to it may come back."""
+    submission, target = view.status.submission, view.target
+    if submission is None or target is None:
+        return False
+    s3 = target.spec.s3
+    return (s3.bucket, s3.role_arn) == (submission.s3.bucket, submission.s3.role_arn)
+
+
+def wait(view: View, phase: str, refusal: Refusal, *, stalled_after: int | None = None) -> Decision:
+    """Refused for now: try again later. A condition says why, since when, and when the next try is."""
+    waits = (view.status.waits or 0) + 1
+    since = view.status.waiting_since or whole_seconds(view.now)
+    delay = max(backoff(view, waits), timedelta(seconds=refusal.retry_after or 0))
+    retry = whole_seconds(view.now + delay)
+    says = Says(refusal.reason, f"{refusal.message} Waiting since {since:{_TIME}}, next try at {retry:{_TIME}}.")
     status = status_of(
         view,
-        "Verifying",
+        phase,
         reconciling=says,
-        stalled=says if waits > 3 else None,
+        stalled=says if stalled_after is not None and waits > stalled_after else None,
         waits=waits,
-        retry_time=whole_seconds(view.now + delay),
+        waiting_since=since,
+        retry_time=retry,
     )
     return Decision(status, after=delay.total_seconds())
-
-
-def wait(view: View, phase: str, refusal: Refusal) -> Decision:
-    """Refused for now: try again later, with the reason and its time in a condition."""
-    waits = (view.status.waits or 0) + 1
-    delay = max(backoff(view, waits), timedelta(seconds=refusal.retry_after or 0))
-    says = Says(refusal.reason, refusal.message)
-    status = status_of(view, phase, reconciling=says, waits=waits, retry_time=whole_seconds(view.now + delay))
-    return Decision(status, after=delay.total_seconds())
-
-
-def _nothing_to_stop(view: View) -> Decision:
-    if view.job.metadata.deletion_timestamp is not None:
-        status: JobStatus = msgspec.structs.replace(view.status, submission=None)
-        return Decision(status, after=0)
-    return failed(view, "Cancelled", "The job was cancelled before the service had taken its export.")

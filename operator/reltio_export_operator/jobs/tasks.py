@@ -6,7 +6,7 @@ and taken for a task that lives: waiting is safe, giving up is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from ..api.job import Progress, TaskStatus
@@ -19,11 +19,24 @@ CANCELED = frozenset({"CANCELED"})
 ENDED = COMPLETED | FAILED | CANCELED
 PAUSED = frozenset({"PAUSED", "PAUSING"})
 STOPPING = frozenset({"CANCELING"})
+MOVING = frozenset(
+    {
+        "SCHEDULED",
+        "SCHEDULED_POLL",
+        "PROCESSING",
+        "WAITING",
+        "WAITING_FOR_RESOURCE",
+        "WAITING_FOR_QUEUE",
+        "THROTTLING",
+    }
+)
+KNOWN = ENDED | PAUSED | STOPPING | MOVING
+_STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = 64, 256, 1024  # what the CRD takes
 
 
-def live(tasks: Iterable[TaskStatus]) -> tuple[TaskStatus, ...]:
-    """The tasks that have not ended."""
-    return tuple(task for task in tasks if task.status not in ENDED)
+def live(tasks: Iterable[TaskStatus], gone: Container[str] = ()) -> tuple[TaskStatus, ...]:
+    """The tasks that have not ended, without those whose ids the service no longer knows."""
+    return tuple(task for task in tasks if task.status not in ENDED and task.id not in gone)
 
 
 def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
@@ -34,17 +47,18 @@ def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
 
 def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, TaskView]) -> tuple[TaskStatus, ...]:
     """The tasks with what was seen of them now; those not seen stay as they were, ended ones for good."""
-    return tuple(_from_view(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
+    return tuple(recorded(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
 
 
-def _from_view(view: TaskView) -> TaskStatus:
+def recorded(view: TaskView) -> TaskStatus:
+    """What status.tasks says of a task."""
     return TaskStatus(
         id=view.id,
-        status=view.status,
-        stage=view.stage,
+        status=view.status[:_STATUS_LIMIT],
+        stage=view.stage[:_STAGE_LIMIT] if view.stage else None,
         processed=view.processed,
         total=view.total,
-        error=view.error[:1024] if view.error else None,
+        error=view.error[:_ERROR_LIMIT] if view.error else None,
     )
 
 

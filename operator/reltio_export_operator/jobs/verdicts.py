@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from ..api.job import Failure, JobStatus, Output, Progress
+from ..api.conditions import Conditions
+from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
+from ..api.observation import TaskView
 from . import tasks
-from .view import Decision, Event, Nothing, Says, View, backoff, status_of
+from .doubles import Sorted
+from .view import Decision, Event, Nothing, Says, View, backoff, seconds_until, status_of
 
 _KEPT_FAILURES = 10
+
+
+def reason_to_end(view: View) -> Says | None:
+    """Why the job is to end before its export does, if it is."""
+    if view.job.wants_cancel:
+        return Says("Cancelled", "The job was cancelled.")
+    limit, start = view.job.spec.active_deadline_seconds, view.status.start_time
+    if limit is not None and start is not None and not seconds_until(start + timedelta(seconds=limit), view.now):
+        return Says("DeadlineExceeded", f"The job was active longer than activeDeadlineSeconds ({limit} s).")
+    return None
 
 
 def failed(view: View, reason: str, message: str) -> Decision:
@@ -72,18 +85,50 @@ def attempt_failed(view: View, reason: str, message: str) -> Decision:
         retry_time=retry_time,
         submission=None,
         tasks=(),
+        duplicates=(),
         progress=None,
         waits=None,
+        waiting_since=None,
     )
     return Decision(status, Nothing(), after=delay.total_seconds())
 
 
 def tasks_failed(view: View) -> Decision:
-    """All tasks have ended and not all of them completed."""
+    """All tasks have ended and not all of them completed.
+
+    A task that somebody cancelled in Reltio is a decision, not a failure: it is not tried again.
+    """
     bad = [task for task in view.status.tasks if task.status not in tasks.COMPLETED]
     told = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
-    reason = "TaskCanceled" if tasks.all_in(bad, tasks.CANCELED) else "TaskFailed"
-    return attempt_failed(view, reason, f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}.")
+    text = f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}."
+    if tasks.all_in(bad, tasks.CANCELED):
+        return failed(view, "TaskCanceled", f"{text} Somebody stopped it in Reltio; create a new ExportJob to run it.")
+    return attempt_failed(view, "TaskFailed", text)
+
+
+def with_doubles(view: View, found: Sorted) -> Decision:
+    """Write down siblings and doubles that were not on record. The status is the view's own when there are none."""
+    status = view.status
+    recorded = {task.id: task for task in (*status.tasks, *status.duplicates)}
+    own = tuple(_as_recorded(recorded, task) for task in found.own)
+    second = tuple(_as_recorded(recorded, task) for task in found.doubles)
+    younger = {task.id for task in second}
+    merged = tuple({task.id: task for task in (*status.tasks, *own) if task.id not in younger}.values())
+    doubles = tuple({task.id: task for task in (*status.duplicates, *second)}.values())
+    if merged == status.tasks and doubles == status.duplicates:
+        return Decision(status)
+    if doubles == status.duplicates:
+        return Decision(msgspec.structs.replace(status, tasks=merged))
+    ids = ", ".join(sorted(younger))
+    text = f"More than one export carries the marker of this job: task {ids} is a second one and is being stopped."
+    conditions = Conditions(status.conditions, generation=view.job.metadata.generation, now=view.now)
+    conditions.put("DuplicateDetected", "True", "SecondExportFound", text)
+    changed = msgspec.structs.replace(status, tasks=merged, duplicates=doubles, conditions=conditions.result())
+    return Decision(changed, events=(Event("Warning", "DuplicateDetected", text),))
+
+
+def _as_recorded(recorded: dict[str, TaskStatus], task: TaskView) -> TaskStatus:
+    return recorded.get(task.id) or tasks.recorded(task)
 
 
 def duration_text(start: datetime, end: datetime) -> str:
@@ -103,4 +148,5 @@ def _ended(view: View, status: JobStatus) -> JobStatus:
         queue_position=None,
         retry_time=None,
         waits=None,
+        waiting_since=None,
     )

@@ -14,6 +14,8 @@ from ..api.job import ExportJob, JobStatus, Submission
 from ..api.observation import TaskView
 from ..api.target import ExportTarget
 
+LONGEST_WAIT = 3700.0  # seconds; a Retry-After is taken for an hour at most
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -21,14 +23,38 @@ class Limits:
 
     retry_base: float = 10.0
     retry_cap: float = 360.0
-    settle: float = 75.0  # longer than the time-out of a submission: one still under way has ended by then
+    settle: float = 75.0  # after this long, a submission that nobody has heard of is not on its way any more
+    submit_window: float = 60.0  # a submission starts and ends within this of its intent; well below `settle`
     cleanup: float = 120.0  # how long a deletion waits for tasks to stop
-    unverifiable: float = 900.0  # how long a finished export waits to become readable
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Seconds since this process first met a state, by a clock that nobody can set.
+
+    Each is at most the real age, so waiting for one is safe after a restart and when the wall clock jumps.
+    """
+
+    doubt: float = 0.0  # of an intent without an answer
+    deletion: float = 0.0
+    ending: float = 0.0  # of the wish to stop all tasks
+
+
+@dataclass(frozen=True)
+class Says:
+    """Reason and message of a condition."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True)
 class View:
-    """A job and all that a decision about it may know."""
+    """A job and all that a decision about it may know.
+
+    `seen` are its tasks as the service last showed them, `missing` the ids that it no longer knows, `strangers` tasks
+    that carry the marker of the attempt and are not on record; `trouble` says why the service cannot be watched.
+    """
 
     job: ExportJob
     now: datetime
@@ -36,7 +62,10 @@ class View:
     ahead: int = 0
     seen: Mapping[str, TaskView] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
+    strangers: tuple[TaskView, ...] = ()
+    trouble: Says | None = None
     progress_due: bool = True
+    ages: Ages = field(default_factory=Ages)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -51,7 +80,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Begin:
-    """Write this intent so that a rival's write conflicts, then submit."""
+    """Write this intent so that a rival's write conflicts, then submit: a new attempt, or the same one again."""
 
     submission: Submission
 
@@ -59,13 +88,6 @@ class Begin:
 @dataclass(frozen=True)
 class Search:
     """Ask the service and the bucket whether the attempt is known."""
-
-    submission: Submission
-
-
-@dataclass(frozen=True)
-class Submit:
-    """Submit again, to the same directory and under the same name."""
 
     submission: Submission
 
@@ -96,7 +118,7 @@ class Delete:
     """Delete the object, its time to live being over."""
 
 
-Action = Nothing | Begin | Search | Submit | Control | Inspect | Release | Delete
+Action = Nothing | Begin | Search | Control | Inspect | Release | Delete
 
 
 @dataclass(frozen=True)
@@ -116,14 +138,6 @@ class Decision:
     action: Action = Nothing()
     after: float | None = None
     events: tuple[Event, ...] = ()
-
-
-@dataclass(frozen=True)
-class Says:
-    """Reason and message of a condition."""
-
-    reason: str
-    message: str
 
 
 def status_of(
@@ -165,6 +179,13 @@ def status_of(
         conditions=conditions.result(),
         **changes,
     )
+
+
+def wait_left(view: View) -> float:
+    """Seconds until `retryTime`. One further away than any wait is a sign of a clock that was set back: 0."""
+    moment = view.status.retry_time
+    left = seconds_until(moment, view.now) if moment else 0.0
+    return left if left <= LONGEST_WAIT else 0.0
 
 
 def seconds_until(moment: datetime, now: datetime) -> float:

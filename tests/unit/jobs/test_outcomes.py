@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from builders import T0, job, running, stamp, submission, target
+from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.api.observation import TaskView
 from reltio_export_operator.jobs import outcomes
-from reltio_export_operator.jobs.outcomes import Delivery, Findings, Refusal
-from reltio_export_operator.jobs.view import Inspect, Submit, View
+from reltio_export_operator.jobs.outcomes import Acceptance, Delivery, Findings, Refusal
+from reltio_export_operator.jobs.view import Ages, Begin, Inspect, Release, View
 
 GOOD = {
     "success": True,
@@ -21,9 +25,10 @@ GOOD = {
 SIZES = {"part-00000.gz": 100, "part-00001.gz": 50, "manifest.json": 9}
 
 
-def doubtful(intended: float = 0.0) -> View:
-    status = {"attempts": 1, "submission": submission(intendedTime=stamp(intended))}
-    return View(job=job(status=status), now=T0, target=target())
+def doubtful(known_for: float = 0.0, **more: Any) -> View:
+    """A job whose intent has no answer, and whose process has known that for so many seconds."""
+    status = {"attempts": 1, "startTime": stamp(-120), "submission": submission()}
+    return View(job=job(status=status, **more), now=T0, target=target(), ages=Ages(doubt=known_for))
 
 
 def finished() -> View:
@@ -41,15 +46,48 @@ def test_a_manifest_without_tasks_is_inspected() -> None:
 
 
 def test_nothing_found_waits_until_a_submission_under_way_must_have_ended() -> None:
-    decision = outcomes.found(doubtful(intended=-10), Findings())
-    assert not isinstance(decision.action, Submit)
-    assert decision.after == pytest.approx(65)
+    decision = outcomes.found(doubtful(known_for=10), Findings())
+    assert not isinstance(decision.action, Begin)
+    assert decision.after == pytest.approx(66)
+
+
+def test_the_wall_clock_has_no_say_in_when_to_submit_again() -> None:
+    """A clock that jumped ahead makes the intent look old; what counts is how long this process has waited."""
+    a_day_later = dataclasses.replace(doubtful(known_for=1), now=T0 + timedelta(days=1))
+    assert not isinstance(outcomes.found(a_day_later, Findings()).action, Begin)
 
 
 def test_nothing_found_after_that_is_submitted_to_the_same_directory() -> None:
-    decision = outcomes.found(doubtful(intended=-100), Findings())
-    assert isinstance(decision.action, Submit)
-    assert decision.action.submission.id == "u-1-1"
+    decision = outcomes.found(doubtful(known_for=100), Findings())
+    assert isinstance(decision.action, Begin)
+    again, first = decision.action.submission, doubtful().status.submission
+    assert first is not None
+    assert (again.id, again.name, again.path, again.resent) == (first.id, first.name, first.path, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [({"spec": {"cancel": True}}, "Cancelled"), ({"spec": {"activeDeadlineSeconds": 60}}, "DeadlineExceeded")],
+)
+def test_nothing_found_of_a_job_that_is_to_end_is_never_submitted_again(more: Any, reason: str) -> None:
+    decision = outcomes.found(doubtful(known_for=100, **more), Findings())
+    failed = next(c for c in decision.status.conditions if c.type == "Failed")
+    assert failed.reason == reason
+
+
+def test_nothing_found_of_a_deleted_job_lets_go_of_it_only_after_the_doubt_is_settled() -> None:
+    deleted = {"metadata": {"deletionTimestamp": stamp(), "finalizers": ["export.reltio.com/running-export"]}}
+    assert not isinstance(outcomes.found(doubtful(known_for=10, **deleted), Findings()).action, Release)
+    assert isinstance(outcomes.found(doubtful(known_for=100, **deleted), Findings()).action, Release)
+
+
+def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_told_of() -> None:
+    first = TaskView(id="b", status="PROCESSING", group_id="g1", created_ms=1_000)
+    second = TaskView(id="a", status="PROCESSING", group_id="g2", created_ms=90_000)
+    decision = outcomes.found(doubtful(), Findings(tasks=(second, first)))
+    assert [task.id for task in decision.status.tasks] == ["b"]
+    assert [task.id for task in decision.status.duplicates] == ["a"]
+    assert [event.reason for event in decision.events] == ["Adopted", "DuplicateDetected"]
 
 
 def test_a_lost_answer_keeps_the_intent_and_asks_later() -> None:
@@ -70,6 +108,52 @@ def test_a_refusal_for_now_backs_off_and_honours_retry_after() -> None:
     assert decision.status.waits == 1
 
 
+def test_a_refusal_for_now_is_on_record_so_that_nothing_needs_to_be_searched_for() -> None:
+    refused = outcomes.refused(doubtful(), Refusal("RateLimited", "slow down")).status
+    assert refused.submission is not None
+    assert refused.submission.refused_time is not None
+
+
+def test_an_answer_takes_the_refusal_off_the_record() -> None:
+    refused = outcomes.refused(doubtful(), Refusal("RateLimited", "slow down")).status
+    again = View(job=msgspec.structs.replace(job(), status=refused), now=T0, target=target())
+    taken = outcomes.accepted(again, Acceptance(("t",), "g")).status
+    assert taken.submission is not None
+    assert (taken.submission.refused_time, taken.submission.group_id, taken.waits) == (None, "g", None)
+
+
+def test_a_wait_says_since_when_and_until_when() -> None:
+    first = outcomes.wait(doubtful(), "Pending", Refusal("RateLimited", "Slow down.")).status
+    later = View(job=msgspec.structs.replace(job(), status=first), now=T0 + timedelta(seconds=10), target=target())
+    second = outcomes.wait(later, "Pending", Refusal("RateLimited", "Slow down.")).status
+    message = next(c.message for c in second.conditions if c.type == "Reconciling")
+    assert message == f"Slow down. Waiting since {stamp()}, next try at {stamp(30)}."
+
+
+def test_a_manifest_that_is_not_there_yet_is_looked_for_again_before_the_job_fails() -> None:
+    status = running("COMPLETED")
+    for _ in range(3):
+        decision = outcomes.inspected(View(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+        assert decision.status.phase == "Verifying"
+        status = to_wire(decision.status)
+    decision = outcomes.inspected(View(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+    assert decision.status.phase == "Failed"
+
+
+def test_a_double_found_at_the_end_is_told_and_stopped_before_the_delivery_counts() -> None:
+    status = running("COMPLETED", submission=submission(resent=1))
+    view = View(job=job(status=status), now=T0, target=target())
+    mine = TaskView(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)
+    double = TaskView(id="z", status="PROCESSING", group_id="g2", created_ms=99_000)
+    decision = outcomes.inspected(view, Delivery(GOOD, SIZES), Findings(tasks=(mine, double)))
+    assert decision.status.phase != "Complete"
+    assert [task.id for task in decision.status.duplicates] == ["z"]
+    ended = msgspec.structs.replace(double, status="CANCELED")
+    decision = outcomes.inspected(view, Delivery(GOOD, SIZES), Findings(tasks=(mine, ended)))
+    assert decision.status.phase == "Complete"
+    assert [event.reason for event in decision.events] == ["DuplicateDetected", "Completed"]
+
+
 def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
     decision = outcomes.inspected(finished(), Delivery(GOOD, SIZES))
     output = decision.status.output
@@ -81,7 +165,6 @@ def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
 @pytest.mark.parametrize(
     ("manifest", "sizes", "words"),
     [
-        (None, SIZES, "manifest.json is missing"),
         ("text", SIZES, "not a JSON object"),
         ({**GOOD, "success": False}, SIZES, "success: False"),
         (GOOD, {"part-00000.gz": 100}, "part-00001.gz is listed but missing"),

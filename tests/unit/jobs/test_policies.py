@@ -15,7 +15,7 @@ from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.api.observation import TaskView
 from reltio_export_operator.jobs import tasks
 from reltio_export_operator.jobs.policies import decide
-from reltio_export_operator.jobs.view import Decision, View
+from reltio_export_operator.jobs.view import Ages, Decision, Says, View
 
 DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
 
@@ -68,8 +68,76 @@ def told(decision: Decision) -> tuple[str, str]:
             "",
             id="a search waits for its time",
         ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(), "retryTime": stamp(86_400)}},
+            "Search",
+            "",
+            id="a time further away than any wait is a clock that was set back",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(refusedTime=stamp()), "retryTime": stamp(30)}},
+            "Nothing",
+            "",
+            id="refused for now: it waits",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(refusedTime=stamp()), "retryTime": stamp(-1)}},
+            "Begin",
+            "Submitting",
+            id="refused for now, waited: it is sent again without a search",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(refusedTime=stamp())}, "spec": {"cancel": True}},
+            "Nothing",
+            "Cancelled",
+            id="cancelled while the service does not have it",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission()}, "spec": {"cancel": True}},
+            "Search",
+            "Cancelled",
+            id="cancelled in doubt: the service is asked first",
+        ),
+        pytest.param(
+            {"target": target(metadata={"deletionTimestamp": stamp()})}, "Nothing", "TargetDeleted", id="target deleted"
+        ),
         pytest.param({"status": running("PROCESSING")}, "Nothing", "ExportRunning", id="it runs"),
-        pytest.param({"status": running("SOMETHING_NEW")}, "Nothing", "ExportRunning", id="an unknown status is shown"),
+        pytest.param(
+            {"status": running("SOMETHING_NEW")}, "Nothing", "UnknownTaskStatus", id="an unknown status is shown"
+        ),
+        pytest.param(
+            {"status": running("PROCESSING"), "trouble": Says("Unreachable", "No connection.")},
+            "Nothing",
+            "Unreachable",
+            id="the service cannot be seen",
+        ),
+        pytest.param(
+            {"status": running("CANCELED")}, "Nothing", "TaskCanceled", id="somebody stopped it in the console"
+        ),
+        pytest.param(
+            {"status": running("FAILED", "PROCESSING"), "missing": frozenset({"task-1"})},
+            "Nothing",
+            "RetryPending",
+            id="a sibling failed and the other one vanished",
+        ),
+        pytest.param(
+            {"status": running("PROCESSING", duplicates=[{"id": "z", "status": "PROCESSING"}])},
+            "Control",
+            "",
+            id="a double lives: it is stopped",
+        ),
+        pytest.param(
+            {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELING"}])},
+            "Nothing",
+            "",
+            id="a double is being stopped: the delivery waits for its end",
+        ),
+        pytest.param(
+            {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELED"}])},
+            "Inspect",
+            "",
+            id="a double has ended",
+        ),
         pytest.param({"status": running("PAUSED")}, "Nothing", "PausedAtService", id="paused in the console"),
         pytest.param(
             {"status": running("PROCESSING"), "spec": {"suspend": True}},
@@ -135,6 +203,18 @@ def told(decision: Decision) -> tuple[str, str]:
             id="past its deadline",
         ),
         pytest.param(
+            {"status": running("PROCESSING"), "missing": frozenset({"task-0"}), "spec": {"cancel": True}},
+            "Nothing",
+            "Cancelled",
+            id="cancelled after it vanished",
+        ),
+        pytest.param(
+            {"status": running("PROCESSING"), "spec": {"cancel": True}, "ages": Ages(ending=121)},
+            "Nothing",
+            "Cancelled",
+            id="cancelled, and it does not stop within the bound",
+        ),
+        pytest.param(
             {"status": running("PROCESSING"), "missing": frozenset({"task-0"})},
             "Inspect",
             "TaskVanished",
@@ -160,6 +240,29 @@ def told(decision: Decision) -> tuple[str, str]:
             "Release",
             "",
             id="deletion never waits longer than the bound",
+        ),
+        pytest.param(
+            {
+                "metadata": DELETED,
+                "status": running("PROCESSING"),
+                "now": T0 - timedelta(days=1),
+                "ages": Ages(deletion=121),
+            },
+            "Release",
+            "",
+            id="nor when the clock was set back",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": {"attempts": 1, "submission": submission(refusedTime=stamp())}},
+            "Release",
+            "",
+            id="deleted while the service does not have it",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": running("PROCESSING"), "missing": frozenset({"task-0"})},
+            "Release",
+            "",
+            id="deleted after it vanished",
         ),
         pytest.param(
             {

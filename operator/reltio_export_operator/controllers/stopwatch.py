@@ -1,0 +1,29 @@
+"""How long this process has known of something, by a clock that nobody can set."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+
+
+class Stopwatch:
+    """Ages of states by key and topic. A state that is another one than before starts anew."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: dict[Hashable, dict[str, tuple[Hashable, float]]] = defaultdict(dict)
+
+    def age(self, key: Hashable, topic: str, state: Hashable | None) -> float:
+        """Seconds since the key was first asked about in this state; 0 in none (None)."""
+        topics = self._since[key]
+        if state is None:
+            topics.pop(topic, None)
+            return 0.0
+        known = topics.get(topic)
+        if known is None or known[0] != state:
+            known = topics[topic] = (state, self._clock())
+        return self._clock() - known[1]
+
+    def forget(self, key: Hashable) -> None:
+        self._since.pop(key, None)

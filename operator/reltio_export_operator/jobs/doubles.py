@@ -1,0 +1,65 @@
+"""Which tasks at the service are one export, and which one is a second.
+
+All tasks asked about carry the marker of one attempt. Those that share a `groupId` are siblings: parts of one export.
+The service may leave `groupId` out; then tasks created together count as siblings, because the protocol never submits
+an attempt twice within that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..api.observation import TaskView
+from .view import View
+
+_TOGETHER_MS = 10_000  # siblings are made in one go; a second submission comes later than `Limits.settle`
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Tasks of the export that counts, which is the oldest one, and of those that should not be."""
+
+    own: tuple[TaskView, ...]
+    doubles: tuple[TaskView, ...]
+
+
+def sort_out(tasks: Iterable[TaskView]) -> Sorted:
+    """Tell the oldest export from later ones."""
+    eldest, *later = _exports(tasks) or [[]]
+    return Sorted(tuple(eldest), tuple(task for export in later for task in export))
+
+
+def sort_out_strangers(view: View) -> Sorted:
+    """Tasks that are not on record: siblings that were not told of, and doubles.
+
+    An export on record that is the younger one is among the doubles, so that the elder takes its place.
+    """
+    submission = view.status.submission
+    known_doubles = {task.id for task in view.status.duplicates}
+    fresh = [task for task in view.strangers if task.id not in known_doubles]
+    on_record = [view.seen[task.id] for task in view.status.tasks if task.id in view.seen]
+    if not fresh or submission is None:
+        return Sorted(tuple(on_record), ())
+    if not on_record:
+        siblings = [task for task in fresh if task.group_id and task.group_id == submission.group_id]
+        return Sorted(tuple(siblings), tuple(task for task in fresh if task not in siblings))
+    return sort_out([*on_record, *fresh])
+
+
+def _exports(tasks: Iterable[TaskView]) -> list[list[TaskView]]:
+    """Siblings together, the oldest export first."""
+    groups: dict[str, list[TaskView]] = {}
+    loose: list[list[TaskView]] = []
+    for task in sorted(tasks, key=_age):
+        if task.group_id:
+            groups.setdefault(task.group_id, []).append(task)
+        elif loose and (task.created_ms or 0) - (loose[-1][0].created_ms or 0) <= _TOGETHER_MS:
+            loose[-1].append(task)
+        else:
+            loose.append([task])
+    return sorted([*groups.values(), *loose], key=lambda export: _age(export[0]))
+
+
+def _age(task: TaskView) -> tuple[int, str]:
+    return task.created_ms or 0, task.id
