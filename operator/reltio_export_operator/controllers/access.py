@@ -39,11 +39,13 @@ class Access:
         client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh, last_known)
         token_key = (service.auth_url, client_id, secret)
         if token_key not in self._tokens:
-            self._tokens[token_key] = TokenSource(service.auth_url, client_id, secret, http=self._http)
+            self._tokens[token_key] = TokenSource(
+                service.auth_url, client_id, secret, http=self._http, clock=self._clock
+            )
         key = (service.export_service_url, service.tenant, *token_key)
         if key not in self._clients:
             self._clients[key] = ReltioClient(
-                service.export_service_url, service.tenant, self._tokens[token_key], http=self._http
+                service.export_service_url, service.tenant, self._tokens[token_key], http=self._http, clock=self._clock
             )
         return self._clients[key]
 

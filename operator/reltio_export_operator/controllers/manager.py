@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -25,17 +26,28 @@ from .registry import Key, Registry
 from .targets import TargetController
 from .workqueue import WorkQueue
 
+_RESYNC = 60.0  # seconds
+
 
 class Manager:
-    """The two queues of keys to look at, and what works on them."""
+    """The two queues of keys to look at, and what works on them.
 
-    def __init__(self, settings: Settings, api: client.ApiClient, *, may_act: Callable[[], bool]) -> None:
-        kube = KubeClient(api)
-        registry = Registry()
-        self._http = httpx.AsyncClient(limits=httpx.Limits(max_connections=64, max_keepalive_connections=16))
-        self._threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
-        sessions = RoleSessions(self._threads)
-        access = Access(kube, self._http)
+    `now` is the wall clock, for what people read; `clock` never goes back, for what must be waited out.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        kube: KubeClient,
+        http: httpx.AsyncClient,
+        sessions: RoleSessions,
+        *,
+        may_act: Callable[[], bool] = lambda: True,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry = Registry()
+        access = Access(kube, http, clock=clock)
         self.jobs: WorkQueue[Key] = WorkQueue(lambda key: job_controller.reconcile(key), workers=settings.workers)
         self.targets: WorkQueue[Key] = WorkQueue(lambda key: target_controller.reconcile(key), workers=settings.workers)
         self._pollers = TenantPollers(
@@ -43,6 +55,7 @@ class Manager:
             self.jobs.add,
             interval=settings.poll_interval,
             progress_interval=settings.progress_interval,
+            clock=clock,
         )
         job_controller = JobController(
             kube,
@@ -57,7 +70,8 @@ class Manager:
                 cleanup=settings.cleanup,
             ),
             progress_interval=settings.progress_interval,
-            now=_now,
+            now=now,
+            clock=clock,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             may_act=may_act,
@@ -69,25 +83,45 @@ class Manager:
             registry,
             heal_interval=settings.heal_interval,
             probe_timeout=settings.probe_timeout,
-            now=_now,
+            now=now,
             wake_job=self.jobs.add,
         )
 
-    async def __aenter__(self) -> Self:
-        return self
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls, settings: Settings, api: client.ApiClient, *, may_act: Callable[[], bool]
+    ) -> AsyncIterator[Self]:
+        """A manager with connections and threads of its own."""
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+        threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
+        try:
+            async with httpx.AsyncClient(limits=limits) as http:
+                manager = cls(settings, KubeClient(api), http, RoleSessions(threads), may_act=may_act)
+                try:
+                    yield manager
+                finally:
+                    await manager.stop()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
+        """End what runs besides the queues."""
         await self._pollers.stop()
-        await self._http.aclose()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.jobs.run())
             group.create_task(self.targets.run())
+            group.create_task(self._keep_queues_moving())
+
+    async def _keep_queues_moving(self) -> None:
+        """Wake the heads of all queues now and then: one wake-up that was lost must not hold up a target for good."""
+        while True:
+            await asyncio.sleep(_RESYNC)
+            for key in self._registry.heads():
+                self.jobs.add(key)
 
     @staticmethod
     def concerns(body: Mapping[str, Any]) -> bool:
@@ -97,7 +131,3 @@ class Manager:
         conditions = body.get("status", {}).get("conditions", ())
         finished = any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
         return not finished or body["spec"].get("ttlSecondsAfterFinished") is not None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -80,8 +80,7 @@ class Services:
                 try:
                     return await self._owner(client, submission, busy)
                 except errors.ReltioError as error:  # it may have been this very attempt, and may have ended
-                    error.ambiguous = True
-                    raise
+                    raise RefusedError(Refusal(busy.reason, str(error), ambiguous=True)) from error
             return Acceptance(submitted.task_ids, submitted.group_id)
 
     async def _owner(self, client: ReltioClient, submission: Submission, busy: errors.DestinationBusy) -> Acceptance:

@@ -87,6 +87,15 @@ class Registry:
         waiting.sort(key=lambda entry: entry.order)
         return [(target_key[0], entry.name) for entry in waiting[:count]]
 
+    def heads(self) -> Iterable[Key]:
+        """The first waiting job of each target that has a free place."""
+        return [
+            key
+            for target_key, target in self._targets.items()
+            if self.counts(target_key)[0] < target.spec.max_concurrent_jobs
+            for key in self.next_in_line(target_key, 1)
+        ]
+
     def jobs_of(self, target_key: Key) -> list[Key]:
         return [(target_key[0], name) for name in self._jobs.get(target_key, {})]
 

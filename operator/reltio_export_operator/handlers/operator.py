@@ -33,7 +33,7 @@ async def _serve(
     lost: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    async with Manager(settings, api, may_act=leadership.is_fresh) as manager:
+    async with Manager.connected(settings, api, may_act=leadership.is_fresh) as manager:
         registry = kopf.OperatorRegistry()
         _configure(registry, settings)
         jobs.register(registry, manager)

@@ -22,6 +22,7 @@ _TEXTS = ("errorMessage", "errorDetailMessage", "error_description", "message", 
 _SECRET_HEADERS = ("externalid", "authorization")
 _DESTINATION = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
 _LIMIT = 512
+_PROXY_TIMEOUT = 408  # may be said by something on the way after the service has taken the request
 _LONGEST_WAIT = 3600.0  # seconds; a Retry-After beyond an hour is no answer to wait for
 
 
@@ -163,7 +164,7 @@ def error_from_response(response: httpx.Response, *, effectful: bool = False) ->
         "status": response.status_code,
         "code": code,
         "retry_after": retry_after(response.headers),
-        "ambiguous": effectful and response.status_code >= 500,
+        "ambiguous": effectful and (response.status_code >= 500 or response.status_code == _PROXY_TIMEOUT),
     }
     if _TASK_LIMIT in response.text:
         return TaskLimitExceeded(text, **{**more, "ambiguous": False})

@@ -157,6 +157,18 @@ def told(decision: Decision) -> tuple[str, str]:
             "Because",
             id="resumed",
         ),
+        pytest.param(
+            {"status": running("PAUSED", conditions=[condition("Suspended", "False")])},
+            "Control",
+            "",
+            id="a pause that took effect after the resume is taken back",
+        ),
+        pytest.param(
+            {"status": running("PAUSED", conditions=[condition("Suspended", "False")]), "now": T0 + timedelta(hours=1)},
+            "Nothing",
+            "PausedAtService",
+            id="paused in the console long after a resume",
+        ),
         pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "", id="all completed"),
         pytest.param({"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"),
         pytest.param({"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"),

@@ -36,6 +36,8 @@ from .starting import (
     wait_for_turn,
 )
 
+_UNWATCHED = 20.0  # seconds; a Secret that is put back is taken up within a minute
+
 Policy = Callable[[View], Decision | None]
 
 CHAIN: tuple[Policy, ...] = (
@@ -71,7 +73,7 @@ def decide(view: View) -> Decision:
     for policy in CHAIN:
         decision = policy(observed)
         if decision is not None:
-            return _with_deadline(view, decision)
+            return _look_again(view, decision)
     return Decision(view.status)
 
 
@@ -91,10 +93,14 @@ def _words(listed: tuple[TaskStatus, ...]) -> list[str]:
     return [task.status for task in listed]
 
 
-def _with_deadline(view: View, decision: Decision) -> Decision:
-    """Look again no later than when the deadline strikes."""
-    limit, start = view.job.spec.active_deadline_seconds, decision.status.start_time
-    if limit is None or start is None or view.job.is_finished:
+def _look_again(view: View, decision: Decision) -> Decision:
+    """Look again no later than when the deadline strikes, and soon when nobody can watch the tasks."""
+    if view.job.is_finished:
         return decision
-    left = max(1.0, seconds_until(start + timedelta(seconds=limit), view.now))
-    return replace(decision, after=left if decision.after is None else min(left, decision.after))
+    times = [decision.after] if decision.after is not None else []
+    limit, start = view.job.spec.active_deadline_seconds, decision.status.start_time
+    if limit is not None and start is not None:
+        times.append(max(1.0, seconds_until(start + timedelta(seconds=limit), view.now)))
+    if view.trouble is not None:
+        times.append(_UNWATCHED)
+    return replace(decision, after=min(times, default=None))

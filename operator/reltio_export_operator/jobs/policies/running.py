@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from ...api.meta import whole_seconds
 from .. import doubles, tasks
 from ..verdicts import tasks_failed, with_doubles
 from ..view import Control, Decision, Inspect, Nothing, Says, View, status_of, wait_left
 from .ending import stop
+
+_LATE_PAUSE = timedelta(minutes=10)
 
 
 def stop_doubles(view: View) -> Decision | None:
@@ -64,15 +68,24 @@ def pause(view: View) -> Decision | None:
 def resume(view: View) -> Decision | None:
     """No longer suspended: the tasks that the operator paused go on."""
     submission = view.status.submission
-    if submission is None or not view.job.is_suspended or view.job.spec.suspend:
+    if submission is None or view.job.spec.suspend:
         return None
     held = tuple(t.id for t in view.status.tasks if t.status in tasks.PAUSED)
     says = Says("Resuming", "The export goes on.")
+    if not view.job.is_suspended:
+        # A pause that was still on its way may take effect after the tasks were seen to move.
+        return Decision(view.status, Control(submission, "resume", held), after=5) if held and _resumed(view) else None
     if held:
         # Suspended stays true until the tasks move: a crash in between must not forget them.
         return Decision(view.status, Control(submission, "resume", held), after=5)
     start = view.status.start_time or whole_seconds(view.now)
     return Decision(status_of(view, "Running", reconciling=says, start_time=start), after=0)
+
+
+def _resumed(view: View) -> bool:
+    """Whether the job was resumed so lately that a pause seen now must be the operator's own."""
+    condition = view.job.condition("Suspended")
+    return condition is not None and view.now - condition.last_transition_time < _LATE_PAUSE
 
 
 def look_for_vanished(view: View) -> Decision | None:

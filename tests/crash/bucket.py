@@ -1,0 +1,68 @@
+"""S3 and STS as boto3 shows them, over a dictionary."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+class Inline(Executor):
+    """A pool that works on the spot: a blocking call on a dictionary blocks nobody."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Bucket:
+    """Objects by key, and a boto3 session that grants any role and reads them."""
+
+    region_name = "us-east-1"
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self.objects: dict[str, bytes] = {}
+        self.fault: Callable[[str], Exception | None] = lambda action: None
+
+    def client(self, service: str, **_: Any) -> Bucket:
+        return self
+
+    def assume_role(self, **_: Any) -> dict[str, Any]:
+        self._strike("sts:AssumeRole")
+        return {
+            "Credentials": {
+                "AccessKeyId": "key",
+                "SecretAccessKey": "secret",
+                "SessionToken": "token",
+                "Expiration": self._now() + timedelta(hours=1),
+            }
+        }
+
+    def list_objects_v2(self, *, Prefix: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+        self._strike("s3:ListBucket")
+        found = [
+            {"Key": key, "Size": len(body), "ETag": '"etag"', "LastModified": self._now()}
+            for key, body in sorted(self.objects.items())
+            if key.startswith(Prefix)
+        ]
+        return {"Contents": found, "IsTruncated": False}
+
+    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self._strike("s3:GetObject")
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "No such key."}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def _strike(self, action: str) -> None:
+        error = self.fault(action)
+        if error is not None:
+            raise error

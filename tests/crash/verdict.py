@@ -1,0 +1,65 @@
+"""Whether a run ended as it must."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .scenarios import Scenario
+from .world import World
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with the end of a run; nothing, if all is well."""
+
+    problems: tuple[tuple[str, str], ...]  # kind and words
+    person: bool = False  # the job says that it waits for a person
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problems
+
+    @property
+    def counts(self) -> list[str]:
+        return [kind for kind, _ in self.problems] + (["person"] if self.person else [])
+
+    def __str__(self) -> str:
+        return "; ".join(f"{kind}: {words}" for kind, words in self.problems) or "good"
+
+
+def judge(scenario: Scenario, world: World) -> Verdict:
+    """Exactly one export completed for the job, its status says so, and nothing holds the object."""
+    problems: list[tuple[str, str]] = []
+    raw = world.job()
+    uid = raw["metadata"]["uid"] if raw else world.first_uid
+    exports = world.service.exports_of(uid)
+    complete = [export for export in exports if export.is_complete]
+    active = [export for export in exports if export.is_active]
+    paths = [export.path for export in exports]
+    if len(complete) > 1 or len(set(paths)) < len(paths) or len(exports) > scenario.exports:
+        problems.append(("duplicate", f"exports {[(e.path[-4:], [t.status for t in e.tasks]) for e in exports]}"))
+    if raw is None:
+        if "deleted" not in scenario.outcomes:
+            problems.append(("lost", "the object is gone"))
+        if active and scenario.spec.get("deletionPolicy") != "Orphan":
+            problems.append(("lost", "an export runs on without its job"))
+        return Verdict(tuple(problems))
+    conditions = {c["type"]: c for c in raw["status"].get("conditions", []) if c["status"] == "True"}
+    ended = conditions.get("Complete") or conditions.get("Failed")
+    if ended is None:
+        stalled = conditions.get("Stalled")
+        if stalled:
+            return Verdict((*problems,), person=True)
+        problems.append(("stuck", f"{raw['status'].get('phase')}, {conditions.get('Reconciling')}"))
+        return Verdict(tuple(problems))
+    if raw["metadata"].get("finalizers"):
+        problems.append(("stuck", "the finalizer is still there"))
+    if ended["reason"] not in scenario.outcomes:
+        problems.append(("untrue", f"{ended['type']} {ended['reason']}: {ended['message']}"))
+    if ended["type"] == "Complete" and len(complete) != 1:
+        problems.append(("lost", "Complete, but no export is"))
+    if ended["type"] == "Failed" and active:
+        problems.append(("untrue", "Failed, but an export runs on"))
+    if ended["type"] == "Failed" and complete and ended["reason"] in ("Cancelled", "DeadlineExceeded"):
+        pass  # it was too late to stop it
+    return Verdict(tuple(problems))
