@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,16 @@ def options(directory: Path, **settings: str) -> Options:
     )
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with Sandbox(options(tmp_path)) as sandbox:
+@asynccontextmanager
+async def open_world(directory: Path, **settings: str) -> AsyncIterator[World]:
+    async with Sandbox(options(directory, **settings)) as sandbox:
         configuration = client.Configuration()
         await config.load_kube_config(str(sandbox.kubeconfig), client_configuration=configuration)
         async with client.ApiClient(configuration) as api:
             yield World(sandbox, api)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path) as opened:
+        yield opened
