@@ -309,6 +309,12 @@ def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
     assert status.attempts == 2
 
 
+def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
+    queued = decide(view(status={"attempts": 1, "retryTime": stamp(-1)}, ahead=1))
+    assert queued.status.phase == "Queued"
+    assert queued.status.retry_time is None
+
+
 def test_progress_alone_is_not_written_until_it_is_due() -> None:
     seen = {"task-0": TaskView(id="task-0", status="PROCESSING", processed=5, total=10)}
     status = running("PROCESSING")

@@ -58,7 +58,7 @@ def wait_for_target(view: View) -> Decision | None:
         says = Says("TargetNotReady", f"ExportTarget {name} is not Ready; see its conditions and checks.")
     else:
         return None
-    return Decision(status_of(view, "Pending", reconciling=says, queue_position=None))
+    return Decision(status_of(view, "Pending", reconciling=says, queue_position=None, retry_time=None))
 
 
 def wait_for_turn(view: View) -> Decision | None:
@@ -69,7 +69,8 @@ def wait_for_turn(view: View) -> Decision | None:
     if shown is not None and view.job.condition("Reconciling") and not _worth_telling(shown, view.ahead):
         return Decision(view.status)
     says = Says("Queued", f"Waits for a place at ExportTarget {view.job.spec.target_ref.name}.")
-    return Decision(status_of(view, "Queued", reconciling=says, queue_position=view.ahead))
+    # Its backoff is over: from now on it counts among those who want a place.
+    return Decision(status_of(view, "Queued", reconciling=says, queue_position=view.ahead, retry_time=None))
 
 
 def begin(view: View) -> Decision | None:
