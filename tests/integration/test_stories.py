@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
+from reltio_export_operator.sandbox.reltio import Behaviour, Fault
+
 if TYPE_CHECKING:
     from conftest import World
 
@@ -75,7 +77,7 @@ async def test_an_operator_killed_while_a_job_runs_takes_it_up_again(world: Worl
 
 
 async def test_an_accepted_submission_whose_answer_is_lost_is_adopted(world: World) -> None:
-    world.sandbox.reltio.faults.append({"path": "/export/", "method": "POST", "when": "after", "close": True})
+    world.sandbox.reltio.faults.append(Fault(path="/export/", method="POST", when="after", close=True))
     await world.secret()
     await world.target()
     await world.job()
@@ -86,7 +88,7 @@ async def test_an_accepted_submission_whose_answer_is_lost_is_adopted(world: Wor
 
 
 async def test_a_failed_attempt_is_tried_again_in_a_directory_of_its_own(world: World) -> None:
-    world.sandbox.reltio.engine.behaviours.append({"fail": "disk full"})
+    world.sandbox.reltio.engine.behaviours.append(Behaviour(fail="disk full"))
     await world.secret()
     await world.target()
     await world.job()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .config import Tenant
@@ -27,11 +27,11 @@ def count(tenant: Tenant, export_type: str) -> int:
     }[export_type]
 
 
-def records(tenant: Tenant, export_type: str) -> Iterator[Record]:
-    """Every object of this kind, one after the other."""
+@lru_cache(maxsize=32)
+def records(tenant_id: str, export_type: str, number: int) -> tuple[Record, ...]:
+    """The first objects of this kind. Shared: not to be changed."""
     make = {"ENTITIES": _entity, "RELATIONS": _relation, "ACTIVITY_LOG": _activity, "MERGE_TREE": _merge}[export_type]
-    for number in range(count(tenant, export_type)):
-        yield make(random.Random(f"{tenant.id}/{export_type}/{number}"), number)
+    return tuple(make(random.Random(f"{tenant_id}/{export_type}/{n}"), n) for n in range(number))
 
 
 def _entity(rng: random.Random, number: int) -> Record:
@@ -97,4 +97,5 @@ def wanted(record: Record, parameters: dict[str, Any]) -> bool:
 
 def selected(tenant: Tenant, export_type: str, parameters: dict[str, Any]) -> list[Record]:
     """The records that an export with these parameters delivers, in order."""
-    return [record for record in records(tenant, export_type) if wanted(record, parameters)]
+    held = records(tenant.id, export_type, count(tenant, export_type))
+    return [record for record in held if wanted(record, parameters)]

@@ -2,202 +2,299 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+import random
+import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any
 
+from .agenda import Agenda
+from .behaviour import Behaviour
 from .config import SimulatorConfig, Tenant
 from .data import selected
-from .errors import TASK_LIMIT, busy
+from .delivery import Delivery
+from .destinations import ObjectSink
+from .errors import busy, task_limit
 from .submit import Order
-from .tasks import Task
-from .writer import Writer
+from .tasks import DONE, EXPORTING, MANIFEST, Run, Task
 
-_TICK = 0.05  # real seconds
-
-
-@dataclass
-class Run:
-    """An accepted order with its tasks and the files they wrote."""
-
-    order: Order
-    tasks: list[Task]
-    behaviour: dict[str, Any] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-    objects: int = 0
+_CREDIT_WAIT = 600.0  # without credits for this long, a task is rescheduled
 
 
 class Engine:
-    """All runs of all tenants, and the one loop that advances them."""
+    """All runs of all tenants. Nothing moves but by `advance`."""
 
-    def __init__(self, config: SimulatorConfig, tenants: dict[str, Tenant], writer: Writer) -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        tenants: dict[str, Tenant],
+        sink: ObjectSink,
+        *,
+        executor: Executor,
+        now: float,
+        seed: int | None = None,
+    ) -> None:
         self.config = config
         self.runs: list[Run] = []
         self.tasks: dict[str, Task] = {}
-        self.behaviours: list[dict[str, Any]] = []
+        self.behaviours: list[Behaviour] = []
         self._tenants = tenants
-        self._writer = writer
-        self._active: dict[str, Task] = {}
+        self._agenda = Agenda(executor, now)
+        self._delivery = Delivery(config, sink)
+        self._active: dict[str, dict[str, Task]] = {tenant: {} for tenant in tenants}
+        self._ended: dict[str, list[Task]] = {tenant: [] for tenant in tenants}
+        self._places: dict[tuple[str, str], Run] = {}
         self._run_of: dict[str, Run] = {}
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="reltio-writer")
-        self._writes: set[asyncio.Task[None]] = set()
-        self._real = time.monotonic()
-        self.now = time.time()
+        self._random = random.Random(seed)
 
-    async def run(self) -> None:
-        """Advance until cancelled."""
-        try:
-            while True:
-                await asyncio.sleep(_TICK)
-                self.advance()
-        finally:
-            for write in self._writes:
-                write.cancel()
-            self._threads.shutdown(wait=False, cancel_futures=True)
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the epoch."""
+        return self._agenda.now
 
-    def advance(self) -> None:
-        """Let the simulated time pass that corresponds to the real time since the last call."""
-        real = time.monotonic()
-        self.now += (real - self._real) * self.config.time_scale
-        self._real = real
-        for task in list(self._active.values()):
-            self._step(task)
+    def advance(self, seconds: float) -> None:
+        """Let simulated time pass."""
+        self._agenda.advance(seconds)
 
     def active(self, tenant: str) -> list[Task]:
-        return [t for t in self._active.values() if t.order.tenant == tenant and not t.hidden]
+        """Tasks that have not ended, oldest first."""
+        return [task for task in self._active[tenant].values() if task.is_shown(self.now, in_lists=True)]
 
     def history(self, tenant: str) -> list[Task]:
-        ended = [t for t in self.tasks.values() if not t.is_active and t.order.tenant == tenant and not t.hidden]
-        return sorted(ended, key=lambda task: task.ended or 0, reverse=True)
+        """Tasks that have ended, the last one first."""
+        return [task for task in reversed(self._ended[tenant]) if task.is_shown(self.now, in_lists=True)]
+
+    def find(self, task_id: str) -> Task | None:
+        task = self.tasks.get(task_id)
+        return task if task is not None and task.is_shown(self.now, in_lists=False) else None
+
+    def new_id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def accept(self, order: Order) -> Run:
         """Take an order, unless its place is taken or the tenant has too many tasks. Raises Refusal."""
-        for task in self._active.values():
-            if task.order.place == order.place:
-                raise busy(task.id)
+        if (holder := self._places.get(order.place)) is not None:
+            raise busy(next(task.id for task in holder.tasks if task.is_active))
         tenant = self._tenants[order.tenant]
-        if sum(t.order.tenant == order.tenant for t in self._active.values()) >= tenant.max_tasks:
-            raise TASK_LIMIT
-        total = len(selected(tenant, order.export_type, order.parameters))
-        parts = max(1, -(-total // self.config.objects_per_task))
-        run = Run(order, [], self.behaviours.pop(0) if self.behaviours else {})
-        parts = max(parts, int(run.behaviour.get("tasks", 1)))
+        if len(self._active[order.tenant]) >= tenant.max_tasks:
+            raise task_limit(self.config.task_limit_status)
+        run = Run(order, [], self._behaviour(order))
+        total = len(self._rows(run))
+        parts = max(run.behaviour.tasks, -(-total // self.config.objects_per_task), 1)
         for part in range(parts):
             share = total // parts + (part < total % parts)
-            task = Task(str(uuid.uuid4()), order, share, (part, parts), self.now)
-            task.stuck = bool(run.behaviour.get("stuck"))
+            task = Task(self.new_id(), order, share, (part, parts), self.now, run.behaviour)
             run.tasks.append(task)
             order.task_ids.append(task.id)
-            self.tasks[task.id] = self._active[task.id] = task
+            self.tasks[task.id] = self._active[order.tenant][task.id] = task
             self._run_of[task.id] = run
+            self._schedule(task, "SCHEDULED")
+        self._places[order.place] = run
         self.runs.append(run)
+        self._plan_oddities(run)
         return run
 
     def pause(self, task: Task) -> None:
-        if task.is_active:
-            task.status = "PAUSED" if task.status == "SCHEDULED" else "PAUSING"
+        if task.is_active and task.status != "CANCELING":
+            self._interrupt(task, "PAUSING")
 
     def resume(self, task: Task) -> None:
-        task.status = "SCHEDULED"
-        task.created = self.now
+        """Put a paused task back into the queue."""
+        task.restored = True
+        self._schedule(task, "SCHEDULED")
 
-    def stop(self, task: Task) -> None:
+    def stop(self, task: Task, *, at_once: bool = False) -> None:
         if task.is_active:
-            task.status = "CANCELING"
+            self._interrupt(task, "CANCELING")
+            if at_once:
+                self._settle(task)
 
-    def end(self, task: Task, status: str, error: str | None = None) -> None:
-        task.status, task.error, task.ended = status, error, self.now
-        self._active.pop(task.id, None)
+    def force(self, task: Task, status: str, error: str | None = None) -> None:
+        """Put a task into any state, as an administrator of the simulator."""
+        task.turn += 1
+        if status in ("COMPLETED", "FAILED", "CANCELED"):
+            self._end(task, status, error)
+        else:
+            task.status = status
 
-    def _step(self, task: Task) -> None:
-        if task.writing:
+    def forget(self, task: Task) -> None:
+        """Lose the task: it does nothing more, and nobody finds it."""
+        if not task.is_active:
             return
-        match task.status:
-            case "CANCELING":
-                self.end(task, "CANCELED")
-            case "PAUSING":
-                task.status = "PAUSED"
-            case "SCHEDULED" if not task.stuck and self.now >= task.created + self.config.pick_up:
-                task.status = "PROCESSING"
-                task.started = task.started or self.now
-                task.next_stage_at = self.now + self.config.stage
-            case "PROCESSING":
-                self._work(task)
-            case "WAITING":
-                self._maybe_finish(task)
+        task.turn += 1
+        task.status = "CANCELED"
+        self._release(task)
+        del self.tasks[task.id]
 
-    def _work(self, task: Task) -> None:
-        if task.stage == 60:
-            pace = self.config.objects_per_second
-            task.processed = min(task.total, (self.now - (task.next_stage_at - self.config.stage)) * pace)
-            if task.processed < task.total:
-                return
-            behaviour = self._run_of[task.id].behaviour
-            if "fail" in behaviour and task.part[0] == task.part[1] - 1:
-                self.end(task, "FAILED", str(behaviour["fail"]))
-                return
-            self._start(task, self._write_files(task))
-        elif self.now >= task.next_stage_at:
-            self._next_stage(task)
+    def _behaviour(self, order: Order) -> Behaviour:
+        for behaviour in self.behaviours:
+            if re.search(behaviour.name, order.name):
+                self.behaviours.remove(behaviour)
+                return behaviour
+        return Behaviour()
+
+    def _rows(self, run: Run) -> list[dict[str, Any]]:
+        order = run.order
+        return selected(self._tenants[order.tenant], order.export_type, order.parameters)[: run.behaviour.rows]
+
+    def _plan_oddities(self, run: Run) -> None:
+        odd = run.behaviour
+        for task in run.tasks:
+            for seconds, act in (
+                (odd.paused_after, self.pause),
+                (odd.canceled_after, self.stop),
+                (odd.lost_after, self.forget),
+            ):
+                if seconds is not None:
+                    self._agenda.after(seconds, lambda act=act, task=task: act(task))  # type: ignore[misc]
+
+    def _plan(self, task: Task, seconds: float, step: Callable[[Task], None]) -> None:
+        """Take this step then, unless something else has come in between."""
+        turn = task.turn
+        self._agenda.after(seconds, lambda: step(task) if task.is_active and task.turn == turn else None)
+
+    def _schedule(self, task: Task, status: str) -> None:
+        task.status = status
+        task.turn += 1
+        if not task.behaviour.stuck:
+            every = self.config.pick_up
+            self._plan(task, every - self.now % every, self._pick_up)
+
+    def _pick_up(self, task: Task) -> None:
+        odd = task.behaviour
+        if task.writing:  # it was paused and resumed faster than a file is written
+            self._schedule(task, task.status)
+            return
+        task.started = task.started or self.now
+        if odd.status:
+            task.status = odd.status
+        elif odd.out_of_credits and not task.had_credits_pause:
+            task.had_credits_pause = True
+            task.status = "WAITING_FOR_RESOURCE"
+            self._plan(task, _CREDIT_WAIT, lambda task: self._schedule(task, "SCHEDULED_POLL"))
+        elif odd.throttled and task.stage == 0:
+            task.status = "THROTTLING"
+            self._plan(task, odd.throttled, self._process)
+        else:
+            self._process(task)
+
+    def _process(self, task: Task) -> None:
+        task.status = "PROCESSING"
+        if task.folder is None:
+            self._work(task, lambda: self._delivery.open(task.order), self._opened)
+        else:
+            self._continue(task)
+
+    @staticmethod
+    def _opened(task: Task, folder: Any) -> None:
+        task.folder = folder
+
+    def _continue(self, task: Task) -> None:
+        if task.stage == EXPORTING:
+            self._export_part(task)
+        elif task.stage == MANIFEST:
+            self._join(task)
+        else:
+            self._plan(task, self.config.stage, self._next_stage)
 
     def _next_stage(self, task: Task) -> None:
         stages = task.stages
         task.stage = stages[stages.index(task.stage) + 1]
-        task.next_stage_at = self.now + self.config.stage
-        if task.stage == 80:
-            task.status = "WAITING"
+        self._continue(task)
 
-    def _maybe_finish(self, task: Task) -> None:
-        """The last sibling writes the manifest for all of them; then all complete."""
-        siblings = self._run_of[task.id].tasks
-        if any(sibling.status in ("FAILED", "CANCELED") for sibling in siblings):
-            self.end(task, "COMPLETED")
-        elif task is siblings[0] and all(sibling.status == "WAITING" for sibling in siblings):
-            self._start(task, self._write_manifest(self._run_of[task.id]))
+    def _export_part(self, task: Task) -> None:
+        """Plan the end of the next part file, or of the exporting."""
+        number, parts = task.part
+        task.rows = task.rows or self._rows(self._run_of[task.id])[number::parts]
+        per_file = task.behaviour.rows_per_file or self.config.objects_per_file
+        task.part_since, task.part_rows = self.now, min(per_file, len(task.rows) - task.exported)
+        if task.part_rows > 0:
+            self._plan(task, task.part_rows / self.config.objects_per_second, self._write_part)
+        elif task.behaviour.fail and number == parts - 1:
+            self._end(task, "FAILED", task.behaviour.fail)
+        else:
+            self._next_stage(task)
 
-    def _start(self, task: Task, work: Any) -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception as error:
-                self.end(task, "FAILED", f"{type(error).__name__}: {error}")
-            finally:
-                task.writing = False
+    def _write_part(self, task: Task) -> None:
+        run = self._run_of[task.id]
+        rows = task.rows[task.exported : task.exported + task.part_rows]
+        number = run.next_file
+        run.next_file += 1
+        self._work(task, lambda: self._delivery.write_part(task, number, rows), self._part_written)
+
+    def _part_written(self, task: Task, name: str) -> None:
+        run = self._run_of[task.id]
+        run.files.append(name)
+        run.objects += task.part_rows
+        task.exported += task.part_rows
+
+    def _join(self, task: Task) -> None:
+        """The last sibling to get here writes the manifest for all of them; then all complete."""
+        run = self._run_of[task.id]
+        task.status = "WAITING"
+        active = [sibling for sibling in run.tasks if sibling.is_active]
+        if any(sibling.status in ("FAILED", "CANCELED") for sibling in run.tasks):
+            for sibling in active:
+                if sibling.status == "WAITING":
+                    self._end(sibling, "COMPLETED")
+        elif all(sibling.status == "WAITING" for sibling in active):
+            seconds = self.now - task.created
+            self._work(task, lambda: self._delivery.finish(run, seconds), lambda _, __: self._complete(run))
+
+    def _complete(self, run: Run) -> None:
+        for task in run.tasks:
+            if task.is_active:
+                task.stage = DONE
+                self._end(task, "COMPLETED")
+
+    def _work(self, task: Task, job: Callable[[], Any], keep: Callable[[Task, Any], None]) -> None:
+        """Have it done and keep its result; then go on, or obey what was asked for meanwhile. Fails with it."""
+
+        def done(future: Future[Any]) -> None:
+            task.writing = False
+            if not task.is_active:
+                return
+            error = future.exception()
+            if error is not None:
+                self._end(task, "FAILED", f"{type(error).__name__}: {error}")
+                return
+            keep(task, future.result())
+            if task.status in ("PAUSING", "CANCELING"):
+                self._settle(task)
+            elif task.status == "PROCESSING":
+                self._continue(task)
 
         task.writing = True
-        write = asyncio.get_running_loop().create_task(guarded())
-        self._writes.add(write)
-        write.add_done_callback(self._writes.discard)
+        self._agenda.work(job, done)
 
-    async def _write_files(self, task: Task) -> None:
+    def _interrupt(self, task: Task, status: str) -> None:
+        """A pause or a stop takes effect when the part in progress is done with."""
+        task.status = status
+        task.turn += 1
+        self._plan(task, self.config.control_delay, self._settle)
+
+    def _settle(self, task: Task) -> None:
+        if task.writing:
+            return
+        if task.status == "CANCELING":
+            self._end(task, "CANCELED")
+        else:
+            task.status, task.paused = "PAUSED", self.now
+
+    def _end(self, task: Task, status: str, error: str | None = None) -> None:
+        task.status, task.error, task.ended = status, error, self.now
+        self._ended[task.order.tenant].append(task)
+        self._release(task)
+
+    def _release(self, task: Task) -> None:
+        """Free what an ended task holds; siblings that wait for it need not any longer."""
+        task.rows, task.folder = (), None
+        self._active[task.order.tenant].pop(task.id, None)
         run = self._run_of[task.id]
-        tenant = self._tenants[task.order.tenant]
-        rows = selected(tenant, task.order.export_type, task.order.parameters)
-        number, parts = task.part
-        mine = rows[number::parts]
-        first = sum(-(-len(rows[n::parts]) // self.config.objects_per_file) for n in range(number))
-        loop = asyncio.get_running_loop()
-        names = await loop.run_in_executor(
-            self._threads,
-            self._writer.write,
-            task.order,
-            mine,
-            first,
-            self.config.objects_per_file,
-            self.config.compression,
-        )
-        run.files = sorted([*run.files, *names])
-        run.objects += len(mine)
-        self._next_stage(task)
-
-    async def _write_manifest(self, run: Run) -> None:
-        seconds = self.now - run.tasks[0].created
-        if not run.behaviour.get("no_manifest"):
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._writer.finish, run.order, run.files, run.objects, seconds)
-        for task in run.tasks:
-            task.stage = 90
-            self.end(task, "COMPLETED")
+        if not any(sibling.is_active for sibling in run.tasks):
+            self._places.pop(task.order.place, None)
+        elif task.status != "COMPLETED":
+            waiting = [sibling for sibling in run.tasks if sibling.status == "WAITING"]
+            if waiting:
+                self._join(waiting[0])

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import json
+from .messages import Answer
 
-from aiohttp import web
+_CLASSES = {
+    549: "com.reltio.metadata.errors.CommonException:Code: EXPORT_DATA_INVALID_PARAM; Message parameters: [{}]",
+}
 
 
 class Refusal(Exception):
     """An answer other than success."""
 
-    def __init__(self, status: int, body: dict[str, object] | str) -> None:
+    def __init__(self, status: int, body: dict[str, object]) -> None:
         super().__init__(str(body))
-        self.status = status
-        self.body = body
-
-    def response(self) -> web.Response:
-        if isinstance(self.body, str):
-            return web.Response(status=self.status, text=self.body, content_type="text/html")
-        return web.Response(status=self.status, text=json.dumps(self.body), content_type="application/json")
+        self.answer = Answer(status, body)
 
 
-def api_error(status: int, code: int, message: str, detail: str | None = None) -> Refusal:
-    return Refusal(
-        status,
-        {
-            "severity": "Error",
-            "errorMessage": message,
-            "errorCode": code,
-            "errorDetailMessage": detail or message,
-        },
-    )
+def api_error(
+    status: int, code: int | None, message: str, detail: str | None = None, exception: str | None = None
+) -> Refusal:
+    body: dict[str, object] = {"severity": "Error", "errorMessage": message, "errorDetailMessage": detail or message}
+    if code is not None:
+        body["errorCode"] = code
+    if exception:
+        body["innerErrorData"] = {"exception": exception}
+    return Refusal(status, body)
 
 
 def invalid(parameter: str, reason: str) -> Refusal:
-    return api_error(400, 549, f"Invalid export parameter: {parameter}. Reason: {reason}")
+    """400 / 549: a parameter of an export is missing, malformed or in conflict."""
+    message = f"Invalid export parameter: {parameter}. Reason: {reason}"
+    return api_error(400, 549, message, exception=_CLASSES[549].format(f"{parameter}, {reason}"))
 
 
 def busy(task_id: str) -> Refusal:
     return invalid("s3, gcs, azure", f"Task '{task_id}' is already exporting data to this custom destination.")
+
+
+def task_limit(status: int) -> Refusal:
+    """The tenant has too many background tasks. The HTTP status of this one is not documented."""
+    return api_error(
+        status,
+        None,
+        "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED",
+        exception="com.reltio.metadata.errors.CommonException:Code: PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED",
+    )
 
 
 def not_found(task_id: str) -> Refusal:
@@ -49,6 +56,23 @@ def unauthorized(error: str, description: str) -> Refusal:
     return Refusal(401, {"error": error, "error_description": description})
 
 
-FORBIDDEN = api_error(403, 804, "Security error. This endpoint is forbidden for current user.")
-BAD_MAX = api_error(400, 2001, "'max' must be greater than zero")
-TASK_LIMIT = api_error(400, 549, "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED")
+def forbidden() -> Refusal:
+    return api_error(403, 804, "Security error. This endpoint is forbidden for current user.")
+
+
+def bad_max() -> Refusal:
+    return api_error(
+        400, 2001, "'max' must be greater than zero", exception="java.lang.IllegalArgumentException: 'max'"
+    )
+
+
+def internal_error() -> Refusal:
+    return api_error(
+        500,
+        2001,
+        "Internal application error.",
+        "Internal application exception caught during executing operation. Please view application log for details",
+    )
+
+
+NO_CREDENTIALS = "Full authentication is required to access this resource"

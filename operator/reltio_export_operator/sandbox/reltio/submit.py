@@ -42,12 +42,18 @@ class Order:
     query: dict[str, str]
     body: dict[str, Any]
     group_id: str
+    user: str = "export_client"
     task_ids: list[str] = field(default_factory=list)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Query and body together; the query wins, as documented for the filter."""
         return {**self.body, **self.query}
+
+    @property
+    def file_format(self) -> str:
+        """CSV or JSON."""
+        return self.query.get("fileFormat", "csv").upper()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -61,15 +67,15 @@ def normal(path: str) -> str:
 
 def read_destination(headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, str]:
     """Destination parameters from headers and query; the query wins. Raises Refusal."""
-    given = {key: value for key in _DESTINATION if (value := query.get(key, headers.get(key))) is not None}
-    others = [key for key in _OTHER_STORES if key in query or key in headers]
+    given = {key: value for key in _DESTINATION if (value := query.get(key, headers.get(key.lower()))) is not None}
+    others = [key for key in _OTHER_STORES if key in query or key.lower() in headers]
     if others:
         raise invalid("s3, gcs, azure", "only one custom destination may be given.")
     if "s3Bucket" not in given:
         raise invalid("s3Bucket", "a custom destination is needed here.")
     if not normal(given.get("s3Path", "")):
         raise invalid("s3Path", "s3Path cannot be empty.")
-    if "roleArn" not in given and not all(key in query or key in headers for key in _STATIC_KEYS):
+    if "roleArn" not in given and not all(key in query or key.lower() in headers for key in _STATIC_KEYS):
         raise invalid("roleArn", "roleArn or static keys are needed.")
     return given
 

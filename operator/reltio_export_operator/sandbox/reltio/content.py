@@ -1,0 +1,75 @@
+"""What the files of an export are called, and what they hold."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+from .data import Record
+from .submit import Order
+
+EXTENSIONS = {"GZIP": ".gz", "ZIP": ".zip"}
+
+
+def is_json(order: Order) -> bool:
+    """Merge trees are always JSON; all else is what was asked for, CSV by default."""
+    return order.export_type == "MERGE_TREE" or order.file_format == "JSON"
+
+
+def file_name(order: Order, number: int, compression: str) -> str:
+    """`part-00000.gz` and the like: the number takes the place of `{{n}}`, or follows the template."""
+    template = order.query.get("filenameTemplate", "part-{{n}}")
+    digits = f"{number:05d}"
+    base = template.replace("{{n}}", digits) if "{{n}}" in template else template + digits
+    return base + EXTENSIONS.get(compression, ".json" if is_json(order) else ".csv")
+
+
+def encoded(rows: Sequence[Record], order: Order, *, as_array: bool = False) -> bytes:
+    """The rows as UTF-8: CSV, or JSON with an object per line or all in one array."""
+    if not is_json(order):
+        return _csv(rows)
+    if as_array or order.body.get("outputAsJsonArray"):
+        return json.dumps(list(rows)).encode()
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def compressed(content: bytes, name: str, compression: str) -> bytes:
+    """GZIP and ZIP carry no time, so that the same rows make the same bytes."""
+    if compression == "GZIP":
+        return gzip.compress(content, compresslevel=1, mtime=0)
+    if compression == "ZIP":
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(zipfile.ZipInfo(name.removesuffix(".zip")), content)
+        return out.getvalue()
+    return content
+
+
+def _csv(rows: Sequence[Record]) -> bytes:
+    """A column is there only if a row has a value for it; no rows, no columns."""
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(key for row in flat for key in row))
+    if not columns:
+        return b""
+    out = io.StringIO()
+    table = csv.DictWriter(out, columns)
+    table.writeheader()
+    table.writerows(flat)
+    return out.getvalue().encode()
+
+
+def _flat(row: Record) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key.capitalize()}.{inner}": text for inner, text in value.items()}
+        elif key == "uri":
+            flat["ID"] = str(value).partition("/")[2]
+        else:
+            flat[{"type": "Type"}.get(key, key)] = value
+    return flat

@@ -1,0 +1,217 @@
+"""The service itself: which request does what. It knows no server and no clock of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from .config import Client, SimulatorConfig, Tenant
+from .destinations import ObjectSink
+from .engine import Engine
+from .errors import Refusal, bad_max, forbidden, internal_error, not_found
+from .faults import Fault, struck
+from .messages import Answer, Call, Outcome
+from .submit import EXPORT_TYPES, Order, check, read_destination
+from .tasks import Task
+from .tokens import Token, Tokens
+
+_LOGGED = 20_000
+_LARGEST_BODY = 50 * 2**20
+_MASKED = {"authorization", "externalid", "awssecretkey"}
+_INVALID_INPUT = "The execute request failed due to invalid input"
+
+Path = dict[str, str]
+Handler = Callable[["ReltioService", Call, Path], Any]
+
+
+class ReltioService:
+    """Authentication service and Export Service of some tenants."""
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        *,
+        tenants: Sequence[Tenant],
+        clients: Sequence[Client],
+        sink: ObjectSink,
+        executor: Executor,
+        now: float,
+        seed: int | None = None,
+    ) -> None:
+        self.config = config
+        self.tenants = {tenant.id: tenant for tenant in tenants}
+        self.clients = {client.id: client for client in clients}
+        self.tokens = Tokens(config, self.clients, seed)
+        self.engine = Engine(config, self.tenants, sink, executor=executor, now=now, seed=seed)
+        self.faults: list[Fault] = []
+        self.requests: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
+
+    def exchange(self, call: Call) -> Outcome:
+        """Log the request, lay faults on it, and answer it."""
+        entry = self._log(call)
+        fault = struck(self.faults, call)
+        outcome: Outcome
+        if fault is not None and fault.when == "before":
+            outcome = fault.outcome()
+        else:
+            outcome = self.answer(call)
+            if fault is not None:
+                outcome = fault.outcome()
+        entry["status"] = outcome.status if isinstance(outcome, Answer) else None
+        return outcome
+
+    def answer(self, call: Call) -> Answer:
+        """What the service answers when nothing goes wrong on the way."""
+        try:
+            for method, pattern, handler in _ROUTES:
+                if method == call.method and (match := pattern.fullmatch(call.path)):
+                    body = handler(self, call, {key: value for key, value in match.groupdict().items() if value})
+                    return Answer(200, body)
+        except Refusal as refusal:
+            return refusal.answer
+        return Answer(404, "<html><head><title>404 Not Found</title></head></html>")
+
+    def _log(self, call: Call) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "method": call.method,
+            "path": call.path,
+            "query": dict(call.query),
+            "headers": {name: value for name, value in call.headers.items() if name not in _MASKED},
+            "externalId": call.headers.get("externalid"),
+            "body": "" if call.path == "/oauth/token" else call.body.decode(errors="replace"),
+        }
+        self.requests.append(entry)
+        return entry
+
+    def _grant(self, call: Call, _: Path) -> Any:
+        return self.tokens.grant(call, self.engine.now)
+
+    def _authorize(self, call: Call, path: Path) -> Token:
+        """Whoever calls may act on the tenant, if the path names one. Raises Refusal."""
+        token = self.tokens.holder(call, self.engine.now)
+        tenant, allowed = path.get("tenant"), token.client.tenants
+        if tenant is not None and (tenant not in self.tenants or (allowed is not None and tenant not in allowed)):
+            raise forbidden()
+        return token
+
+    def _submit(self, call: Call, path: Path) -> Any:
+        token = self._authorize(call, path)
+        if len(call.body) > _LARGEST_BODY:
+            raise Refusal(413, {"errorMessage": "Payload Too Large"})
+        body = _json_object(call.body)
+        destination = read_destination(call.headers, call.query)
+        check(call.query, body)
+        number = len(self.engine.runs) + 1
+        export_type = EXPORT_TYPES[path["endpoint"]]
+        order = Order(
+            number=number,
+            tenant=path["tenant"],
+            endpoint=path["endpoint"],
+            export_type=export_type,
+            name=call.query.get("name", "").strip() or f"{path['tenant']}_{export_type.lower()}_{number}",
+            destination=destination,
+            query=dict(call.query),
+            body=body,
+            group_id=self.engine.new_id(),
+            user=token.user or token.client.id,
+        )
+        self.engine.accept(order)
+        told = call.query.get("email", f"{order.user}@example.com")
+        answer = {
+            "exportType": export_type,
+            "version": "v2",
+            "status": "scheduled",
+            "details": f"Export job has been scheduled. Result will be sent to your email: {told}",
+            "taskIds": order.task_ids,
+        }
+        return {"groupId": order.group_id, **answer} if self.config.group_id else answer
+
+    def _listed(self, call: Call, path: Path) -> list[Task]:
+        self._authorize(call, path)
+        wanted = [path["tenant"]] if "tenant" in path else list(self.tenants)
+        pick = self.engine.history if "history" in path else self.engine.active
+        return [task for tenant in wanted for task in pick(tenant)]
+
+    def _list(self, call: Call, path: Path) -> Any:
+        tasks = self._listed(call, path)
+        limit, offset = _number(call, "max", "maxNo", 50), _number(call, "offset", "offsetNo", 0)
+        if limit <= 0:
+            raise bad_max()
+        return [self._shown(task) for task in tasks[offset : offset + min(limit, self.config.page_cap)]]
+
+    def _total(self, call: Call, path: Path) -> Any:
+        return {self.config.total_key: len(self._listed(call, path))}
+
+    def _shown(self, task: Task) -> dict[str, Any]:
+        return task.shown(self.engine.now, self.config.objects_per_second)
+
+    def _find(self, call: Call, path: Path) -> Task:
+        self._authorize(call, path)
+        task = self.engine.find(path["id"])
+        if task is None or path.get("tenant", task.order.tenant) != task.order.tenant:
+            raise not_found(path["id"])
+        return task
+
+    def _one(self, call: Call, path: Path) -> Any:
+        return self._shown(self._find(call, path))
+
+    def _pause(self, call: Call, path: Path) -> Any:
+        self.engine.pause(self._find(call, path))
+        return {"status": "success"}
+
+    def _resume(self, call: Call, path: Path) -> Any:
+        task = self._find(call, path)
+        if task.status not in ("PAUSED", "PAUSING"):
+            raise Refusal(400, {"severity": "Error", "errorMessage": _INVALID_INPUT, "errorCode": 2001})
+        self.engine.resume(task)
+        return {"status": "success"}
+
+    def _stop(self, call: Call, path: Path) -> Any:
+        self.engine.stop(self._find(call, path))
+        return {"status": "success"}
+
+
+def _number(call: Call, name: str, older: str, default: int) -> int:
+    try:
+        return int(call.query.get(name, call.query.get(older, default)))
+    except ValueError:
+        raise internal_error() from None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(body) if body else {}
+    except ValueError:
+        raise internal_error() from None
+    if not isinstance(read, dict):
+        raise internal_error()
+    return read
+
+
+_S = ReltioService
+_TENANT = r"(?:/(?P<tenant>[^/]+))?"
+_EXPORTS = "|".join(re.escape(endpoint) for endpoint in EXPORT_TYPES)
+_ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
+    (method, re.compile(path), handler)
+    for method, path, handler in (
+        ("POST", "/oauth/token", _S._grant),
+        ("POST", rf"(?:/services)?/jobs/export/(?P<tenant>[^/]+)/(?P<endpoint>{_EXPORTS})", _S._submit),
+        *(
+            (method, rf"(?:/services)?/jobs{_TENANT}/tasks{path}", handler)
+            for method, path, handler in (
+                ("GET", "", _S._list),
+                ("GET", "/_total", _S._total),
+                ("GET", "/(?P<history>history)", _S._list),
+                ("GET", "/(?P<history>history)/_total", _S._total),
+                ("GET", "/(?P<id>[^/]+)", _S._one),
+                ("PUT", "/(?P<id>[^/]+)/_pause", _S._pause),
+                ("PUT", "/(?P<id>[^/]+)/_resume", _S._resume),
+                ("PUT", "/(?P<id>[^/]+)/_stop", _S._stop),
+            )
+        ),
+    )
+]
