@@ -12,11 +12,12 @@ import pytest_asyncio
 from kubernetes.aio.client.exceptions import ApiException
 
 from integration.conftest import World, condition, open_world
+from reltio_export_operator.sandbox.reltio import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reltio_export_operator.sandbox.reltio.engine import Run
+    from reltio_export_operator.sandbox.reltio.tasks import Run
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,21 +77,21 @@ async def _exists(world: World, name: str) -> bool:
 async def test_a_refusal_for_good_fails_the_job_with_the_words_of_the_service_and_a_remedy(
     world: World, status: int, reason: str
 ) -> None:
-    world.sandbox.reltio.faults.append({"path": "/export/", "method": "POST", "status": status, "times": 1})
+    world.sandbox.reltio.faults.append(
+        Fault(path="/export/", method="POST", status=status, body={"errorMessage": "this will not do"})
+    )
     await world.job(f"refused-{status}")
     job = await world.finished(f"refused-{status}")
     failed = condition(job, "Failed")
     assert failed is not None
     assert failed["reason"] == reason
-    assert "fault" in failed["message"]
+    assert "this will not do" in failed["message"]
     assert job["status"]["attempts"] == 1
     assert runs(world, job) == []
 
 
 async def test_a_refusal_for_now_is_told_with_its_reason_and_time_and_then_overcome(world: World) -> None:
-    world.sandbox.reltio.faults.append(
-        {"path": "/export/", "method": "POST", "status": 429, "retryAfter": 3, "times": 1}
-    )
+    world.sandbox.reltio.faults.append(Fault(path="/export/", method="POST", status=429, retry_after=3))
     await world.job("limited")
     waiting = await world.until("ExportJob", "limited", lambda raw: raw.get("status", {}).get("waitingSince"))
     told = condition(waiting, "Reconciling")
@@ -156,7 +157,7 @@ async def test_an_orphan_lets_go_at_once_and_its_export_runs_on(world: World) ->
 
 async def test_a_deletion_ends_within_its_bound_when_the_service_and_the_secret_are_gone(world: World) -> None:
     _, run = await running(world, "bounded")
-    world.sandbox.reltio.faults.append({"path": "/tasks", "status": 503, "times": 10_000})
+    world.sandbox.reltio.faults.append(Fault(path="/tasks", status=503, times=0))
     await world.core.delete_namespaced_secret("reltio-api", world.namespace)
     try:
         await world.delete("ExportJob", "bounded")
