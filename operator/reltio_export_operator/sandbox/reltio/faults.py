@@ -39,7 +39,10 @@ class Fault(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         if not (self.refuse or self.close or self.hang is not None or self.status):
             raise ValueError("a fault needs one of refuse, close, hang, status")
-        re.compile(self.path)
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path: {error}") from None
 
     def strikes(self, call: Call) -> bool:
         """Whether it strikes this request; counts it when it matches."""
