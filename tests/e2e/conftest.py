@@ -15,7 +15,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -146,13 +147,23 @@ async def _prepare(api: client.ApiClient, namespace: str) -> None:
     await client.CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
 
 
+@pytest.fixture(scope="session")
+def opener(kubeconfig: Path) -> Callable[..., AbstractAsyncContextManager[World]]:
+    @asynccontextmanager
+    async def open_world(directory: Path, **settings: str) -> AsyncIterator[World]:
+        namespace = f"story-{secrets.token_hex(4)}"
+        configuration = client.Configuration()
+        await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        async with client.ApiClient(configuration) as api:
+            await _prepare(api, namespace)
+            watched = options(directory, RELTIO_EXPORT_NAMESPACES=namespace, **settings)
+            async with Sandbox(replace(watched, kubeconfig=kubeconfig)) as sandbox:
+                yield World(sandbox, api, namespace)
+
+    return open_world
+
+
 @pytest.fixture
-async def world(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[World]:
-    namespace = f"story-{secrets.token_hex(4)}"
-    configuration = client.Configuration()
-    await config.load_kube_config(str(kubeconfig), client_configuration=configuration)
-    async with client.ApiClient(configuration) as api:
-        await _prepare(api, namespace)
-        chosen = replace(options(tmp_path, RELTIO_EXPORT_NAMESPACES=namespace), kubeconfig=kubeconfig)
-        async with Sandbox(chosen) as sandbox:
-            yield World(sandbox, api, namespace)
+async def world(opener: Callable[..., AbstractAsyncContextManager[World]], tmp_path: Path) -> AsyncIterator[World]:
+    async with opener(tmp_path) as opened:
+        yield opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,13 @@ async def open_world(directory: Path, **settings: str) -> AsyncIterator[World]:
             yield World(sandbox, api)
 
 
+@pytest.fixture(scope="session")
+def opener() -> Callable[..., AbstractAsyncContextManager[World]]:
+    """What opens a world; the tests on a real API server have another one."""
+    return open_world
+
+
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with open_world(tmp_path) as opened:
+async def world(opener: Callable[..., AbstractAsyncContextManager[World]], tmp_path: Path) -> AsyncIterator[World]:
+    async with opener(tmp_path) as opened:
         yield opened

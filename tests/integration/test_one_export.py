@@ -11,12 +11,10 @@ import pytest
 import pytest_asyncio
 from kubernetes.aio.client.exceptions import ApiException
 
-from integration.conftest import World, condition, open_world
+from integration.conftest import World, condition
 from reltio_export_operator.sandbox.reltio import Fault
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reltio_export_operator.sandbox.reltio.tasks import Run
 
 Raw = dict[str, Any]
@@ -25,9 +23,8 @@ SLOW, FAST = 2, 500  # objects per second
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    directory: Path = tmp_path_factory.mktemp("sandbox")
-    async with open_world(directory, RELTIO_EXPORT_CLEANUP="4") as world:
+async def shared(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with opener(tmp_path_factory.mktemp("sandbox"), RELTIO_EXPORT_CLEANUP="4") as world:
         await world.secret()
         await world.target(spec={"maxConcurrentJobs": 16})
         await world.ready()
@@ -135,7 +132,7 @@ async def test_the_annotation_cancels_without_deleting(world: World) -> None:
     job = await world.finished("annotated")
     assert condition(job, "Failed")
     assert [task.status for task in run.tasks] == ["CANCELED"]
-    assert not job["metadata"].get("finalizers")
+    await world.until("ExportJob", "annotated", lambda raw: not raw["metadata"].get("finalizers"))
 
 
 async def test_a_job_past_its_deadline_is_stopped_and_fails(world: World) -> None:
