@@ -5,6 +5,7 @@ Smaller and much faster than the sandbox's simulator, which tells the rest of th
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ import httpx
 
 from .clock import Clock
 
+_ROWS = gzip.compress(b"ID\n1\n2\n3\n4\n", mtime=0)
 ENDED = ("COMPLETED", "FAILED", "CANCELED")
 QUEUED, WORK, CONTROL = 3.0, 20.0, 1.0  # seconds until a task is picked up, until it is done, until a stop takes effect
 
@@ -154,7 +156,7 @@ class Service:
         export = task.export
         if export.is_complete:
             prefix = f"{export.path}/"
-            self._objects[f"{prefix}part-00000.gz"] = b"rows"
+            self._objects[f"{prefix}part-00000.gz"] = _ROWS
             manifest = {"success": True, "files": ["part-00000.gz"], "totalObjects": 4, "totalNumberOfFiles": 1}
             self._objects[f"{prefix}manifest.json"] = json.dumps(manifest).encode()
 

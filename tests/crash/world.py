@@ -44,6 +44,7 @@ class World:
         self._watching = True
         self._loop: MortalLoop | None = None
         self._processes: list[asyncio.Task[None]] = []
+        self._watching_task: asyncio.Task[None] | None = None
         self._buried: list[object] = []
 
     def true_time(self) -> datetime:
@@ -128,8 +129,8 @@ class World:
         """Let time pass until this holds, or for so many seconds. Raises Killed, and Stalled when nothing is left."""
         assert self._loop is not None
         with _current(self._loop):
-            watching = self._loop.create_task(self._watch(until, self.clock.now + within))
-            self._loop.run_until_complete(watching)
+            self._watching_task = self._loop.create_task(self._watch(until, self.clock.now + within))
+            self._loop.run_until_complete(self._watching_task)
 
     def kill(self) -> None:
         """Nothing of the processes may run again, not even what cleans up after them."""

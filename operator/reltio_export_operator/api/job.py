@@ -66,10 +66,18 @@ class ExportSpec(Model, frozen=True, kw_only=True):
     output_as_json_array: bool | None = None
 
 
+class DeliverySpec(Model, frozen=True, kw_only=True):
+    """How far a finished export is checked before the job is Complete."""
+
+    verify: Literal["None", "Manifest", "Objects", "Full"] = "Objects"
+    receipt: bool = False
+
+
 class JobSpec(Model, frozen=True, kw_only=True):
     target_ref: TargetRef
     export: ExportSpec
     path: str = "{namespace}/{name}"
+    delivery: DeliverySpec = DeliverySpec()
     suspend: bool = False
     cancel: bool = False
     active_deadline_seconds: int | None = None
@@ -139,12 +147,18 @@ class Progress(Model, frozen=True, kw_only=True):
     summary: str = ""
 
 
-class Output(Model, frozen=True, kw_only=True, omit_defaults=False):
+class Output(Model, frozen=True, kw_only=True):
+    """What was found in S3; numbers are None where nothing was looked at."""
+
     bucket: str
     prefix: str
-    files: int
-    bytes: int
-    objects: int
+    verified: Literal["None", "Manifest", "Objects", "Full"] = "None"
+    files: int | None = None
+    bytes: int | None = None
+    objects: int | None = None
+    digest: str | None = None
+    first_files: tuple[str, ...] = ()
+    receipt: str | None = None
 
 
 class Failure(Model, frozen=True, kw_only=True):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
 from ..api.target import Encryption
 from .errors import AwsError, bucket_region, from_botocore, region_mismatch
+from .integrity import Ranged, Summary, read_through, read_zip
 from .sessions import AssumedRole, RoleSessions
 
+_RANGE = 4 << 20
 CANARY = ".reltio-export-operator-probe-"
 _CANARY_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
@@ -74,6 +77,24 @@ class ObjectStore:
     async def read_range(self, key: str, start: int, end: int) -> bytes | None:
         """The bytes from `start` up to but not with `end`, or None when there is no such object."""
         return await self._read(key, end - start, Range=f"bytes={start}-{end - 1}")
+
+    async def read_through(self, key: str, size: int) -> Summary:
+        """Read the whole object, and tell whether it is whole. One streamed request; many ranges for a ZIP."""
+        return await self._call("s3:GetObject", self._read_through, key, size)  # type: ignore[no-any-return]
+
+    def _read_through(self, key: str, size: int) -> Summary:
+        if key.endswith(".zip"):
+            ranged = Ranged(size, lambda start, end: self._range(key, start, end))
+            return read_zip(io.BufferedReader(ranged, _RANGE))
+        try:
+            with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                return read_through(key, body)
+        except (ReadTimeoutError, ResponseStreamingError) as error:
+            raise from_botocore(error, "s3:GetObject", self._bucket) from None
+
+    def _range(self, key: str, start: int, end: int) -> bytes:
+        with self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}")["Body"] as body:
+            return body.read()
 
     async def put(self, key: str, body: bytes, encryption: Encryption | None = None) -> None:
         await self._call(

@@ -16,10 +16,12 @@ from ..api.job import ExportJob, Submission
 from ..api.meta import FINALIZER, JOBS, TARGETS, merge_diff, to_wire
 from ..api.target import ExportTarget
 from ..jobs import outcomes, tasks
-from ..jobs.outcomes import Acceptance, Delivery, Findings, Refusal
+from ..jobs.delivery import Delivery
+from ..jobs.outcomes import Acceptance, Findings, Refusal
 from ..jobs.policies import decide
 from ..jobs.verdicts import reason_to_end
 from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
+from .inspection import Inspected, Inspections
 from .kube import ConflictError, KubeClient, Raw, SecretError
 from .poller import TenantPollers
 from .registry import Key, Registry
@@ -83,6 +85,7 @@ class JobController:
         self._wake = wake
         self._wake_target = wake_target
         self._may_act = may_act
+        self._inspections = Inspections(self._look, wake)
         self._progress_written: dict[Key, datetime] = {}
 
     async def reconcile(self, key: Key) -> float | None:
@@ -237,15 +240,27 @@ class JobController:
             return outcomes.wait(view, "Submitting", error.refusal)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
+        """Begin to look at the delivery, or take what was found; until then the decision stands."""
         judged = msgspec.structs.replace(job, status=decision.status)
+        result = self._inspections.result(judged)
+        if result is None:
+            return decision
         view = replace(await self._view(job), job=judged, now=self._now())
+        if isinstance(result, Refusal):
+            return outcomes.unreadable(view, result)
+        return outcomes.inspected(view, result.delivery, result.findings)
+
+    async def _look(self, job: ExportJob) -> Inspected | Refusal:
+        submission = job.status.submission
         try:
-            sent_twice = decision.status.submission is not None and decision.status.submission.resent > 0
-            findings = await self._outside.search(judged) if sent_twice else None
-            delivery = await self._outside.inspect(judged)
+            findings = await self._outside.search(job) if submission is not None and submission.resent else None
+            return Inspected(await self._outside.inspect(job), findings)
         except RefusedError as error:
-            return outcomes.unreadable(view, error.refusal)
-        return outcomes.inspected(replace(view, now=self._now()), delivery, findings)
+            return error.refusal
+
+    async def stop(self) -> None:
+        """End what runs besides reconciling."""
+        await self._inspections.stop()
 
     async def _control(self, job: ExportJob, action: Control) -> None:
         try:
@@ -290,6 +305,7 @@ class JobController:
         self._pollers.forget(key)
         self._progress_written.pop(key, None)
         self._stopwatch.forget(key)
+        self._inspections.forget(key)
 
     @staticmethod
     def _target_key(job: ExportJob) -> Key:

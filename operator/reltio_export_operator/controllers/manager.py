@@ -76,6 +76,7 @@ class Manager:
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             may_act=may_act,
         )
+        self._stop_jobs = job_controller.stop
         target_controller = TargetController(
             kube,
             access,
@@ -108,6 +109,7 @@ class Manager:
     async def stop(self) -> None:
         """End what runs besides the queues."""
         await self._pollers.stop()
+        await self._stop_jobs()
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,19 +9,20 @@ from ..api.job import ExportJob, Submission
 from ..api.observation import TaskView
 from ..aws.errors import AwsError
 from ..aws.sessions import RoleSessions
-from ..aws.store import CANARY, ObjectStore
+from ..aws.store import ObjectStore
+from ..jobs.delivery import MANIFEST, Delivery
 from ..jobs.doubles import sort_out
-from ..jobs.outcomes import MANIFEST, Acceptance, Delivery, Findings, Refusal
+from ..jobs.outcomes import Acceptance, Findings, Refusal
 from ..jobs.view import Control
 from ..reltio import errors
 from ..reltio.client import ReltioClient
 from ..reltio.mapping import wire_request
 from .access import Access
+from .deliveries import inspect
 from .jobs import RefusedError
 from .kube import SecretError
 from .registry import Registry
 
-_MANIFEST_LIMIT = 16 * 2**20
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
 _PERMANENT = (
     errors.InvalidParameter,
@@ -120,17 +120,9 @@ class Services:
                     continue  # gone already: the next look at the task tells
 
     async def inspect(self, job: ExportJob) -> Delivery:
-        """Read the manifest and list the directory of the attempt."""
-        path = _submission(job).path
+        """Read the manifest, list the directory and read files as far as the job asks; leave the receipt it wants."""
         async with _refusals():
-            store = await self._store(job)
-            content = await store.read(path + MANIFEST, limit=_MANIFEST_LIMIT)
-            sizes = {
-                item.key.removeprefix(path): item.size
-                async for item in store.list(path)
-                if not item.key.removeprefix(path).startswith(CANARY)
-            }
-        return Delivery(_parsed(content), sizes)
+            return await inspect(await self._store(job), job)
 
     async def _client(self, job: ExportJob) -> ReltioClient:
         # A namespace that goes away may lose its Secret before its jobs: what was last read still stops an export.
@@ -174,13 +166,3 @@ def _submission(job: ExportJob) -> Submission:
     submission = job.status.submission
     assert submission is not None, "only a job with an intent reaches outside"
     return submission
-
-
-def _parsed(content: bytes | None) -> object | None:
-    if content is None:
-        return None
-    try:
-        parsed: object = json.loads(content)
-    except ValueError:
-        return "unparsable"
-    return parsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -13,11 +13,12 @@ from ..api.job import Output, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.observation import TaskView
 from . import doubles, tasks
+from .delivery import MANIFEST, Delivery, differences_of, digest_of, listed_files
 from .policies.starting import resubmission
 from .verdicts import completed, failed, reason_to_end, with_doubles
 from .view import Decision, Event, Inspect, Release, Says, View, backoff, status_of
 
-MANIFEST = "manifest.json"
+_SHOWN = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _UNREADABLE_WAITS = 8
 _MANIFEST_WAITS = 3  # the last task may be seen to end a moment before the manifest is seen
@@ -49,14 +50,6 @@ class Findings:
 
     tasks: tuple[TaskView, ...] = ()
     manifest: bool = False
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What lies in the attempt's directory: the manifest as parsed JSON; sizes in bytes by name below it."""
-
-    manifest: object | None
-    sizes: Mapping[str, int]
 
 
 def accepted(view: View, acceptance: Acceptance) -> Decision:
@@ -165,42 +158,21 @@ def _judged(view: View, delivery: Delivery) -> Decision:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
         return failed(view, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
     manifest: Any = delivery.manifest
-    names = manifest["files"]
+    names = listed_files(delivery) or []
     output = Output(
         bucket=submission.s3.bucket,
         prefix=submission.path,
+        verified=view.job.spec.delivery.verify,
         files=len(names),
-        bytes=sum(delivery.sizes[name] for name in names),
+        bytes=sum(delivery.files[name].size for name in names),
         objects=manifest["totalObjects"],
+        digest=digest_of(delivery, names),
+        first_files=tuple(sorted(names)[:_SHOWN]),
+        receipt=delivery.receipt,
     )
-    text = f"{output.objects} objects in {output.files} files arrived at {submission.destination}"
-    return completed(view, output, text)
-
-
-def differences_of(delivery: Delivery) -> list[str]:
-    """What in the directory disagrees with the service's manifest; empty when the delivery is whole."""
-    manifest = delivery.manifest
-    if manifest is None:
-        return [f"{MANIFEST} is missing"]
-    if not isinstance(manifest, Mapping):
-        return [f"{MANIFEST} is not a JSON object"]
-    differences = []
-    if manifest.get("success") is not True:
-        differences.append(f"{MANIFEST} says success: {manifest.get('success')}")
-    total = manifest.get("totalObjects")
-    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
-        differences.append(f"{MANIFEST} has no valid totalObjects")
-    names = manifest.get("files")
-    if not isinstance(names, Sequence) or isinstance(names, str):
-        return [*differences, f"{MANIFEST} lists no files"]
-    if manifest.get("totalNumberOfFiles", len(names)) != len(names):
-        differences.append(f"{MANIFEST} lists {len(names)} files but counts {manifest['totalNumberOfFiles']}")
-    for name in names:
-        if name not in delivery.sizes:
-            differences.append(f"{name} is listed but missing")
-        elif delivery.sizes[name] == 0:
-            differences.append(f"{name} is empty")
-    return differences
+    return completed(
+        view, output, f"{output.objects} objects in {output.files} files arrived at {submission.destination}"
+    )
 
 
 def unreadable(view: View, refusal: Refusal) -> Decision:

@@ -38,18 +38,16 @@ def failed(view: View, reason: str, message: str) -> Decision:
     )
 
 
-def completed(view: View, output: Output, message: str) -> Decision:
+def completed(view: View, output: Output, message: str, reason: str = "Delivered") -> Decision:
     """The job ends as Complete: what was promised lies in the bucket."""
-    progress = Progress(
-        processed=output.objects,
-        total=output.objects,
-        percent=100,
-        summary=f"100% ({output.objects}/{output.objects})",
-    )
+    shown = view.status.progress
+    count = output.objects if output.objects is not None else shown.total if shown else None
+    summary = f"100% ({count}/{count})" if count is not None else "100%"
+    progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
     status = status_of(
         view,
         "Complete",
-        complete=Says("Delivered", message),
+        complete=Says(reason, message),
         output=output,
         progress=progress,
     )

@@ -135,7 +135,7 @@ def told(decision: Decision) -> tuple[str, str]:
         pytest.param(
             {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELED"}])},
             "Inspect",
-            "",
+            "VerifyingDelivery",
             id="a double has ended",
         ),
         pytest.param({"status": running("PAUSED")}, "Nothing", "PausedAtService", id="paused in the console"),
@@ -169,7 +169,7 @@ def told(decision: Decision) -> tuple[str, str]:
             "PausedAtService",
             id="paused in the console long after a resume",
         ),
-        pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "", id="all completed"),
+        pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "VerifyingDelivery", id="all completed"),
         pytest.param({"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"),
         pytest.param({"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"),
         pytest.param({"status": running("FAILED", "COMPLETED")}, "Nothing", "RetryPending", id="an attempt failed"),
@@ -202,7 +202,10 @@ def told(decision: Decision) -> tuple[str, str]:
             id="cancel done",
         ),
         pytest.param(
-            {"status": running("COMPLETED"), "spec": {"cancel": True}}, "Inspect", "", id="cancelled too late"
+            {"status": running("COMPLETED"), "spec": {"cancel": True}},
+            "Inspect",
+            "VerifyingDelivery",
+            id="cancelled too late",
         ),
         pytest.param(
             {
@@ -313,6 +316,13 @@ def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
     queued = decide(view(status={"attempts": 1, "retryTime": stamp(-1)}, ahead=1))
     assert queued.status.phase == "Queued"
     assert queued.status.retry_time is None
+
+
+def test_a_job_that_asks_for_no_verification_believes_the_service() -> None:
+    decision = decide(view(status=running("COMPLETED"), spec={"delivery": {"verify": "None"}}))
+    assert told(decision) == ("Nothing", "ReportedByService")
+    assert decision.status.output is not None
+    assert decision.status.output.objects is None
 
 
 def test_progress_alone_is_not_written_until_it_is_due() -> None:

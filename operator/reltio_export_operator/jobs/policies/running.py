@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ...api.job import Output
 from ...api.meta import whole_seconds
 from .. import doubles, tasks
-from ..verdicts import tasks_failed, with_doubles
+from ..verdicts import completed, tasks_failed, with_doubles
 from ..view import Control, Decision, Inspect, Nothing, Says, View, status_of, wait_left
 from .ending import stop
 
@@ -33,7 +34,16 @@ def verify_delivery(view: View) -> Decision | None:
     if submission is None or not tasks.all_in(view.status.tasks, tasks.COMPLETED):
         return None
     left = wait_left(view)
-    return Decision(view.status, after=left) if left else Decision(view.status, Inspect(submission))
+    if left:
+        return Decision(view.status, after=left)
+    if view.job.spec.delivery.verify == "None":
+        output = Output(bucket=submission.s3.bucket, prefix=submission.path)
+        text = f"The service says that it is done with {submission.destination}; spec.delivery.verify is None."
+        return completed(view, output, text, reason="ReportedByService")
+    if view.status.waits:
+        return Decision(view.status, Inspect(submission))  # its condition tells what it waits for
+    says = Says("VerifyingDelivery", f"The service is done; what lies at {submission.destination} is being checked.")
+    return Decision(status_of(view, "Verifying", reconciling=says), Inspect(submission))
 
 
 def retire_attempt(view: View) -> Decision | None:

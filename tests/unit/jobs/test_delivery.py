@@ -1,0 +1,185 @@
+"""No false proof and no false alarm: what a manifest and a listing must agree on."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import job
+from reltio_export_operator.jobs.delivery import (
+    Delivery,
+    FileReport,
+    StoredFile,
+    differences_of,
+    digest_of,
+    is_countable,
+    listed_files,
+    receipt_of,
+)
+
+PATH = "out/nightly/u-1-1/"
+GOOD: dict[str, Any] = {
+    "success": True,
+    "files": ["part-00000.gz", "part-00001.gz"],
+    "totalObjects": 12,
+    "totalNumberOfFiles": 2,
+}
+FILES = {
+    "part-00000.gz": StoredFile(100, "a"),
+    "part-00001.gz": StoredFile(50, "b"),
+    "manifest.json": StoredFile(9, "c"),
+}
+
+
+def delivery(manifest: object = GOOD, files: dict[str, StoredFile] | None = None, **more: Any) -> Delivery:
+    return Delivery(manifest, FILES if files is None else files, bucket="lake", path=PATH, **more)
+
+
+def reports(first: FileReport, second: FileReport) -> dict[str, FileReport]:
+    return {"part-00000.gz": first, "part-00001.gz": second}
+
+
+def counted(records: int, *, header: bool | None = True) -> FileReport:
+    return FileReport(records=records, has_header=header)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        pytest.param(delivery(None), "manifest.json is missing", id="no manifest"),
+        pytest.param(delivery("text"), "not a JSON object", id="a manifest that is none"),
+        pytest.param(delivery({**GOOD, "success": False}), "success: False", id="success false"),
+        pytest.param(delivery({**GOOD, "success": "true"}), "success: true", id="success is no boolean"),
+        pytest.param(
+            delivery(files={"part-00000.gz": StoredFile(1)}), "part-00001.gz is listed but missing", id="missing file"
+        ),
+        pytest.param(
+            delivery(files={**FILES, "part-00001.gz": StoredFile(0)}), "part-00001.gz is empty", id="empty file"
+        ),
+        pytest.param(
+            delivery(files={**FILES, "part-00002.gz": StoredFile(5)}),
+            "part-00002.gz is there but not listed",
+            id="extra file",
+        ),
+        pytest.param(
+            delivery({**GOOD, "totalNumberOfFiles": 3}), "lists 2 files but counts 3", id="wrong number of files"
+        ),
+        pytest.param(delivery({**GOOD, "totalObjects": "many"}), "totalObjects", id="totalObjects is no number"),
+        pytest.param(delivery({**GOOD, "totalObjects": -1}), "totalObjects", id="totalObjects is negative"),
+        pytest.param(delivery({**GOOD, "totalObjects": True}), "totalObjects", id="totalObjects is a boolean"),
+        pytest.param(delivery({**GOOD, "files": "part-00000.gz"}), "lists no files", id="files is no list"),
+        pytest.param(
+            delivery({**GOOD, "files": ["part-00000.gz", "../secret.gz"]}),
+            "outside of the directory",
+            id="path outside",
+        ),
+        pytest.param(
+            delivery({**GOOD, "files": ["part-00000.gz", "s3://other/x.gz"]}),
+            "outside of the directory",
+            id="bucket outside",
+        ),
+        pytest.param(delivery({**GOOD, "files": ["part-00000.gz"] * 2}), "lists a file twice", id="listed twice"),
+        pytest.param(
+            delivery(reports=reports(FileReport(problem="is truncated"), counted(7))),
+            "part-00000.gz: is truncated",
+            id="truncated",
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(6), counted(7)), countable=True),
+            "counts 12 objects, the files hold 11",
+            id="wrong totalObjects",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told(case: Delivery, words: str) -> None:
+    assert words in "; ".join(differences_of(case))
+
+
+EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 0}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(delivery(), id="plain"),
+        pytest.param(delivery(EMPTY, {"manifest.json": StoredFile(9)}), id="zero rows and no file"),
+        pytest.param(
+            delivery({**EMPTY, "files": ["part-00000.gz"], "totalNumberOfFiles": 1}, {"part-00000.gz": StoredFile(0)}),
+            id="zero rows in an empty file",
+        ),
+        pytest.param(delivery({**GOOD, "files": [PATH + name for name in GOOD["files"]]}), id="full keys"),
+        pytest.param(delivery({**GOOD, "files": [f"s3://lake/{PATH}{name}" for name in GOOD["files"]]}), id="URLs"),
+        pytest.param(delivery({k: v for k, v in GOOD.items() if k != "totalNumberOfFiles"}), id="no number of files"),
+        pytest.param(delivery(reports=reports(counted(7), counted(7)), countable=True), id="a header a file"),
+        pytest.param(
+            delivery(reports=reports(counted(7), counted(6, header=False)), countable=True), id="one header in all"
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(7, header=False), counted(7, header=False)), countable=True),
+            id="no known column",
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(6, header=None), counted(6, header=None)), countable=True),
+            id="JSON lines",
+        ),
+        pytest.param(delivery(reports=reports(counted(99), counted(99))), id="sliced: records are no objects"),
+        pytest.param(delivery(reports=reports(counted(99), FileReport()), countable=True), id="not read to the end"),
+        pytest.param(
+            delivery(files={**FILES, "_export-receipt.json": StoredFile(1), "_export-receipt.sha256": StoredFile(1)}),
+            id="with a receipt from before",
+        ),
+    ],
+)
+def test_what_is_right_raises_no_alarm(case: Delivery) -> None:
+    assert differences_of(case) == []
+
+
+@given(st.integers(0, 10_000))
+def test_any_number_of_files_is_compared_one_by_one(missing: int) -> None:
+    names = [f"part-{n:05d}.gz" for n in range(10_001)]
+    files = {name: StoredFile(10) for name in names if name != names[missing]}
+    manifest = {**GOOD, "files": names, "totalNumberOfFiles": len(names)}
+    assert differences_of(delivery(manifest, files)) == [f"{names[missing]} is listed but missing"]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "x"]), inner, max_size=5),
+    )
+)
+def test_no_manifest_whatsoever_breaks_the_comparison(manifest: object) -> None:
+    assert isinstance(differences_of(delivery(manifest)), list)
+
+
+@pytest.mark.parametrize(
+    ("export", "countable"),
+    [
+        ({"type": "Entities"}, True),
+        ({"type": "Relations"}, True),
+        ({"type": "MergeTree"}, False),
+        ({"type": "Entities", "slicedByCrosswalks": True}, False),
+        ({"type": "Entities", "exploded": True}, False),
+    ],
+)
+def test_where_objects_can_be_counted(export: dict[str, Any], countable: bool) -> None:
+    assert is_countable(job(spec={"export": export}).spec.export) is countable
+
+
+def test_the_digest_is_over_size_etag_and_name_sorted_by_name() -> None:
+    names = listed_files(delivery())
+    assert names is not None
+    lines = "100 a part-00000.gz\n50 b part-00001.gz\n"
+    assert digest_of(delivery(), names[::-1]) == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def test_the_receipt_lists_checksums_as_sha256sum_reads_them() -> None:
+    checked = delivery(reports=reports(FileReport(sha256="1" * 64), FileReport(sha256="2" * 64)))
+    receipt, checksums = receipt_of(checked, ["part-00001.gz", "part-00000.gz"], {"attempt": 1})
+    assert checksums == f"{'1' * 64}  part-00000.gz\n{'2' * 64}  part-00001.gz\n"
+    assert receipt["attempt"] == 1
+    assert [entry["sha256"] for entry in receipt["files"]] == ["1" * 64, "2" * 64]
