@@ -1,7 +1,7 @@
-"""The sandbox's AWS account: principals, roles and buckets.
+"""The sandbox's AWS account: principals, roles and buckets, and what is to go wrong with them.
 
-moto evaluates trust policies with their external ID, and permission policies by action. It does not evaluate the
-Resource and Condition of permission policies, nor the length of sessions: what depends on those is not proven here.
+moto keeps the state and checks signatures; the gate before it has the rules that moto leaves out, such as a missing
+external ID, resources and conditions of policies, regions, and the length of sessions. See docs/sandbox-cloud.md.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,9 +122,35 @@ class Cloud:
 
     def set_actions(self, role: str, actions: Iterable[str]) -> None:
         """Let the role do exactly these actions."""
-        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.set_statements(role, {"Effect": "Allow", "Action": list(actions), "Resource": "*"})
+
+    def set_statements(self, role: str, *statements: dict[str, Any]) -> None:
+        """Give the role this policy and no other."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         self.client("iam").put_role_policy(RoleName=role, PolicyName="export", PolicyDocument=document)
+
+    def add_fault(self, **fault: Any) -> None:
+        """Lay a fault on requests: the fields of `gate.CloudFault`."""
+        self._tell("POST", "faults", fault)
+
+    def clear_faults(self) -> None:
+        self._tell("DELETE", "faults")
+
+    def configure(self, *, chained: Sequence[str] = (), disabled_keys: Sequence[str] = ()) -> None:
+        """ARNs of principals whose sessions are capped at an hour, as those of roles are, and of unusable KMS keys."""
+        self._tell("PUT", "settings", {"chained": list(chained), "disabled_keys": list(disabled_keys)})
+
+    def end_sessions(self) -> None:
+        """Let all credentials of assumed roles expire now."""
+        self._tell("DELETE", "sessions")
+
+    def requests(self) -> list[dict[str, str]]:
+        """Signed calls of S3 and STS so far, oldest first: `action`, `method`, `path`, `region`."""
+        found: list[dict[str, str]] = httpx.get(f"{self.url}/_cloud/requests").raise_for_status().json()
+        return found
+
+    def _tell(self, method: str, what: str, body: dict[str, Any] | None = None) -> None:
+        httpx.request(method, f"{self.url}/_cloud/{what}", json=body).raise_for_status()
 
     def list_objects(self, bucket: str, prefix: str = "") -> list[tuple[str, int]]:
         """Keys and sizes."""
