@@ -12,7 +12,7 @@ from reltio_export_operator.sandbox.reltio.messages import Answer, Call, Outcome
 
 BUCKET, PATH = "acme-exports", "reltio/nightly"
 DESTINATION = {"s3bucket": BUCKET, "s3path": f"/{PATH}/", "rolearn": "arn:aws:iam::111122223333:role/exporter"}
-ADMINISTRATOR = Client("admin", "secret")
+ADMINISTRATOR = Client("admin", "secret", administrator=True)
 
 
 class Driver:

@@ -72,6 +72,8 @@ def _applies(statement: Mapping[str, Any], request: Request) -> bool:
 
 def _principal_matches(statement: Mapping[str, Any], request: Request) -> bool:
     """Policies of identities name no principal: they are about their holder."""
+    if "NotPrincipal" in statement:
+        raise ValueError("NotPrincipal is not known here")
     if "Principal" not in statement:
         return True
     allowed = _principals(statement)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# What the default role of a client may do with exports: service permissions, object and privilege.
+ROLE_API = frozenset({"export.data:EXECUTE", "export.tasks:READ", "export.tasks:UPDATE", "export.tasks:EXECUTE"})
+
 
 @dataclass(frozen=True)
 class Client:
@@ -13,6 +16,8 @@ class Client:
     secret: str = field(repr=False)
     tenants: frozenset[str] | None = None  # None: all
     users: dict[str, str] = field(default_factory=dict, repr=False)  # passwords by name, for the password grant
+    administrator: bool = False  # may use the paths without a tenant, and _forceStop
+    permissions: frozenset[str] = ROLE_API
 
 
 @dataclass
@@ -41,10 +46,16 @@ class SimulatorConfig:
     token_life: float = 3600.0
     multi_token: bool = False  # every request of client credentials gets a new token
     long_tokens: bool = False  # about 3000 characters
+    tokens_per_second: int | None = None  # more are answered 429
     group_id: bool = True
+    wrap_names: bool = False  # tasks are called entity-export-task[<name>_<hex>]
+    clock_skew: float = 0.0  # added to every time that a task shows
+    counter_scale: int = 1  # multiplies the counters of tasks, which then disagree with what is delivered
     total_key: str = "total"  # or value, as the OpenAPI text has it
     compression: str = "GZIP"  # or ZIP, NONE
     json_array: bool = False  # the layout of JSON files is not documented
     page_cap: int = 1000
     task_limit_status: int = 400  # not documented
+    storage_error: str = ""  # S3, GCS or AZURE: the service's own bucket is gone
+    renew_sessions: bool = False  # assume the role anew for each file; else once a task
     session_seconds: int | None = None  # DurationSeconds of the assumed role; None: what STS gives by default

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,16 @@ def file_name(order: Order, number: int, compression: str) -> str:
     template = order.query.get("filenameTemplate", "part-{{n}}")
     digits = f"{number:05d}"
     base = template.replace("{{n}}", digits) if "{{n}}" in template else template + digits
-    return base + EXTENSIONS.get(compression, ".json" if is_json(order) else ".csv")
+    return base + _extension(order, compression)
+
+
+def combined_name(order: Order, number: int, compression: str) -> str:
+    """`<name>_part_1.zip` and the like, numbered from one."""
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', order.name)}_part_{number}" + _extension(order, compression)
+
+
+def _extension(order: Order, compression: str) -> str:
+    return EXTENSIONS.get(compression, ".json" if is_json(order) else ".csv")
 
 
 def encoded(rows: Sequence[Record], order: Order, *, as_array: bool = False) -> bytes:

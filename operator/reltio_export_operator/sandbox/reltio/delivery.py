@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .config import SimulatorConfig
-from .content import compressed, encoded, file_name
+from .content import combined_name, compressed, encoded, file_name
 from .data import Record
 from .destinations import Folder, ObjectSink
 from .submit import Order, normal
@@ -24,18 +24,19 @@ class Delivery:
     def open(self, order: Order) -> Folder:
         return self._sink.open(order)
 
-    def write_part(self, task: Task, number: int, rows: Sequence[Record]) -> str:
-        """Write one part file; returns its name."""
-        order, compression = task.order, self._config.compression
-        name = file_name(order, number, compression)
-        content = encoded(rows, order, as_array=self._config.json_array)
-        _folder(task).put(_key(order, name), compressed(content, name, compression))
-        return name
+    def write_part(self, run: Run, task: Task, number: int, rows: Sequence[Record]) -> None:
+        """Write one part file, or keep its rows for the combined ones."""
+        if run.order.is_combined:
+            run.rows.extend(rows)
+        else:
+            self._write(run, self._folder(task), file_name(run.order, number, self._config.compression), rows)
 
     def finish(self, run: Run, seconds: float) -> None:
         """Clean up and write the manifest: uses all four actions that the role must allow."""
-        order, folder = run.order, _folder(run.tasks[0])
+        order, folder = run.order, self._folder(run.tasks[0])
         folder.keys(_key(order, ""))
+        for number, rows in enumerate(_cut(run.rows, order.part_bytes), 1):
+            self._write(run, folder, combined_name(order, number, self._config.compression), rows)
         marker = _key(order, "_writing")
         folder.put(marker, b"")
         folder.get(marker)
@@ -43,6 +44,18 @@ class Delivery:
         self._damage(run, folder)
         if not run.behaviour.no_manifest:
             folder.put(_key(order, "manifest.json"), json.dumps(_manifest(run, seconds)).encode())
+
+    def _write(self, run: Run, folder: Folder, name: str, rows: Sequence[Record]) -> None:
+        content = encoded(rows, run.order, as_array=self._config.json_array)
+        packed = compressed(content, name, self._config.compression)
+        folder.put(_key(run.order, name), packed)
+        run.files.append(name)
+        run.sizes[name] = len(packed)
+
+    def _folder(self, task: Task) -> Folder:
+        if task.folder is None or self._config.renew_sessions:
+            return self.open(task.order)
+        return task.folder
 
     @staticmethod
     def _damage(run: Run, folder: Folder) -> None:
@@ -59,9 +72,14 @@ class Delivery:
             folder.delete(last)
 
 
-def _folder(task: Task) -> Folder:
-    assert task.folder is not None
-    return task.folder
+def _cut(rows: Sequence[Record], size: float | None) -> Iterator[Sequence[Record]]:
+    """The rows in lots of about this many bytes; all in one without a size."""
+    start, held = 0, 0
+    for end, row in enumerate(rows, 1):
+        held += len(json.dumps(row))
+        if (size is not None and held >= size) or end == len(rows):
+            yield rows[start:end]
+            start, held = end, 0
 
 
 def _key(order: Order, name: str) -> str:

@@ -15,7 +15,7 @@ from .config import SimulatorConfig, Tenant
 from .data import selected
 from .delivery import Delivery
 from .destinations import ObjectSink
-from .errors import busy, task_limit
+from .errors import busy, storage_error, task_limit
 from .submit import Order
 from .tasks import DONE, EXPORTING, MANIFEST, Run, Task
 
@@ -69,11 +69,16 @@ class Engine:
         task = self.tasks.get(task_id)
         return task if task is not None and task.is_shown(self.now, in_lists=False) else None
 
+    def run_of(self, task: Task) -> Run:
+        return self._run_of[task.id]
+
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def accept(self, order: Order) -> Run:
         """Take an order, unless its place is taken or the tenant has too many tasks. Raises Refusal."""
+        if self.config.storage_error:
+            raise storage_error(self.config.storage_error)
         if (holder := self._places.get(order.place)) is not None:
             raise busy(next(task.id for task in holder.tasks if task.is_active))
         tenant = self._tenants[order.tenant]
@@ -113,7 +118,7 @@ class Engine:
     def force(self, task: Task, status: str, error: str | None = None) -> None:
         """Put a task into any state, as an administrator of the simulator."""
         task.turn += 1
-        if status in ("COMPLETED", "FAILED", "CANCELED"):
+        if status in ("COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED", "CANCELED"):
             self._end(task, status, error)
         else:
             task.status = status
@@ -123,7 +128,7 @@ class Engine:
         if not task.is_active:
             return
         task.turn += 1
-        task.status = "CANCELED"
+        task.status, task.ended = "CANCELED", self.now
         self._release(task)
         del self.tasks[task.id]
 
@@ -221,11 +226,10 @@ class Engine:
         rows = task.rows[task.exported : task.exported + task.part_rows]
         number = run.next_file
         run.next_file += 1
-        self._work(task, lambda: self._delivery.write_part(task, number, rows), self._part_written)
+        self._work(task, lambda: self._delivery.write_part(run, task, number, rows), self._part_written)
 
-    def _part_written(self, task: Task, name: str) -> None:
+    def _part_written(self, task: Task, _: None) -> None:
         run = self._run_of[task.id]
-        run.files.append(name)
         run.objects += task.part_rows
         task.exported += task.part_rows
 
@@ -246,7 +250,7 @@ class Engine:
         for task in run.tasks:
             if task.is_active:
                 task.stage = DONE
-                self._end(task, "COMPLETED")
+                self._end(task, task.behaviour.ends_as)
 
     def _work(self, task: Task, job: Callable[[], Any], keep: Callable[[Task, Any], None]) -> None:
         """Have it done and keep its result; then go on, or obey what was asked for meanwhile. Fails with it."""
@@ -294,7 +298,7 @@ class Engine:
         run = self._run_of[task.id]
         if not any(sibling.is_active for sibling in run.tasks):
             self._places.pop(task.order.place, None)
-        elif task.status != "COMPLETED":
+        elif task.status in ("FAILED", "CANCELED"):
             waiting = [sibling for sibling in run.tasks if sibling.status == "WAITING"]
             if waiting:
                 self._join(waiting[0])

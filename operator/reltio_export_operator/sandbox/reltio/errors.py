@@ -66,6 +66,14 @@ def bad_max() -> Refusal:
     )
 
 
+_STORAGE_ERRORS = {"S3": 1102, "GCS": 1112, "AZURE": 1122}
+
+
+def storage_error(kind: str) -> Refusal:
+    """The service's own bucket for intermediate data is gone. The HTTP status of this one is not documented."""
+    return api_error(500, _STORAGE_ERRORS[kind], "The reltio bucket 'reltio-exports' doesn't exist")
+
+
 def internal_error() -> Refusal:
     return api_error(
         500,

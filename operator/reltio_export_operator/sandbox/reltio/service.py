@@ -15,6 +15,7 @@ from .engine import Engine
 from .errors import Refusal, bad_max, forbidden, internal_error, not_found
 from .faults import Fault, struck
 from .messages import Answer, Call, Outcome
+from .shown import manifest, shown
 from .submit import EXPORT_TYPES, Order, check, read_destination
 from .tasks import Task
 from .tokens import Token, Tokens
@@ -90,21 +91,34 @@ class ReltioService:
     def _grant(self, call: Call, _: Path) -> Any:
         return self.tokens.grant(call, self.engine.now)
 
-    def _authorize(self, call: Call, path: Path) -> Token:
-        """Whoever calls may act on the tenant, if the path names one. Raises Refusal."""
+    def _version(self, _: Call, __: Path) -> Any:
+        build = {"hash": "0" * 40, "branch": "release", "commitTime": "2031-01-15T00:00:00", "tag": "", "release": "1"}
+        return dict.fromkeys(("driver", "driver-sdk", "driver-matching"), build)
+
+    def _external_id(self, call: Call, _: Path) -> Any:
+        self.tokens.holder(call, self.engine.now)
+        return {"externalId": self.engine.new_id()}
+
+    def _authorize(self, call: Call, path: Path, permission: str) -> Token:
+        """Whoever calls may do this to the tenant, if the path names one, or to all. Raises Refusal."""
         token = self.tokens.holder(call, self.engine.now)
-        tenant, allowed = path.get("tenant"), token.client.tenants
-        if tenant is not None and (tenant not in self.tenants or (allowed is not None and tenant not in allowed)):
+        client, tenant = token.client, path.get("tenant")
+        known = tenant in self.tenants and (client.tenants is None or tenant in client.tenants)
+        if permission not in client.permissions or (tenant is not None and not known):
             raise forbidden()
         return token
 
+    def _administrate(self, call: Call) -> None:
+        if not self.tokens.holder(call, self.engine.now).client.administrator:
+            raise forbidden()
+
     def _submit(self, call: Call, path: Path) -> Any:
-        token = self._authorize(call, path)
+        token = self._authorize(call, path, "export.data:EXECUTE")
         if len(call.body) > _LARGEST_BODY:
             raise Refusal(413, {"errorMessage": "Payload Too Large"})
         body = _json_object(call.body)
         destination = read_destination(call.headers, call.query)
-        check(call.query, body)
+        check(path["endpoint"], call.query, body)
         number = len(self.engine.runs) + 1
         export_type = EXPORT_TYPES[path["endpoint"]]
         order = Order(
@@ -131,7 +145,9 @@ class ReltioService:
         return {"groupId": order.group_id, **answer} if self.config.group_id else answer
 
     def _listed(self, call: Call, path: Path) -> list[Task]:
-        self._authorize(call, path)
+        if "history" in path and "tenant" not in path:
+            self._administrate(call)
+        self._authorize(call, path, "export.tasks:READ")
         wanted = [path["tenant"]] if "tenant" in path else list(self.tenants)
         pick = self.engine.history if "history" in path else self.engine.active
         return [task for tenant in wanted for task in pick(tenant)]
@@ -147,17 +163,27 @@ class ReltioService:
         return {self.config.total_key: len(self._listed(call, path))}
 
     def _shown(self, task: Task) -> dict[str, Any]:
-        return task.shown(self.engine.now, self.config.objects_per_second)
+        return shown(task, self.engine.now, self.config)
 
-    def _find(self, call: Call, path: Path) -> Task:
-        self._authorize(call, path)
+    def _find(self, call: Call, path: Path, permission: str = "export.tasks:UPDATE") -> Task:
+        if "tenant" not in path:
+            self._administrate(call)
+        self._authorize(call, path, permission)
         task = self.engine.find(path["id"])
         if task is None or path.get("tenant", task.order.tenant) != task.order.tenant:
             raise not_found(path["id"])
         return task
 
     def _one(self, call: Call, path: Path) -> Any:
-        return self._shown(self._find(call, path))
+        return self._shown(self._find(call, path, "export.tasks:READ"))
+
+    def _manifest(self, call: Call, path: Path) -> Any:
+        """Only the path without a tenant is documented, and no role for it: so an API client may ask."""
+        self._authorize(call, path, "export.tasks:READ")
+        task = self.engine.find(path["id"])
+        if task is None:
+            raise not_found(path["id"])
+        return manifest(self.engine.run_of(task), self.engine.now)
 
     def _pause(self, call: Call, path: Path) -> Any:
         self.engine.pause(self._find(call, path))
@@ -172,6 +198,10 @@ class ReltioService:
 
     def _stop(self, call: Call, path: Path) -> Any:
         self.engine.stop(self._find(call, path))
+        return {"status": "success"}
+
+    def _force_stop(self, call: Call, path: Path) -> Any:
+        self.engine.stop(self._find(call, path), at_once=True)
         return {"status": "success"}
 
 
@@ -199,6 +229,10 @@ _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
     (method, re.compile(path), handler)
     for method, path, handler in (
         ("POST", "/oauth/token", _S._grant),
+        ("GET", "/api/v1/tools/externalId", _S._external_id),
+        ("GET", "(?:/services)?/jobs/version", _S._version),
+        ("GET", "(?:/services)?/jobs/tasks/(?P<id>[^/]+)/_manifest", _S._manifest),
+        ("PUT", "(?:/services)?/jobs/tasks/(?P<id>[^/]+)/_forceStop", _S._force_stop),
         ("POST", rf"(?:/services)?/jobs/export/(?P<tenant>[^/]+)/(?P<endpoint>{_EXPORTS})", _S._submit),
         *(
             (method, rf"(?:/services)?/jobs{_TENANT}/tasks{path}", handler)

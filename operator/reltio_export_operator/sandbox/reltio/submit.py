@@ -25,6 +25,7 @@ _ENUMS = {
     "activeness": ("ALL", "ACTIVE", "NOT_ACTIVE"),
     "headersStyle": ("NAME", "LABEL"),
 }
+_ENCRYPTIONS = ("AES256", "aws:kms")
 _UNITS = {"b": 0, "k": 1, "kb": 1, "m": 2, "mb": 2, "g": 3, "gb": 3, "t": 4, "tb": 4}
 _SMALLEST_PART = 104857600
 
@@ -56,6 +57,16 @@ class Order:
         return self.query.get("fileFormat", "csv").upper()
 
     @property
+    def is_combined(self) -> bool:
+        """Whether the parts are put together in the end; version 2 does not unless it is asked to."""
+        return self.query.get("skipPostprocessing", "true").lower() == "false"
+
+    @property
+    def part_bytes(self) -> float | None:
+        """The size, uncompressed, at which combined files are cut."""
+        return _bytes(self.query["partSize"]) if "partSize" in self.query else None
+
+    @property
     def place(self) -> tuple[str, str]:
         """Bucket and path, slashes normalised: what two exports must not share."""
         return self.destination["s3Bucket"], normal(self.destination["s3Path"])
@@ -77,11 +88,15 @@ def read_destination(headers: Mapping[str, str], query: Mapping[str, str]) -> di
         raise invalid("s3Path", "s3Path cannot be empty.")
     if "roleArn" not in given and not all(key in query or key.lower() in headers for key in _STATIC_KEYS):
         raise invalid("roleArn", "roleArn or static keys are needed.")
+    if given.get("s3Sse", "AES256") not in _ENCRYPTIONS:
+        raise invalid("s3Sse", f"unknown value {given['s3Sse']}.")
     return given
 
 
-def check(query: Mapping[str, str], body: Mapping[str, Any]) -> None:
+def check(endpoint: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
     """Refuse what the service refuses. Raises Refusal."""
+    if endpoint == "entities/segments" and not body.get("segmentIds"):
+        raise invalid("segmentIds", "segmentIds cannot be empty.")
     for key, allowed in _ENUMS.items():
         if key in query and query[key].upper() not in allowed:
             raise invalid(key, f"unknown value {query[key]}.")
@@ -97,7 +112,9 @@ def check(query: Mapping[str, str], body: Mapping[str, Any]) -> None:
         if len(template) > 512 or not re.fullmatch(r"([A-Za-z0-9_-]|\{\{n\}\})+", template):
             raise invalid("filenameTemplate", "filenameTemplate holds characters that are not allowed.")
     if "partSize" in query:
-        _check_part_size(query["partSize"])
+        size = _bytes(query["partSize"])
+        if size < _SMALLEST_PART:
+            raise invalid("partSize", f"the value should be at least {_SMALLEST_PART} bytes.")
     groups = body.get("groupBy") or []
     for group in groups if isinstance(groups, list) else [groups]:
         _check_group(group)
@@ -105,12 +122,12 @@ def check(query: Mapping[str, str], body: Mapping[str, Any]) -> None:
         raise invalid("exploded", "exploded cannot be used with slicedByCrosswalks.")
 
 
-def _check_part_size(text: str) -> None:
+def _bytes(text: str) -> float:
+    """Raises Refusal."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
     if not match or match.group(2) not in _UNITS:
         raise invalid("partSize", "partSize has an unknown unit.")
-    if float(match.group(1)) * 1024 ** _UNITS[match.group(2)] < _SMALLEST_PART:
-        raise invalid("partSize", f"the value should be at least {_SMALLEST_PART} bytes.")
+    return float(match.group(1)) * float(1024 ** _UNITS[match.group(2)])
 
 
 def _check_group(group: Mapping[str, Any]) -> None:

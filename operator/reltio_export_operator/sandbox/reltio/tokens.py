@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import random
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,17 +37,20 @@ class Tokens:
         self._access: dict[str, Token] = {}
         self._refresh: dict[str, Token] = {}
         self._current: dict[str, Token] = {}  # by client: what client_credentials hands out again
+        self._asked: deque[float] = deque()
         self._random = random.Random(seed)
 
     def grant(self, call: Call, now: float) -> dict[str, Any]:
         """The answer of the token endpoint. Raises Refusal."""
+        self._count(now)
         client = self._client(call)
         form = {**call.query, **call.form}
         match form.get("grant_type"):
             case "client_credentials":
                 return self._shown(self._shared(client, now), now)
-            case "password" if (user := form.get("username", "")) and client.users.get(user) == form.get("password"):
-                return self._with_refresh(client, user, now)
+            case "password" if (user := form.get("username", "")) in client.users:
+                if client.users[user] == form.get("password"):
+                    return self._with_refresh(client, user, now)
             case "refresh_token" if (known := self._refresh.get(form.get("refresh_token", ""))) and known.expires > now:
                 if known.client is client:
                     return self._with_refresh(client, known.user, now)
@@ -61,6 +65,17 @@ class Tokens:
         if token is None or token.expires <= now:
             raise unauthorized("invalid_token", f"Token is invalid: {value}")
         return token
+
+    def _count(self, now: float) -> None:
+        """Refuse what comes too often. The service counts by source address: here there is one."""
+        most = self._config.tokens_per_second
+        if most is None:
+            return
+        while self._asked and self._asked[0] <= now - 1:
+            self._asked.popleft()
+        self._asked.append(now)
+        if len(self._asked) > most:
+            raise Refusal(429, {"error": "too_many_requests", "error_description": "Too Many Requests"})
 
     def revoke_all(self) -> None:
         """End all tokens at once, before their time."""
