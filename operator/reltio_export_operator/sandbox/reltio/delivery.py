@@ -35,7 +35,7 @@ class Delivery:
         """Clean up and write the manifest: uses all four actions that the role must allow."""
         order, folder = run.order, self._folder(run.tasks[0])
         folder.keys(_key(order, ""))
-        for number, rows in enumerate(_cut(run.rows, order.part_bytes), 1):
+        for number, rows in enumerate(cut(run.rows, order.part_bytes), 1):
             self._write(run, folder, combined_name(order, number, self._config.compression), rows)
         marker = _key(order, "_writing")
         folder.put(marker, b"")
@@ -72,7 +72,7 @@ class Delivery:
             folder.delete(last)
 
 
-def _cut(rows: Sequence[Record], size: float | None) -> Iterator[Sequence[Record]]:
+def cut(rows: Sequence[Record], size: float | None) -> Iterator[Sequence[Record]]:
     """The rows in lots of about this many bytes; all in one without a size."""
     start, held = 0, 0
     for end, row in enumerate(rows, 1):

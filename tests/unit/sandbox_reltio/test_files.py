@@ -1,0 +1,162 @@
+"""What an export delivers."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from reltio_export_operator.sandbox.reltio import SimulatorConfig, Tenant
+from reltio_export_operator.sandbox.reltio.content import compressed, encoded
+from reltio_export_operator.sandbox.reltio.data import selected
+from reltio_export_operator.sandbox.reltio.delivery import cut
+
+from .driver import BUCKET, PATH, Driver
+
+HELD = Tenant("acme01", entities=10)
+
+
+def exported(
+    config: SimulatorConfig | None = None, endpoint: str = "entities", body: Any = None, **query: Any
+) -> Driver:
+    driver = Driver(config or SimulatorConfig(objects_per_file=4), HELD)
+    assert driver.submit(endpoint, body=body, **query).status == 200
+    driver.advance(120)
+    return driver
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        (None, "part-00000.gz"),
+        ("results-{{n}}", "results-00000.gz"),
+        ("export-file", "export-file00000.gz"),
+    ],
+)
+def test_part_files_are_named_by_the_template(template: str | None, name: str) -> None:
+    query = {} if template is None else {"filenameTemplate": template}
+    assert name in exported(**query).delivered()
+
+
+@pytest.mark.parametrize(
+    ("compression", "form", "name"),
+    [
+        ("GZIP", "csv", "part-00000.gz"),
+        ("ZIP", "csv", "part-00000.zip"),
+        ("NONE", "csv", "part-00000.csv"),
+        ("NONE", "json", "part-00000.json"),
+    ],
+)
+def test_files_are_packed_as_the_tenant_has_it(compression: str, form: str, name: str) -> None:
+    driver = exported(SimulatorConfig(compression=compression), fileFormat=form)
+    content = driver.content(name)
+    if compression == "GZIP":
+        content = gzip.decompress(content)
+    elif compression == "ZIP":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            content = archive.read(archive.namelist()[0])
+    rows = list(csv.DictReader(io.StringIO(content.decode()))) if form == "csv" else content.splitlines()
+    assert len(rows) == 10
+
+
+def test_all_rows_of_the_tenant_arrive_once_and_in_order() -> None:
+    driver = exported()
+    rows = [
+        json.loads(line)
+        for name in driver.manifest()["files"]
+        for line in gzip.decompress(driver.content(name)).splitlines()
+    ]
+    assert rows == selected(HELD, "ENTITIES", {})
+
+
+def test_the_manifest_has_the_documented_keys() -> None:
+    assert exported(fileFormat="csv").manifest() == {
+        "success": True,
+        "files": ["part-00000.gz", "part-00001.gz", "part-00002.gz"],
+        "totalObjects": 10,
+        "totalNumberOfFiles": 3,
+        "duration": "PT19S",
+        "outputFileFormat": "CSV",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "count"),
+    [
+        ({"includeType": ["configuration/entityTypes/HCP"]}, {}, 4),
+        ({"includeType": ["configuration/entityTypes/Nothing"]}, {}, 0),
+        ({"updateTimeFilter": {"since": 2**62}}, {}, 0),
+        ({}, {"activeness": "not_active"}, 0),
+    ],
+)
+def test_what_was_not_asked_for_is_not_delivered(body: Any, query: Any, count: int) -> None:
+    assert exported(body=body, **query).manifest()["totalObjects"] == count
+
+
+def test_json_may_be_one_array() -> None:
+    (name,) = exported(SimulatorConfig(json_array=True)).manifest()["files"]
+    driver = exported(SimulatorConfig(json_array=True))
+    assert len(json.loads(gzip.decompress(driver.content(name)))) == 10
+
+
+def test_an_export_of_no_rows_has_no_columns() -> None:
+    driver = Driver()
+    driver.started(fileFormat="csv")
+    assert encoded([], driver.reltio.accepted[0]) == b""
+
+
+def test_the_same_rows_make_the_same_bytes() -> None:
+    assert [compressed(b"rows", "part-00000.zip", how) for how in ("GZIP", "ZIP")] == [
+        compressed(b"rows", "part-00000.zip", how) for how in ("GZIP", "ZIP")
+    ]
+
+
+@pytest.mark.parametrize(("query", "link"), [({}, "exportUrl"), ({"partSize": "100mb"}, "exportUrls")])
+def test_parts_are_combined_when_postprocessing_is_not_skipped(query: dict[str, str], link: str) -> None:
+    driver = exported(name="tenant entities", skipPostprocessing="false", **query)
+    assert driver.delivered() == ["manifest.json", "tenant_entities_part_1.gz"]
+    assert len(gzip.decompress(driver.content("tenant_entities_part_1.gz")).splitlines()) == 10
+    (task_id,) = driver.listed("/history")
+    assert link in driver.task(task_id)["currentState"]
+
+
+def test_combined_files_are_cut_at_their_size() -> None:
+    rows = [{"uri": "x" * 100} for _ in range(10)]
+    assert [len(lot) for lot in cut(rows, 300)] == [3, 3, 3, 1]
+    assert [len(lot) for lot in cut(rows, None)] == [10]
+    assert list(cut([], 300)) == []
+
+
+def test_the_links_of_the_manifest_call_are_those_of_the_files() -> None:
+    driver = exported()
+    (task_id,) = driver.listed("/history")
+    files = driver.call("GET", f"/tasks/{task_id}/_manifest").body["files"]
+    assert [file["fileName"] for file in files] == driver.manifest()["files"]
+    assert files[0] | {"urlExpirationTimestamp": ""} == {
+        "url": f"https://{BUCKET}.s3.amazonaws.com/{PATH}/part-00000.gz",
+        "fileName": "part-00000.gz",
+        "fileSize": len(driver.content("part-00000.gz")),
+        "fileFormat": "GZIP",
+        "urlExpirationTimestamp": "",
+    }
+    assert files[0]["urlExpirationTimestamp"].endswith("+0000")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "count", "kind"),
+    [
+        ("relations", None, 400, "RELATIONS"),
+        ("activities", None, 600, "ACTIVITY_LOG"),
+        ("entities/_crosswalksTree", None, 50, "MERGE_TREE"),
+        ("entities/segments", {"segmentIds": ["s"]}, 10, "ENTITIES"),
+    ],
+)
+def test_each_kind_of_export_delivers_its_own(endpoint: str, body: Any, count: int, kind: str) -> None:
+    driver = exported(endpoint=endpoint, body=body)
+    assert driver.manifest()["totalObjects"] == count
+    assert driver.reltio.accepted[0].export_type == kind
