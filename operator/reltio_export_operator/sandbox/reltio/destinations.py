@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Protocol
 
 import boto3
@@ -62,17 +63,18 @@ class S3Sink:
     def __init__(self, config: SimulatorConfig, endpoint: str, key_id: str, secret: str) -> None:
         self._config = config
         self._endpoint = endpoint
+        self._session: Any = boto3.Session()
+        self._lock = threading.Lock()
         self._key = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
 
     def open(self, order: Order) -> Folder:
         """Raises botocore's ClientError when the role is not to be had."""
         region = order.destination.get("s3Region", "us-east-1")
         common = {"endpoint_url": self._endpoint, "region_name": region, "config": _CONFIG}
-        session: Any = boto3.Session()
-        credentials = session.client("sts", **common, **self._key).assume_role(
+        credentials = self._client("sts", **common, **self._key).assume_role(
             RoleArn=order.destination["roleArn"], RoleSessionName="reltio-export", **self._more(order)
         )["Credentials"]
-        s3 = session.client(
+        s3 = self._client(
             "s3",
             **common,
             aws_access_key_id=credentials["AccessKeyId"],
@@ -80,6 +82,11 @@ class S3Sink:
             aws_session_token=credentials["SessionToken"],
         )
         return _S3Folder(s3, order)
+
+    def _client(self, service: Any, **more: Any) -> Any:
+        """One session for all: it reads the models of the services once. It is not safe to be shared unguarded."""
+        with self._lock:
+            return self._session.client(service, **more)
 
     def _more(self, order: Order) -> dict[str, Any]:
         more: dict[str, Any] = {}
