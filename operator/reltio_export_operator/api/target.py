@@ -48,6 +48,8 @@ class S3Destination(Model, frozen=True, kw_only=True):
     region: str | None = None
     external_id: str | None = None
     external_id_secret_ref: SecretKeyRef | None = None
+    previous_external_id: str | None = None
+    previous_external_id_secret_ref: SecretKeyRef | None = None
     server_side_encryption: Encryption | None = None
 
     @property
@@ -58,8 +60,20 @@ class S3Destination(Model, frozen=True, kw_only=True):
 
 
 class Verification(Model, frozen=True, kw_only=True):
-    mode: Literal["AssumeRole", "Disabled"] = "AssumeRole"
+    mode: Literal["AssumeRole", "Inspect", "AssumeRoleAndInspect", "Disabled"] = "AssumeRole"
     interval: str = "1h"
+    reltio_principals: tuple[str, ...] = ()
+    canary: bool = False
+
+    @property
+    def assumes(self) -> bool:
+        """Whether the operator assumes the role itself."""
+        return self.mode in ("AssumeRole", "AssumeRoleAndInspect")
+
+    @property
+    def inspects(self) -> bool:
+        """Whether the role's policies are read and judged."""
+        return self.mode in ("Inspect", "AssumeRoleAndInspect")
 
 
 class TargetSpec(Model, frozen=True, kw_only=True):
@@ -86,6 +100,8 @@ class TargetStatus(Model, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
     checks: tuple[Check, ...] = ()
     last_verification_time: datetime | None = None
+    last_security_test_time: datetime | None = None
+    external_id_in_use: Literal["Current", "Previous"] | None = None
     active_jobs: int | None = None
     pending_jobs: int | None = None
 

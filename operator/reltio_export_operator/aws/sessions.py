@@ -150,6 +150,10 @@ class RoleSessions:
             raise from_botocore(error, "sts:AssumeRole", key.role_arn, secrets=secrets) from None
         return AssumedRole(key, s3, credentials["Expiration"])
 
+    def own_client(self, service: str, role_arn: str) -> Any:
+        """A client that acts as the operator itself, in the partition of this role. Blocking."""
+        return self._client(service, RoleKey(role_arn, None, None, None, 0))
+
     def _client(self, service: Any, key: RoleKey, **credentials: Any) -> Any:
         with self._creating:
             if self._boto is None:

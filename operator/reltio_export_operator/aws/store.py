@@ -57,6 +57,21 @@ class ObjectStore:
         found: str | None = await self._call("s3:ListBucket", head)  # the permission that HeadBucket needs
         return found
 
+    async def blocks_public_access(self) -> bool:
+        """Whether all four settings of S3 Block Public Access are on; needs s3:GetBucketPublicAccessBlock."""
+
+        def read() -> bool:
+            try:
+                answer = self._s3.get_public_access_block(Bucket=self._bucket)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "NoSuchPublicAccessBlockConfiguration":
+                    return False
+                raise
+            settings: dict[str, Any] = dict(answer["PublicAccessBlockConfiguration"])
+            return len(settings) == 4 and all(settings.values())
+
+        return bool(await self._call("s3:GetBucketPublicAccessBlock", read))
+
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object under the prefix, a page at a time."""
         token: dict[str, Any] = {}

@@ -49,12 +49,14 @@ class Access:
             )
         return self._clients[key]
 
-    async def external_id(self, target: ExportTarget) -> str | None:
-        """The external ID as it is now: the role's trust policy decides at the time of use."""
+    async def external_id_of(self, target: ExportTarget, which: str) -> str | None:
+        """The target's `Current` or `Previous` external ID, as it is now. Raises SecretError."""
         s3 = target.spec.s3
-        if s3.external_id_secret_ref is None:
-            return s3.external_id
-        return await self.secret_value(target.metadata.namespace, s3.external_id_secret_ref)
+        previous = which == "Previous"
+        ref = s3.previous_external_id_secret_ref if previous else s3.external_id_secret_ref
+        if ref is None:
+            return s3.previous_external_id if previous else s3.external_id
+        return await self.secret_value(target.metadata.namespace, ref)
 
     async def secret_value(self, namespace: str, ref: SecretKeyRef) -> str:
         """The value under one key of a Secret. Raises SecretError."""

@@ -141,7 +141,8 @@ class Services:
         if submission.id not in self._external_ids and target is not None:
             if len(self._external_ids) >= _REMEMBERED:
                 del self._external_ids[next(iter(self._external_ids))]
-            self._external_ids[submission.id] = target.spec.s3.external_id
+            which = target.status.external_id_in_use or "Current"
+            self._external_ids[submission.id] = await self._access.external_id_of(target, which)
         return self._external_ids.get(submission.id)
 
     async def _store(self, job: ExportJob) -> ObjectStore:

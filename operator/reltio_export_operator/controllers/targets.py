@@ -9,16 +9,14 @@ from datetime import datetime
 
 import msgspec
 
-from ..api.conditions import Condition, find
+from ..api.conditions import Condition, find, is_true
 from ..api.meta import TARGETS, merge_diff, to_wire
 from ..api.target import Check, ExportTarget, TargetStatus
-from ..aws.errors import AwsError
 from ..aws.sessions import RoleSessions
-from ..aws.store import ObjectStore
-from ..reltio.errors import ReltioError
 from ..targets import verdict
-from .access import Access, snapshot
-from .kube import ConflictError, KubeClient, Raw, SecretError
+from .access import Access
+from .kube import ConflictError, KubeClient, Raw
+from .probing import Prober
 from .registry import Key, Registry
 
 _log = logging.getLogger(__name__)
@@ -78,19 +76,34 @@ class TargetController:
         elif verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, now) > 0:
             status = target.status
         else:
-            checks = await self._verify(target)
-            status = verdict.judge(target, checks, self._now())
-            healthy = all(check.status == "True" for check in status.checks)
+            checks, in_use = await self._verify(target)
+            status = msgspec.structs.replace(verdict.judge(target, checks, self._now()), external_id_in_use=in_use)
+            healthy = is_true(status.conditions, "Ready")
             self._failures[key] = 0 if healthy else self._failures.get(key, 0) + 1
         return verdict.with_counts(status, *self._registry.counts(key))
 
-    async def _verify(self, target: ExportTarget) -> list[Check]:
-        """Try everything, the two services side by side, within a bound that a dead one cannot exceed."""
+    async def _verify(self, target: ExportTarget) -> tuple[list[Check], str | None]:
+        """Try everything, the two services side by side, within a bound that a dead one cannot exceed.
+
+        Answers with the checks, and with which external ID works when there are two.
+        """
+        prober = Prober(self._access, self._sessions, target)
         reltio, aws = await asyncio.gather(
-            self._bounded(self._try_reltio(target), "ReltioTenant", "spec.reltio"),
-            self._bounded(self._try_aws(target), "AssumeRole", "spec.s3"),
+            self._bounded(prober.reltio(), "ReltioReachable", "spec.reltio"), self._verify_aws(target, prober)
         )
-        return [*reltio, *aws]
+        return [*reltio, *aws], prober.in_use
+
+    async def _verify_aws(self, target: ExportTarget, prober: Prober) -> list[Check]:
+        checks: list[Check] = []
+        if target.spec.verification.assumes:
+            checks += await self._bounded(prober.aws(), "AssumeRole", "spec.s3")
+            assumed = any(check.name == "AssumeRole" and check.status == "True" for check in checks)
+            if assumed and verdict.advice_is_due(target, self._now()):
+                advised = await self._bounded(prober.advice(), "SessionDuration", "spec.s3")
+                checks += [check for check in advised if check.reason != "ProbeTimeout"]
+        if target.spec.verification.inspects:
+            checks += await self._bounded(prober.inspect(), "TrustsReltio", "spec.s3")
+        return checks
 
     async def _bounded(self, checks: AsyncIterator[Check], name: str, where: str) -> list[Check]:
         done: list[Check] = []
@@ -102,48 +115,6 @@ class TargetController:
             text = f"No verdict within {self._probe_timeout:.0f} s."
             done.append(verdict.refuted(name, "ProbeTimeout", text, f"Check the network, and {where}."))
         return done
-
-    async def _try_reltio(self, target: ExportTarget) -> AsyncIterator[Check]:
-        token = "ReltioToken"  # noqa: S105 - the name of a check
-        try:
-            client = await self._access.reltio(target.metadata.namespace, snapshot(target), fresh=True)
-        except SecretError as error:
-            remedy = "Create or correct it, or correct spec.reltio.credentialsSecretRef."
-            yield verdict.refuted(token, "SecretUnusable", str(error), remedy)
-            return
-        try:
-            await client.authenticate()
-        except ReltioError as error:
-            yield verdict.refuted(token, error.reason, error.message, error.remedy)
-            return
-        yield verdict.passed(token)
-        try:
-            await client.ping_tenant()
-        except ReltioError as error:
-            yield verdict.refuted("ReltioTenant", error.reason, error.message, error.remedy)
-            return
-        yield verdict.passed("ReltioTenant")
-
-    async def _try_aws(self, target: ExportTarget) -> AsyncIterator[Check]:
-        s3 = target.spec.s3
-        try:
-            external_id = await self._access.external_id(target)
-            role = await self._sessions.assume(s3.role_arn, external_id, region=s3.region, fresh=True)
-        except SecretError as error:
-            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
-            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), remedy)
-            return
-        except AwsError as error:
-            yield verdict.refuted("AssumeRole", error.reason, error.message, error.remedy)
-            return
-        yield verdict.passed("AssumeRole")
-        store = ObjectStore(self._sessions, role, s3.bucket)
-        async for action, failure in store.probe(s3.prefix, s3.server_side_encryption):
-            name = action.removeprefix("s3:")
-            if failure is None:
-                yield verdict.passed(name)
-            else:
-                yield verdict.refuted(name, failure.reason, failure.message, failure.remedy)
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> None:
         change = merge_diff(to_wire(target.status), to_wire(status))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
 from ..api.meta import whole_seconds
-from ..api.target import ExportTarget
+from ..api.target import ExportTarget, SecretKeyRef
 
 _NAME_LIMIT = 140  # the service's limit for the name of an export
 
@@ -71,7 +71,14 @@ def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
             bucket=s3.bucket,
             role_arn=s3.role_arn,
             region=s3.region,
-            external_id_secret_ref=s3.external_id_secret_ref,
+            external_id_secret_ref=_external_id_ref(target),
             server_side_encryption=s3.server_side_encryption,
         ),
     )
+
+
+def _external_id_ref(target: ExportTarget) -> SecretKeyRef | None:
+    """The Secret of the external ID that works: during a change that may be the previous one."""
+    s3 = target.spec.s3
+    previous = target.status.external_id_in_use == "Previous"
+    return s3.previous_external_id_secret_ref if previous else s3.external_id_secret_ref

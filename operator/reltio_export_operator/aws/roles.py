@@ -1,0 +1,69 @@
+"""Roles as IAM describes them to the operator's own credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import from_botocore
+from .sessions import RoleSessions
+
+
+@dataclass(frozen=True)
+class RoleDescription:
+    """Trust policy, all permission policies, and the longest session in seconds."""
+
+    trust: Mapping[str, Any]
+    permissions: tuple[Mapping[str, Any], ...]
+    max_session_seconds: int
+
+
+class RoleReader:
+    """Reads roles. Every method raises AwsError; a role of another account cannot be read."""
+
+    def __init__(self, sessions: RoleSessions) -> None:
+        self._sessions = sessions
+
+    async def longest_session(self, role_arn: str) -> int:
+        """MaxSessionDuration in seconds; needs iam:GetRole."""
+        role = await self._call("iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"])
+        return int(role["MaxSessionDuration"])
+
+    async def describe(self, role_arn: str) -> RoleDescription:
+        """Needs iam:GetRole, ListRolePolicies, GetRolePolicy, ListAttachedRolePolicies, GetPolicy, GetPolicyVersion."""
+        role = await self._call("iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"])
+        inline = await self._call("iam:GetRolePolicy", role_arn, _inline_policies)
+        attached = await self._call("iam:GetPolicyVersion", role_arn, _attached_policies)
+        return RoleDescription(
+            role["AssumeRolePolicyDocument"], (*inline, *attached), int(role.get("MaxSessionDuration", 3600))
+        )
+
+    async def _call(self, action: str, role_arn: str, call: Any) -> Any:
+        name = role_arn.rpartition("/")[2]
+
+        def work() -> Any:
+            try:
+                return call(self._sessions.own_client("iam", role_arn), name)
+            except (BotoCoreError, ClientError) as error:
+                raise from_botocore(error, action, role_arn) from None
+
+        return await self._sessions.run(work)
+
+
+def _inline_policies(iam: Any, name: str) -> list[Mapping[str, Any]]:
+    pages = iam.get_paginator("list_role_policies").paginate(RoleName=name)
+    names = [policy for page in pages for policy in page["PolicyNames"]]
+    return [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in names]
+
+
+def _attached_policies(iam: Any, name: str) -> list[Mapping[str, Any]]:
+    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
+    documents = []
+    for attached in (policy for page in pages for policy in page["AttachedPolicies"]):
+        policy = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]
+        version = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=policy["DefaultVersionId"])
+        documents.append(version["PolicyVersion"]["Document"])
+    return documents

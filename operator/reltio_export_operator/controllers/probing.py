@@ -1,0 +1,239 @@
+"""Tries what an export needs, one named check at a time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+
+from ..api.target import Check, ExportTarget
+from ..aws.errors import AwsError
+from ..aws.policy import export_policy, partition_of
+from ..aws.roles import RoleReader
+from ..aws.sessions import AssumedRole, RoleSessions
+from ..aws.store import ObjectStore
+from ..reltio.errors import ReltioError, Unreachable
+from ..targets import verdict
+from ..targets.inspection import WANTED_SECONDS, Role, inspected, session_length, too_short
+from .access import Access, snapshot
+from .kube import SecretError
+
+_CHAINED = "role chaining"
+_TOO_LONG = "MaxSessionDuration"
+
+
+class Prober:
+    """The checks of one target. Each method yields verdicts as they come, so that a time-out keeps those before it."""
+
+    def __init__(self, access: Access, sessions: RoleSessions, target: ExportTarget) -> None:
+        self._access = access
+        self._sessions = sessions
+        self._roles = RoleReader(sessions)
+        self._target = target
+        self._s3 = target.spec.s3
+        self.external_id: str | None = None
+        self.in_use: str | None = None  # which external ID works: Current or Previous
+
+    async def reltio(self) -> AsyncIterator[Check]:
+        token = "ReltioToken"  # noqa: S105 - the name of a check
+        service = snapshot(self._target)
+        try:
+            client = await self._access.reltio(self._target.metadata.namespace, service, fresh=True)
+            await client.authenticate()
+        except SecretError as error:
+            remedy = "Create or correct it, or correct spec.reltio.credentialsSecretRef."
+            yield verdict.refuted(token, "SecretUnusable", str(error), remedy)
+            return
+        except ReltioError as error:
+            unreachable = isinstance(error, Unreachable)
+            yield verdict.refuted(
+                "ReltioReachable" if unreachable else token, error.reason, error.message, error.remedy
+            )
+            return
+        yield verdict.passed(token)
+        try:
+            await client.ping_tenant()
+        except ReltioError as error:
+            unreachable = isinstance(error, Unreachable)
+            name = "ReltioReachable" if unreachable else "ReltioTenant"
+            yield verdict.refuted(name, error.reason, error.message, error.remedy)
+            return
+        yield verdict.passed("ReltioReachable")
+        yield verdict.passed("ReltioTenant")
+
+    async def aws(self) -> AsyncIterator[Check]:
+        """Assume the role and try each action under the path, with a session that may do nothing else."""
+        try:
+            role = await self._assume()
+        except SecretError as error:
+            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
+            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), remedy)
+            return
+        except AwsError as error:
+            yield verdict.refuted("AssumeRole", error.reason, error.message, error.remedy)
+            return
+        told = "Only the previous external ID works; the role's trust policy does not name the current one yet."
+        yield verdict.passed("AssumeRole", told if self.in_use == "Previous" else "")
+        store = ObjectStore(self._sessions, role, self._s3.bucket)
+        async for check in self._bucket(store):
+            yield check
+            if check.status == "False":
+                return
+        async for check in self._actions(store):
+            yield check
+
+    async def _assume(self) -> AssumedRole:
+        """Assume with the current external ID, or else with the previous one. Raises AwsError, SecretError."""
+        current = await self._access.external_id_of(self._target, "Current")
+        previous = await self._access.external_id_of(self._target, "Previous")
+        try:
+            role = await self._assume_with(current)
+        except AwsError as error:
+            if error.reason != "AssumeRoleDenied" or previous is None:
+                raise
+            role = await self._assume_with(previous)
+            self.external_id, self.in_use = previous, "Previous"
+            return role
+        self.external_id = current
+        self.in_use = "Current" if previous is not None else None
+        return role
+
+    async def _assume_with(self, external_id: str | None) -> AssumedRole:
+        encryption = self._s3.server_side_encryption
+        pinned = export_policy(
+            self._s3.bucket,
+            self._s3.prefix,
+            partition=partition_of(self._s3.role_arn),
+            kms_key_arn=encryption.kms_key_arn if encryption else None,
+        )
+        return await self._sessions.assume(
+            self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True
+        )
+
+    async def _bucket(self, store: ObjectStore) -> AsyncIterator[Check]:
+        """Whether the bucket exists, where the target says."""
+        asked = self._s3.region
+        try:
+            region = await store.region()
+        except AwsError as error:
+            if error.reason in ("BucketNotFound", "BucketRegionMismatch"):
+                yield verdict.refuted("Bucket", error.reason, error.message, error.remedy)
+            else:
+                yield verdict.passed("Bucket", "It exists; its region was not told.")
+            return
+        if asked and region and asked != region:
+            yield verdict.refuted(
+                "Bucket",
+                "BucketRegionMismatch",
+                f"Bucket {self._s3.bucket} is in {region}, not in {asked}.",
+                f"Set spec.s3.region of the ExportTarget to {region}, or leave it out.",
+            )
+            return
+        yield verdict.passed("Bucket", f"It is in {region}." if region else "")
+
+    async def _actions(self, store: ObjectStore) -> AsyncIterator[Check]:
+        encryption = self._s3.server_side_encryption
+        encrypted = True
+        async for action, failure in store.probe(self._s3.prefix, encryption):
+            if failure is None:
+                yield verdict.passed(action.removeprefix("s3:"))
+            elif failure.reason == "KMSDenied" and encryption is not None:
+                encrypted = False
+                yield verdict.refuted("Encryption", failure.reason, failure.message, failure.remedy)
+            else:
+                encrypted = encrypted and action == "s3:DeleteObject"
+                yield verdict.refuted(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
+        if encryption is not None and encrypted:
+            yield verdict.passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
+
+    async def advice(self) -> AsyncIterator[Check]:
+        """The rare tests: that nobody gets in without the external ID, and what Reltio recommends."""
+        yield await self._refuses("WrongExternalIDRefused", f"{secrets.token_hex(16)}")
+        if self.external_id is None:
+            yield verdict.refuted(
+                "MissingExternalIDRefused",
+                "NoExternalID",
+                "The target has no external ID, so the role trusts everybody who can make its principal act.",
+                "Give the target an external ID and let the role's trust policy ask for it.",
+            )
+        else:
+            yield await self._refuses("MissingExternalIDRefused", None)
+        yield await self._session_length()
+        yield await self._public_access()
+
+    async def _refuses(self, name: str, external_id: str | None) -> Check:
+        try:
+            role = await self._sessions.assume(self._s3.role_arn, external_id, region=self._s3.region, fresh=True)
+        except AwsError as error:
+            if error.reason == "AssumeRoleDenied":
+                return verdict.passed(name)
+            return verdict.unknown(name, error.reason, error.message, error.remedy)
+        self._sessions.forget(role)
+        how = "without an external ID" if external_id is None else "with an invented external ID"
+        return verdict.refuted(
+            name,
+            "ExternalIDNotRequired",
+            f"The role can be assumed {how}: anybody who can make its principal act could write to this bucket.",
+            "Add the condition StringEquals sts:ExternalId to the role's trust policy.",
+        )
+
+    async def _session_length(self) -> Check:
+        """By asking for it; for an operator that is a role itself AWS caps this at an hour, so IAM is asked instead."""
+        name = "SessionDuration"
+        try:
+            role = await self._sessions.assume(
+                self._s3.role_arn, self.external_id, region=self._s3.region, duration=WANTED_SECONDS, fresh=True
+            )
+        except AwsError as error:
+            if _CHAINED in error.message:
+                return await self._session_length_from_iam()
+            if _TOO_LONG in error.message:
+                return too_short()
+            return verdict.unknown(name, error.reason, error.message, error.remedy)
+        self._sessions.forget(role)
+        return session_length(WANTED_SECONDS)
+
+    async def _session_length_from_iam(self) -> Check:
+        try:
+            return session_length(await self._roles.longest_session(self._s3.role_arn))
+        except AwsError:
+            return verdict.unknown(
+                "SessionDuration",
+                "NotReadable",
+                "The operator is a role itself, so AWS grants it an hour at most; it may not read the role's setting.",
+                "Allow the operator iam:GetRole on the role, or see yourself that MaxSessionDuration is 43200.",
+            )
+
+    async def _public_access(self) -> Check:
+        name = "PublicAccessBlocked"
+        try:
+            role = await self._sessions.assume(self._s3.role_arn, self.external_id, region=self._s3.region)
+            blocked = await ObjectStore(self._sessions, role, self._s3.bucket).blocks_public_access()
+        except AwsError:
+            text = "The role may not read the bucket's public access block, which exports do not need."
+            return verdict.unknown(name, "NotReadable", text)
+        if blocked:
+            return verdict.passed(name)
+        return verdict.refuted(
+            name,
+            "PublicAccessPossible",
+            f"Bucket {self._s3.bucket} does not block public access.",
+            "Turn on all four settings of Block Public Access for the bucket.",
+        )
+
+    async def inspect(self) -> AsyncIterator[Check]:
+        """Read the role's policies and judge them for Reltio's principals."""
+        try:
+            external_id = self.external_id or await self._access.external_id_of(self._target, "Current")
+            described = await self._roles.describe(self._s3.role_arn)
+        except SecretError as error:
+            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
+            yield verdict.refuted("TrustsReltio", "SecretUnusable", str(error), remedy)
+            return
+        except AwsError as error:
+            remedy = "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, "
+            remedy += "iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion."
+            yield verdict.refuted("TrustsReltio", "RoleNotReadable", error.message, remedy)
+            return
+        role = Role(self._s3.role_arn, described.trust, tuple(described.permissions), described.max_session_seconds)
+        for check in inspected(self._target, role, external_id):
+            yield check

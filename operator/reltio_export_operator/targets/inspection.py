@@ -1,0 +1,114 @@
+"""Checks of a role by what its policies say, for roles that trust nobody but Reltio. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..api.target import Check, ExportTarget
+from .iam import Answer, Document, Request, evaluate
+from .verdict import passed, refuted, unknown
+
+_ASSUME = "sts:AssumeRole"
+_EXTERNAL_ID = "sts:externalid"
+WANTED_SECONDS = 43_200  # the session length that Reltio's page asks the role to allow
+OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role as IAM describes it; session length in seconds."""
+
+    arn: str
+    trust: Document
+    permissions: tuple[Document, ...]
+    max_session_seconds: int
+
+
+def inspected(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
+    """What the policies of the role say about Reltio's principals, the external ID and the bucket."""
+    principals = target.spec.verification.reltio_principals
+    return [
+        _trusts(role, principals, external_id),
+        _refuses(role, principals, "WrongExternalIDRefused", {_EXTERNAL_ID: f"{external_id}-and-more"}),
+        _refuses(role, principals, "MissingExternalIDRefused", {}),
+        session_length(role.max_session_seconds),
+        _permits(target, role),
+    ]
+
+
+def session_length(seconds: int) -> Check:
+    """Whether the role's maximum session duration is what Reltio asks for."""
+    if seconds >= WANTED_SECONDS:
+        return passed("SessionDuration", f"The role allows sessions of {seconds // 3600} hours.")
+    return too_short()
+
+
+def too_short() -> Check:
+    return refuted(
+        "SessionDuration",
+        "SessionTooShort",
+        "The role does not allow sessions of 12 h, which Reltio asks for so that large exports can finish.",
+        "Set the role's maximum session duration (MaxSessionDuration) to 43200 seconds.",
+    )
+
+
+def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
+    context = {_EXTERNAL_ID: external_id} if external_id else {}
+    answers = {who: _assumes(role, who, context) for who in principals}
+    denied = [who for who, answer in answers.items() if answer in ("Deny", "NoMatch")]
+    if denied:
+        return refuted(
+            "TrustsReltio",
+            "PrincipalNotTrusted",
+            f"The trust policy of {role.arn} does not let {', '.join(denied)} in with the external ID of the target.",
+            "Name the principal in the trust policy and let sts:ExternalId equal spec.s3.externalID.",
+        )
+    if "Unknown" in answers.values():
+        text = "The trust policy has conditions that are not understood here; only an export shows whether they hold."
+        return unknown("TrustsReltio", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
+    return passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
+
+
+def _refuses(role: Role, principals: Sequence[str], name: str, context: dict[str, str]) -> Check:
+    answers = [_assumes(role, who, context) for who in principals]
+    if "Allow" in answers:
+        return refuted(
+            name,
+            "ExternalIDNotRequired",
+            f"The trust policy of {role.arn} lets Reltio in {'with any' if context else 'without an'} external ID, so "
+            "anybody who can make Reltio export could write to this bucket.",
+            "Add the condition StringEquals sts:ExternalId to the trust policy.",
+        )
+    if "Unknown" in answers:
+        return unknown(name, "NotUnderstood", "The trust policy has conditions that are not understood here.")
+    return passed(name)
+
+
+def _permits(target: ExportTarget, role: Role) -> Check:
+    s3 = target.spec.s3
+    bucket = f"arn:{role.arn.split(':')[1]}:s3:::{s3.bucket}"
+    wanted = [Request("s3:ListBucket", bucket, context={"s3:prefix": f"{s3.prefix}any"})]
+    wanted += [Request(action, f"{bucket}/{s3.prefix}any") for action in OBJECT_ACTIONS]
+    if s3.server_side_encryption is not None and s3.server_side_encryption.kms_key_arn:
+        via = {"kms:viaservice": f"s3.{s3.region or 'us-east-1'}.amazonaws.com"}
+        key = s3.server_side_encryption.kms_key_arn
+        wanted += [Request(action, key, context=via) for action in ("kms:GenerateDataKey", "kms:Decrypt")]
+    answers = {request.action: evaluate(role.permissions, request) for request in wanted}
+    denied = [action for action, answer in answers.items() if answer in ("Deny", "NoMatch")]
+    if denied:
+        return refuted(
+            "RolePermits",
+            "ActionNotAllowed",
+            f"The policies of {role.arn} do not allow {', '.join(denied)} under s3://{s3.bucket}/{s3.prefix}.",
+            f"Allow {', '.join(denied)} in a permission policy of the role.",
+        )
+    if "Unknown" in answers.values():
+        text = "The permission policies have conditions that are not understood here."
+        return unknown("RolePermits", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
+    return passed("RolePermits", "The permission policies allow list, put, get and delete under the path.")
+
+
+def _assumes(role: Role, principal: str, context: dict[str, str]) -> Answer:
+    who = principal if principal.startswith("arn:") else f"arn:aws:iam::{principal}:root"
+    return evaluate([role.trust], Request(_ASSUME, role.arn, who, context))
