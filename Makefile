@@ -8,7 +8,7 @@ HELM   ?= helm
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test unit integration crash-matrix e2e lint format lock clean
+.PHONY: help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -30,6 +30,9 @@ integration: $(VENV)/.dev ## Run the operator against sandbox API, moto and simu
 
 crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints what came of it
 	cd tests && ../$(BIN)/python -m crash.matrix $(MATRIX_ARGS)
+
+verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
+	cd tests && ../$(BIN)/python -m verify.matrix
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)

@@ -64,6 +64,8 @@ class MemoryKube:
             secret = self.secrets.get((namespace, name))
             if secret is None:
                 raise SecretError(f"Secret {name} does not exist in namespace {namespace}.")
+            if missing := [key for key in keys if key not in secret]:
+                raise SecretError(f"Secret {name} has no key {missing[0]}.")
             return tuple(secret[key] for key in keys)
 
         return await self._call("secret_values", effect)

@@ -174,7 +174,9 @@ async def test_a_role_that_may_not_put_is_told_by_the_check_of_that_action(world
     await world.secret()
     await world.target()
     target = await world.ready(status="False")
-    failed = {check["name"]: check["reason"] for check in target["status"]["checks"] if check["status"] == "False"}
+    actions = ("ListBucket", "PutObject", "GetObject", "DeleteObject")
+    checks = [check for check in target["status"]["checks"] if check["name"] in actions]
+    failed = {check["name"]: check["reason"] for check in checks if check["status"] == "False"}
     assert failed == {"PutObject": "AccessDenied"}
     await asyncio.to_thread(world.sandbox.cloud.set_actions, "reltio-exporter", ["s3:*"])
     await world.ready()

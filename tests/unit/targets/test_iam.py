@@ -1,0 +1,119 @@
+"""Policies judged as IAM judges them, and never with a wrong certainty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reltio_export_operator.targets.iam import Request, evaluate
+
+RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
+OBJECT = "arn:aws:s3:::lake/out/x"
+
+
+def allow(**more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", **more}
+
+
+def deny(**more: Any) -> dict[str, Any]:
+    return {"Effect": "Deny", **more}
+
+
+def permission(*statements: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"Version": "2012-10-17", "Statement": list(statements)}]
+
+
+PUT = Request("s3:PutObject", OBJECT)
+
+
+@pytest.mark.parametrize(
+    ("statements", "answer"),
+    [
+        ([], "NoMatch"),
+        ([allow(Action="s3:PutObject", Resource="arn:aws:s3:::lake/out/*")], "Allow"),
+        ([allow(Action="S3:putobject", Resource="*")], "Allow"),
+        ([allow(Action="s3:*", Resource="*")], "Allow"),
+        ([allow(Action=["s3:Get*", "s3:Put*"], Resource="*")], "Allow"),
+        ([allow(Action="s3:GetObject", Resource="*")], "NoMatch"),
+        ([allow(Action="s3:PutObject", Resource="arn:aws:s3:::lake/other/*")], "NoMatch"),
+        ([allow(Action="s3:PutObject", Resource="arn:aws:s3:::LAKE/*")], "NoMatch"),
+        ([allow(Action="s3:PutObject", Resource="arn:aws:s3:::l?ke/*")], "Allow"),
+        ([allow(NotAction="s3:DeleteObject", Resource="*")], "Allow"),
+        ([allow(NotAction="s3:Put*", Resource="*")], "NoMatch"),
+        ([allow(Action="*", NotResource="arn:aws:s3:::lake/*")], "NoMatch"),
+        ([allow(Action="*", Resource="*"), deny(Action="s3:PutObject", Resource="*")], "Deny"),
+        ([deny(Action="s3:PutObject", Resource="arn:aws:s3:::lake/other/*"), allow(Action="*", Resource="*")], "Allow"),
+    ],
+)
+def test_actions_and_resources(statements: list[dict[str, Any]], answer: str) -> None:
+    assert evaluate(permission(*statements), PUT) == answer
+
+
+def trust(principal: Any, **condition: Any) -> list[dict[str, Any]]:
+    more = {"Condition": condition} if condition else {}
+    return permission(allow(Action="sts:AssumeRole", Principal=principal, **more))
+
+
+def assume(external_id: str | None = None) -> Request:
+    context = {"sts:externalid": external_id} if external_id else {}
+    return Request("sts:AssumeRole", "arn:aws:iam::111122223333:role/x", RELTIO, context)
+
+
+@pytest.mark.parametrize(
+    ("principal", "answer"),
+    [
+        ({"AWS": RELTIO}, "Allow"),
+        ({"AWS": ["arn:aws:iam::1:root", RELTIO]}, "Allow"),
+        ({"AWS": "999999999999"}, "Allow"),
+        ({"AWS": "arn:aws:iam::999999999999:root"}, "Allow"),
+        ("*", "Allow"),
+        ({"AWS": "*"}, "Allow"),
+        ({"AWS": "arn:aws:iam::999999999999:user/other"}, "NoMatch"),
+        ({"AWS": "111122223333"}, "NoMatch"),
+        ({"Service": "ec2.amazonaws.com"}, "NoMatch"),
+    ],
+)
+def test_principals(principal: Any, answer: str) -> None:
+    assert evaluate(trust(principal), assume()) == answer
+
+
+ASKS = {"StringEquals": {"sts:ExternalId": "secret"}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "external_id", "answer"),
+    [
+        (ASKS, "secret", "Allow"),
+        (ASKS, "other", "NoMatch"),
+        (ASKS, None, "NoMatch"),
+        ({"StringEquals": {"sts:ExternalId": ["old", "secret"]}}, "secret", "Allow"),
+        ({"StringLike": {"sts:ExternalId": "sec*"}}, "secret", "Allow"),
+        ({"StringEqualsIfExists": {"sts:ExternalId": "secret"}}, None, "Allow"),
+        ({"StringNotEquals": {"sts:ExternalId": "secret"}}, "other", "Allow"),
+        ({"StringNotEquals": {"sts:ExternalId": "secret"}}, None, "Allow"),
+        ({"Null": {"sts:ExternalId": "false"}}, None, "NoMatch"),
+        ({"Null": {"sts:ExternalId": "true"}}, None, "Allow"),
+        ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, None, "NoMatch"),
+        ({**ASKS, "IpAddressIfExists": {"aws:SourceIp": "192.0.2.0/24"}}, "secret", "Allow"),
+        ({"DateLessThan": {"sts:ExternalId": "2031-01-01"}}, "secret", "Unknown"),
+        ({"StringEquals": {"sts:ExternalId": "${aws:username}"}}, "secret", "Unknown"),
+    ],
+)
+def test_conditions(condition: dict[str, Any], external_id: str | None, answer: str) -> None:
+    assert evaluate(trust({"AWS": RELTIO}, **condition), assume(external_id)) == answer
+
+
+def test_a_deny_that_is_not_understood_leaves_no_certainty() -> None:
+    doubtful = deny(Action="*", Resource="*", Condition={"DateGreaterThan": {"aws:CurrentTime": "2030-01-01"}})
+    request = Request("s3:PutObject", OBJECT, context={"aws:currenttime": "2031-01-01"})
+    assert evaluate(permission(allow(Action="*", Resource="*"), doubtful), request) == "Unknown"
+
+
+@given(st.lists(st.sampled_from(["Allow", "Deny"]), max_size=5))
+def test_an_explicit_deny_wins_in_any_order(effects: list[str]) -> None:
+    statements = [{"Effect": effect, "Action": "*", "Resource": "*"} for effect in effects]
+    expected = "Deny" if "Deny" in effects else "Allow" if effects else "NoMatch"
+    assert evaluate(permission(*statements), PUT) == expected

@@ -1,0 +1,1 @@
+"""Targets set up wrongly in every way, and what the operator says of them."""

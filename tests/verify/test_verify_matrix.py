@@ -1,0 +1,72 @@
+"""For each mistake exactly the right checks fail, with a remedy, and it heals once it is put right."""
+
+from __future__ import annotations
+
+import pytest
+
+from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.targets.verdict import ADVICE
+
+from .cases import CASES, Case
+from .world import EXTERNAL_ID, RELTIO, ROLE, World
+
+
+def failing(target: ExportTarget) -> dict[str, str]:
+    return {check.name: check.reason for check in target.status.checks if check.status == "False"}
+
+
+def unknown(target: ExportTarget) -> list[str]:
+    return [check.name for check in target.status.checks if check.status == "Unknown"]
+
+
+@pytest.mark.parametrize("mode", ["AssumeRole", "Inspect", "AssumeRoleAndInspect"])
+async def test_a_target_with_everything_right_passes_every_check(mode: str) -> None:
+    spec = {"verification": {"mode": mode, "reltioPrincipals": [RELTIO]}}
+    target = await World(spec).verify()
+    assert [(check.name, check.status) for check in target.status.checks if check.status != "True"] == []
+    assert target.is_ready
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+async def test_a_mistake_fails_its_own_checks_and_no_other(case: Case) -> None:
+    world = World(case.spec)
+    case.arrange(world)
+    target = await world.verify()
+    assert failing(target) == case.failing
+    assert target.is_ready == (set(case.failing) <= set(ADVICE))
+    for check in target.status.checks:
+        if check.status == "False":
+            assert check.message, check
+            assert check.remedy, check
+    if set(case.failing) <= set(ADVICE) or case.unknown:
+        assert set(unknown(target)) >= set(case.unknown)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+async def test_a_status_says_the_same_each_time_while_a_mistake_lasts(case: Case) -> None:
+    world = World(case.spec)
+    case.arrange(world)
+    first = await world.verify()
+    again = await world.verify()
+    assert again.status.checks == first.status.checks
+    assert again.status.conditions == first.status.conditions
+
+
+async def test_the_previous_external_id_is_used_while_the_role_knows_no_other() -> None:
+    world = World({"s3": {"externalID": "the-new-one", "previousExternalID": EXTERNAL_ID}})
+    target = await world.verify()
+    assert target.is_ready
+    assert target.status.external_id_in_use == "Previous"
+    world.aws.roles[ROLE].trust["Condition"] = {"StringEquals": {"sts:ExternalId": "the-new-one"}}
+    world.kube.objects["exporttargets", "mdm", "lake"]["status"].pop("lastVerificationTime")
+    target = await world.verify()
+    assert target.status.external_id_in_use == "Current"
+
+
+async def test_no_external_id_is_in_the_status() -> None:
+    for case in CASES:
+        world = World(case.spec)
+        case.arrange(world)
+        await world.verify()
+        assert EXTERNAL_ID not in str(world.kube.objects["exporttargets", "mdm", "lake"]["status"]), case.name
+        assert EXTERNAL_ID not in str(world.kube.events), case.name

@@ -1,0 +1,108 @@
+"""One target with everything right, and the real controller that verifies it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from crash.bucket import Inline
+from crash.clock import Clock
+from crash.kube import MemoryKube, merged
+from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.aws.sessions import RoleSessions
+from reltio_export_operator.controllers.access import Access
+from reltio_export_operator.controllers.registry import Registry
+from reltio_export_operator.controllers.targets import TargetController
+from reltio_export_operator.sandbox.reltio import Client, Tenant
+from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
+
+from .aws import Aws, Bucket, Role, allow
+
+Raw = dict[str, Any]
+NAMESPACE, TARGET = "mdm", "lake"
+BUCKET, EXTERNAL_ID = "acme-mdm-exports", "3f0c2b5e-8d1a"
+ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/k"
+RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
+SPEC: Raw = {
+    "reltio": {
+        "exportServiceURL": InProcessReltio.export_service_url,
+        "authURL": InProcessReltio.auth_url,
+        "tenant": "acme01",
+        "credentialsSecretRef": {"name": "reltio-api"},
+    },
+    "s3": {
+        "bucket": BUCKET,
+        "path": "/reltio/",
+        "region": "us-east-1",
+        "roleARN": ROLE,
+        "externalID": EXTERNAL_ID,
+    },
+}
+
+
+class World:
+    """The services, the cluster and the target. What is arranged wrongly can be put right again."""
+
+    def __init__(self, spec: Raw | None = None) -> None:
+        self._clock = Clock()
+        self._cut: list[str] = []
+        self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
+        self.clients(Client("id", "secret"))
+        self.secret()
+        self.aws = Aws(
+            roles={
+                ROLE: Role(
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": ["arn:aws:iam::111122223333:user/operator", RELTIO]},
+                        "Action": "sts:AssumeRole",
+                        "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+                    },
+                    [
+                        allow(["s3:ListBucket", "s3:GetBucketPublicAccessBlock"], [f"arn:aws:s3:::{BUCKET}"]),
+                        allow(["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}/reltio/*"]),
+                    ],
+                )
+            },
+            buckets={BUCKET: Bucket()},
+        )
+        self.kube.create("exporttargets", NAMESPACE, TARGET, merged(copy.deepcopy(SPEC), spec or {}))
+
+    def clients(self, *clients: Client) -> None:
+        self.reltio = InProcessReltio(tenants=[Tenant("acme01", entities=10)], clients=clients)
+
+    def secret(self, **change: str | None) -> None:
+        values = {"clientID": "id", "clientSecret": "secret", **change}
+        self.kube.secrets[NAMESPACE, "reltio-api"] = {key: value for key, value in values.items() if value}
+
+    def cut(self, path: str) -> None:
+        """Nothing below this path can be connected to."""
+        self._cut.append(path)
+
+    async def verify(self) -> ExportTarget:
+        """What the status says after the operator has looked, as a new process would."""
+
+        class Network(httpx.AsyncBaseTransport):
+            async def handle_async_request(network, request: httpx.Request) -> httpx.Response:  # noqa: N805
+                if any(request.url.path.startswith(path) for path in self._cut):
+                    raise httpx.ConnectError("refused", request=request)
+                return await self.reltio.handle_async_request(request)
+
+        async with httpx.AsyncClient(transport=Network()) as http:
+            controller = TargetController(
+                self.kube,  # type: ignore[arg-type]
+                Access(self.kube, http),  # type: ignore[arg-type]
+                RoleSessions(Inline(), boto=self.aws),  # type: ignore[arg-type]
+                Registry(),
+                heal_interval=0,
+                probe_timeout=30,
+                now=lambda: datetime.now(UTC),
+                wake_job=lambda key: None,
+            )
+            await controller.reconcile((NAMESPACE, TARGET))
+        return msgspec.convert(self.kube.objects["exporttargets", NAMESPACE, TARGET], ExportTarget)
