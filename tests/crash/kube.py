@@ -49,6 +49,18 @@ class MemoryKube:
         change = {"metadata": {"finalizers": finalizers}}
         return await self._call("set_finalizers", lambda: self._patch(plural, raw, change))
 
+    async def create(self, plural: str, body: Raw) -> Raw | None:
+        meta = body["metadata"]
+        more = {key: value for key, value in meta.items() if key not in ("name", "namespace")}
+
+        def effect() -> Raw | None:
+            if (plural, meta["namespace"], meta["name"]) in self.objects:
+                return None
+            return copy.deepcopy(self.user_create(plural, meta["namespace"], meta["name"], body["spec"], **more))
+
+        created: Raw | None = await self._call("create", effect)
+        return created
+
     async def delete(self, plural: str, raw: Raw) -> None:
         def effect() -> None:
             meta = raw["metadata"]
@@ -103,7 +115,7 @@ class MemoryKube:
 
     # -- what users do
 
-    def create(self, plural: str, namespace: str, name: str, spec: Raw, **meta: Any) -> Raw:
+    def user_create(self, plural: str, namespace: str, name: str, spec: Raw, **meta: Any) -> Raw:
         assert (plural, namespace, name) not in self.objects
         raw = {
             "metadata": {

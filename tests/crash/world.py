@@ -58,7 +58,7 @@ class World:
     def furnish(self) -> None:
         """A Secret and a target that needs no verification."""
         self.kube.secrets[NAMESPACE, "reltio-api"] = {"clientID": "id", "clientSecret": "secret"}
-        self.kube.create(
+        self.kube.user_create(
             "exporttargets",
             NAMESPACE,
             TARGET,
@@ -79,7 +79,7 @@ class World:
         )
 
     def submit_job(self, name: str = JOB, **spec: Any) -> Raw:
-        raw = self.kube.create(
+        raw = self.kube.user_create(
             "exportjobs", NAMESPACE, name, {"targetRef": {"name": TARGET}, "export": {"type": "Entities"}, **spec}
         )
         self.first_uid = self.first_uid or raw["metadata"]["uid"]

@@ -201,3 +201,12 @@ async def test_a_target_edited_or_deleted_meanwhile_does_not_change_where_a_job_
     assert condition(job, "Complete")
     assert job["status"]["output"]["prefix"].startswith("moving/")
     assert len(runs(world, job)) == 1
+
+
+async def test_a_canary_shows_that_a_target_delivers(world: World) -> None:
+    await world.target("proven", spec={"verification": {"canary": True}})
+    target = await world.until("ExportTarget", "proven", lambda raw: condition(raw, "Delivered"))
+    assert condition(target, "Ready")
+    canary = await world.get("ExportJob", f"proven-canary-{target['metadata']['generation']}")
+    assert condition(canary, "Complete")
+    assert len(runs(world, canary)) == 1

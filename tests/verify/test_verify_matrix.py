@@ -70,3 +70,32 @@ async def test_no_external_id_is_in_the_status() -> None:
         await world.verify()
         assert EXTERNAL_ID not in str(world.kube.objects["exporttargets", "mdm", "lake"]["status"]), case.name
         assert EXTERNAL_ID not in str(world.kube.events), case.name
+
+
+async def test_a_canary_is_one_job_however_often_the_operator_looks() -> None:
+    world = World({"verification": {"canary": True}})
+    for _ in range(3):
+        target = await world.verify()
+    jobs = [raw for (plural, _, _), raw in world.kube.objects.items() if plural == "exportjobs"]
+    assert [raw["metadata"]["name"] for raw in jobs] == ["lake-canary-1"]
+    assert jobs[0]["metadata"]["ownerReferences"][0]["uid"] == target.metadata.uid
+    world.kube.change(
+        "exportjobs",
+        "mdm",
+        "lake-canary-1",
+        {
+            "status": {
+                "conditions": [
+                    {
+                        "type": "Complete",
+                        "status": "True",
+                        "reason": "Delivered",
+                        "message": "",
+                        "lastTransitionTime": "2031-01-15T03:00:00Z",
+                    }
+                ]
+            }
+        },
+    )
+    target = await world.verify()
+    assert [(c.type, c.status) for c in target.status.conditions if c.type == "Delivered"] == [("Delivered", "True")]

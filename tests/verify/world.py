@@ -71,7 +71,7 @@ class World:
             },
             buckets={BUCKET: Bucket()},
         )
-        self.kube.create("exporttargets", NAMESPACE, TARGET, merged(copy.deepcopy(SPEC), spec or {}))
+        self.kube.user_create("exporttargets", NAMESPACE, TARGET, merged(copy.deepcopy(SPEC), spec or {}))
 
     def clients(self, *clients: Client) -> None:
         self.reltio = InProcessReltio(tenants=[Tenant("acme01", entities=10)], clients=clients)

@@ -38,7 +38,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch]
 - apiGroups: [export.reltio.com]
   resources: [exportjobs]
-  verbs: [get, list, watch, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [export.reltio.com]
   resources: [exporttargets/status, exportjobs/status]
   verbs: [patch]

@@ -80,6 +80,18 @@ class KubeClient:
             raise
         return patched
 
+    async def create(self, plural: str, body: Raw) -> Raw | None:
+        """Create the object. None when there is one of its name already."""
+        try:
+            created: Raw = await self._objects.create_namespaced_custom_object(
+                GROUP, VERSION, body["metadata"]["namespace"], plural, body, _request_timeout=_TIMEOUT
+            )
+        except ApiException as error:
+            if error.status == 409:
+                return None
+            raise
+        return created
+
     async def delete(self, plural: str, raw: Raw) -> None:
         """Delete exactly this object: not one that was created since under its name, nor a changed one."""
         meta = raw["metadata"]

@@ -10,16 +10,18 @@ from datetime import datetime
 import msgspec
 
 from ..api.conditions import Condition, find, is_true
-from ..api.meta import TARGETS, merge_diff, to_wire
+from ..api.job import ExportJob
+from ..api.meta import JOBS, TARGETS, merge_diff, to_wire
 from ..api.target import Check, ExportTarget, TargetStatus
 from ..aws.sessions import RoleSessions
-from ..targets import verdict
+from ..targets import canary, verdict
 from .access import Access
 from .kube import ConflictError, KubeClient, Raw
 from .probing import Prober
 from .registry import Key, Registry
 
 _log = logging.getLogger(__name__)
+_CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
 
 
 class TargetController:
@@ -57,14 +59,25 @@ class TargetController:
             return None
         target = msgspec.convert(raw, ExportTarget)
         try:
-            status = await self._status(target)
+            status = await self._with_canary(target, await self._status(target))
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
         if target.spec.suspend or target.spec.verification.mode == "Disabled":
             return None
         seen = msgspec.structs.replace(target, status=status)
-        return max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+        due = max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+        return min(due, _CANARY_LOOK) if canary.is_wanted(target, status) else due
+
+    async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
+        """Take over how the canary's job ends; create it first, where there is none for the target as it is."""
+        if not canary.is_wanted(target, status):
+            return canary.without(target, status, self._now())
+        raw = await self._kube.get(JOBS, target.metadata.namespace, canary.name_of(target))
+        if raw is None:
+            raw = await self._kube.create(JOBS, canary.manifest_of(target))
+        job = msgspec.convert(raw, ExportJob) if raw else None
+        return canary.judge(target, status, job, self._now())
 
     async def _status(self, target: ExportTarget) -> TargetStatus:
         key = target.metadata.key

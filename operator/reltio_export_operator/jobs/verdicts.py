@@ -13,7 +13,7 @@ from ..api.meta import whole_seconds
 from ..api.observation import TaskView
 from . import tasks
 from .doubles import Sorted
-from .view import Decision, Event, Nothing, Says, View, backoff, seconds_until, status_of
+from .view import Decision, Event, Release, Says, View, backoff, seconds_until, status_of
 
 _KEPT_FAILURES = 10
 
@@ -88,7 +88,8 @@ def attempt_failed(view: View, reason: str, message: str) -> Decision:
         waits=None,
         waiting_since=None,
     )
-    return Decision(status, Nothing(), after=delay.total_seconds())
+    # Between attempts nothing is outside that would have to be undone.
+    return Decision(status, Release(), after=delay.total_seconds())
 
 
 def tasks_failed(view: View) -> Decision:

@@ -116,7 +116,7 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"status": running("FAILED", "PROCESSING"), "missing": frozenset({"task-1"})},
-            "Nothing",
+            "Release",
             "RetryPending",
             id="a sibling failed and the other one vanished",
         ),
@@ -172,7 +172,7 @@ def told(decision: Decision) -> tuple[str, str]:
         pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "VerifyingDelivery", id="all completed"),
         pytest.param({"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"),
         pytest.param({"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"),
-        pytest.param({"status": running("FAILED", "COMPLETED")}, "Nothing", "RetryPending", id="an attempt failed"),
+        pytest.param({"status": running("FAILED", "COMPLETED")}, "Release", "RetryPending", id="an attempt failed"),
         pytest.param(
             {"status": running("FAILED"), "spec": {"backoffLimit": 0}},
             "Nothing",

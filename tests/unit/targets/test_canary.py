@@ -1,0 +1,65 @@
+"""A target is shown to deliver by one tiny export, once for each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from builders import T0, condition, job, target
+from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.target import ExportTarget, TargetStatus
+from reltio_export_operator.targets import canary
+
+
+def subject(*conditions: dict[str, Any], wanted: bool = True) -> ExportTarget:
+    bare = target(spec={"verification": {"canary": wanted}})
+    return msgspec.structs.replace(bare, status=msgspec.convert({"conditions": list(conditions)}, TargetStatus))
+
+
+READY = condition("Ready")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        pytest.param(subject(READY), True, id="ready and not shown yet"),
+        pytest.param(subject(READY, wanted=False), False, id="not asked for"),
+        pytest.param(subject(condition("Ready", "False")), False, id="not ready: a job would wait"),
+        pytest.param(subject(READY, condition("Delivered", "Unknown")), True, id="running"),
+        pytest.param(subject(READY, condition("Delivered")), False, id="shown"),
+        pytest.param(subject(READY, condition("Delivered", "False")), False, id="shown not to"),
+        pytest.param(subject(READY, condition("Delivered", observedGeneration=0)), True, id="changed since"),
+    ],
+)
+def test_when_a_canary_is_sent(given: ExportTarget, wanted: bool) -> None:
+    assert canary.is_wanted(given, given.status) is wanted
+
+
+@pytest.mark.parametrize(
+    ("state", "truth"),
+    [
+        ({"conditions": [condition("Complete")]}, "True"),
+        ({"conditions": [condition("Failed")]}, "False"),
+        ({"phase": "Running"}, "Unknown"),
+    ],
+)
+def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
+    given = subject(READY)
+    delivered = find(canary.judge(given, given.status, job(status=state), T0).conditions, "Delivered")
+    assert delivered is not None
+    assert delivered.status == truth
+
+
+def test_its_name_is_that_of_the_generation_and_never_too_long() -> None:
+    given = subject(READY)
+    assert canary.name_of(given) == "lake-canary-1"
+    long = msgspec.structs.replace(given, metadata=msgspec.structs.replace(given.metadata, name="x" * 253))
+    assert len(canary.name_of(long)) == 253
+    assert canary.manifest_of(given)["metadata"]["name"] == "lake-canary-1"
+
+
+def test_the_condition_goes_when_it_is_no_longer_asked_for() -> None:
+    given = subject(READY, condition("Delivered"), wanted=False)
+    assert find(canary.without(given, given.status, T0).conditions, "Delivered") is None
