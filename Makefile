@@ -79,8 +79,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python
 
 define LINK
 $(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "reltio-export-operator.pth").write_text(str(pathlib.Path("operator").resolve()))' \
-&& printf '#!%s\nfrom reltio_export_operator.cli.main import main\nmain()\n' "$(abspath $(BIN)/python)" > $(BIN)/reltio-export-operator \
-&& chmod +x $(BIN)/reltio-export-operator
+&& for command in reltio-export-operator=main:main kubectl-reltio_export=main:plugin kubectl_complete-reltio_export=complete:main; do \
+	name=$${command%=*}; entry=$${command#*=}; \
+	printf '#!%s\nfrom reltio_export_operator.cli.%s import %s\n%s()\n' "$(abspath $(BIN)/python)" "$${entry%:*}" "$${entry#*:}" "$${entry#*:}" > $(BIN)/$$name \
+	&& chmod +x $(BIN)/$$name || exit 1; done
 endef
 
 clean: ## Remove the virtual environments and caches

@@ -14,6 +14,7 @@ TARGETS = "exporttargets"
 JOBS = "exportjobs"
 FINALIZER = f"{GROUP}/running-export"
 CANCEL_ANNOTATION = f"{GROUP}/cancel"
+VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
 

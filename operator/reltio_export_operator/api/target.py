@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from .conditions import Condition, Truth, is_true
-from .meta import Model, ObjectMeta
+from .meta import VERIFY_ANNOTATION, Model, ObjectMeta
 
 Algorithm = Literal["AES256", "aws:kms"]
 
@@ -110,6 +110,15 @@ class ExportTarget(Model, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: TargetSpec
     status: TargetStatus = TargetStatus()
+
+    @property
+    def verification_requested(self) -> datetime | None:
+        """When somebody asked by annotation for a verification; None when nobody did, or not with a time."""
+        try:
+            asked = datetime.fromisoformat(self.metadata.annotations.get(VERIFY_ANNOTATION, ""))
+        except ValueError:
+            return None
+        return asked if asked.tzinfo is not None else None
 
     @property
     def is_ready(self) -> bool:

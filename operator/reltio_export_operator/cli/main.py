@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 from pathlib import Path
@@ -11,16 +12,51 @@ import click
 
 from .. import __version__
 
+_USER_COMMANDS = {
+    "cancel": "jobs:cancel",
+    "plan": "plan:plan",
+    "policy": "targets:policy",
+    "receipt": "receipt:receipt",
+    "run": "jobs:run",
+    "status": "jobs:why",
+    "verify": "targets:verify",
+    "why": "jobs:why",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Lazy(click.Group):
+    """Commands of users, loaded when they are called: the operator's own process does without their libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_USER_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in _USER_COMMANDS:
+            return own
+        module, _, name = _USER_COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
+        return found
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Run Reltio exports into your own S3 buckets, declared as Kubernetes custom resources."""
 
 
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def plugin() -> None:
+    """Work with exports from Reltio to S3: verify targets, run jobs, ask why."""
+
+
 @main.command()
 def run() -> None:
-    """Run the operator. Settings come from RELTIO_EXPORT_* variables; see docs/install.md."""
+    """Run the operator; `kubectl reltio-export run` runs a job.
+
+    Settings come from RELTIO_EXPORT_* variables; see docs/install.md.
+    """
     from ..handlers import operator
     from ..runtime import logs
     from ..runtime.election import LeadershipLostError

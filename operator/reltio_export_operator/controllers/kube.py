@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -122,11 +123,18 @@ class KubeClient:
             if error.status == 403:
                 raise SecretError(f"The operator may not read Secret {name} in namespace {namespace}.") from None
             raise
-        data = secret.data or {}
+        return self.decoded(name, secret.data or {}, keys)
+
+    @staticmethod
+    def decoded(name: str, data: Mapping[str, str], keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The values under these keys of a Secret's data, which is base64. Raises SecretError."""
         missing = [key for key in keys if not data.get(key)]
         if missing:
             raise SecretError(f"Secret {name} has no key {' and no key '.join(missing)}.")
-        return tuple(base64.b64decode(data[key]).decode().strip() for key in keys)
+        try:
+            return tuple(base64.b64decode(data[key], validate=True).decode().strip() for key in keys)
+        except ValueError:
+            raise SecretError(f"Secret {name} holds something that is no text.") from None
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
         """Post a Kubernetes Event about the object."""

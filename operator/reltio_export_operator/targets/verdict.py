@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -33,6 +33,7 @@ _PROVEN = {
     "Inspect": "The role's policies let Reltio's principals in and do what is needed; nothing was tried.",
     "AssumeRoleAndInspect": "Every check passed for the operator's principal, and the role's policies name Reltio's.",
 }
+_SLACK = timedelta(minutes=5)  # the clock of who asks for a verification may be ahead
 _SECURITY_INTERVAL = 24 * 3600.0
 _MAX_HEAL = 600.0
 
@@ -146,6 +147,9 @@ def is_due(target: ExportTarget, failures: int, heal_interval: float, now: datet
     ready = find(target.status.conditions, "Ready")
     last = target.status.last_verification_time
     if ready is None or last is None or ready.observed_generation != target.metadata.generation:
+        return 0.0
+    asked = target.verification_requested
+    if asked is not None and last < asked <= now + _SLACK:
         return 0.0
     if ready.status == "True":
         interval = parse_duration(target.spec.verification.interval)

@@ -1,0 +1,69 @@
+"""The request that a job would send, before anything is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ..api.job import ExportJob
+from ..api.meta import TARGETS
+from ..api.target import ExportTarget
+from ..jobs import naming
+from ..reltio.mapping import wire_request
+from .cluster import UsageProblem, cluster_options, connect, friendly, output_option, print_json
+from .documents import as_model, only, read
+
+_MASK = "***"
+
+
+@click.command()
+@click.option("-f", "--filename", type=click.Path(path_type=Path), required=True, help="File with the ExportJob.")
+@click.option("--target-file", type=click.Path(path_type=Path), help="File with the ExportTarget; else the cluster's.")
+@cluster_options
+@output_option("text", "json")
+@friendly
+def plan(filename: Path, target_file: Path | None, context: str | None, namespace: str | None, output: str) -> None:
+    """Show the request that the job would send to the Export Service. Nothing is sent, and no secret is shown.
+
+    \b
+    Example: kubectl reltio-export plan -f job.yaml --target-file target.yaml
+    """
+    documents = read(filename)
+    raw = only(documents, "ExportJob")
+    if raw is None:
+        raise UsageProblem(f"{filename} holds no ExportJob.")
+    job = as_model(raw, ExportJob)
+    name = job.spec.target_ref.name
+    beside = only(read(target_file), "ExportTarget") if target_file else only(documents, "ExportTarget")
+    target = as_model(beside or connect(context, namespace).get(TARGETS, name), ExportTarget)
+    if target.metadata.name != name:
+        raise UsageProblem(f"spec.targetRef.name is {name}, the target given is {target.metadata.name}.")
+    shown = planned(job, target)
+    if output == "json":
+        print_json(shown)
+        return
+    click.echo(f"POST {shown['url']}")
+    for part in ("query", "headers"):
+        for key, value in shown[part].items():
+            click.echo(f"  {part:<8} {key}: {value}")
+    click.echo(f"  body     {msgspec.json.encode(shown['body']).decode()}")
+
+
+def planned(job: ExportJob, target: ExportTarget) -> dict[str, Any]:
+    """URL, query, headers and body, with the external ID and the token masked."""
+    submission = naming.intend(job, target, datetime.now(UTC))
+    s3 = target.spec.s3
+    external = _MASK if s3.external_id or s3.external_id_secret_ref else None
+    request = wire_request(job.spec.export, submission, external_id=external, encryption=s3.server_side_encryption)
+    service = submission.service
+    return {
+        "method": "POST",
+        "url": f"{service.export_service_url}/export/{service.tenant}/{request.endpoint}",
+        "query": dict(request.query),
+        "headers": {"Authorization": f"Bearer {_MASK}", **request.headers},
+        "body": dict(request.body or {}),
+    }

@@ -1,0 +1,184 @@
+"""Commands about targets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from ..api.conditions import find, is_true
+from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire, whole_seconds
+from ..api.target import ExportTarget
+from ..aws.sessions import RoleSessions
+from ..controllers.access import Access
+from ..controllers.kube import KubeClient, SecretError
+from ..controllers.probing import Prober
+from ..targets import generate, verdict
+from . import complete
+from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, output_option, print_json
+from .documents import as_model, only, read
+
+_WITHIN = 120.0
+
+
+@click.command()
+@click.argument("target", required=False, shell_complete=complete.targets)
+@click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with an ExportTarget not applied yet.")
+@cluster_options
+@output_option("text", "json")
+@friendly
+def verify(target: str | None, filename: Path | None, context: str | None, namespace: str | None, output: str) -> None:
+    """Verify TARGET now. The exit code is 0 only if it is Ready.
+
+    With a name the operator is asked to verify, as itself. With -f the checks are made from here, with your own AWS
+    credentials, and with Secrets from the file or the cluster.
+
+    \b
+    Examples: kubectl reltio-export verify lake -n mdm
+              kubectl reltio-export verify -f target.yaml
+    """
+    if (target is None) == (filename is None):
+        raise UsageProblem("Give either the name of a target or a file (-f).")
+    if filename is not None:
+        judged = asyncio.run(_from_here(filename, context, namespace))
+    else:
+        judged = _by_the_operator(connect(context, namespace), str(target))
+    if output == "json":
+        print_json(to_wire(judged.status))
+    else:
+        _print(judged)
+    sys.exit(0 if is_true(judged.status.conditions, "Ready") else 1)
+
+
+@click.command()
+@click.argument("target", required=False, shell_complete=complete.targets)
+@click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with the ExportTarget.")
+@click.option("--principal", "principals", multiple=True, help="Account id or ARN that Reltio Support hands out.")
+@cluster_options
+@output_option("json", "terraform", "cloudformation")
+@friendly
+def policy(
+    target: str | None,
+    filename: Path | None,
+    principals: tuple[str, ...],
+    context: str | None,
+    namespace: str | None,
+    output: str,
+) -> None:
+    """Write out the IAM role that TARGET needs: the least permissions, the trust, and 12 hours of session.
+
+    \b
+    Example: kubectl reltio-export policy lake --principal 123456789012 -o terraform
+    """
+    if (target is None) == (filename is None):
+        raise UsageProblem("Give either the name of a target or a file (-f).")
+    raw = _from_file(filename) if filename else connect(context, namespace).get(TARGETS, str(target))
+    subject = as_model(raw, ExportTarget)
+    trusted = principals or subject.spec.verification.reltio_principals
+    if not trusted:
+        raise UsageProblem("Whom shall the role trust? Give --principal, or set spec.verification.reltioPrincipals.")
+    s3 = subject.spec.s3
+    external = s3.external_id or ("<the external ID>" if s3.external_id_secret_ref else None)
+    role = generate.design(subject, trusted, external)
+    written = {
+        "json": generate.as_json,
+        "terraform": generate.as_terraform,
+        "cloudformation": generate.as_cloudformation,
+    }
+    click.echo(written[output](role))
+
+
+def _by_the_operator(cluster: Cluster, name: str) -> ExportTarget:
+    """Ask with an annotation, and wait for a verdict that is younger than the question."""
+    asked = whole_seconds(datetime.now(UTC))
+    cluster.patch(TARGETS, name, {"metadata": {"annotations": {VERIFY_ANNOTATION: asked.isoformat()}}})
+    end = time.monotonic() + _WITHIN
+    with Console(stderr=True).status(f"The operator verifies {name}…"):
+        while time.monotonic() < end:
+            found = msgspec.convert(cluster.get(TARGETS, name), ExportTarget)
+            last = found.status.last_verification_time
+            if last is not None and last >= asked:
+                return found
+            if found.spec.suspend or found.spec.verification.mode == "Disabled":
+                return found
+            time.sleep(0.5)
+    raise UsageProblem(f"No verdict within {_WITHIN:.0f} s. Does the operator run, and watch {cluster.namespace}?")
+
+
+async def _from_here(filename: Path, context: str | None, namespace: str | None) -> ExportTarget:
+    raw = _from_file(filename)
+    target = as_model(raw, ExportTarget)
+    secrets: Any = _Secrets(read(filename), context, namespace)
+    with ThreadPoolExecutor(4) as threads:
+        async with httpx.AsyncClient() as http:
+            prober = Prober(Access(secrets, http), RoleSessions(threads), target)
+            with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
+                checks = [check async for check in prober.reltio()]
+                if target.spec.verification.assumes:
+                    checks += [check async for check in prober.aws()]
+                    if any(check.name == "AssumeRole" and check.status == "True" for check in checks):
+                        checks += [check async for check in prober.advice()]
+                if target.spec.verification.inspects:
+                    checks += [check async for check in prober.inspect()]
+    return msgspec.structs.replace(target, status=verdict.judge(target, checks, datetime.now(UTC)))
+
+
+class _Secrets:
+    """Secrets from the file, else from the cluster. Stands in for the operator's own reader."""
+
+    secret_values: Any  # as KubeClient.secret_values
+
+    def __init__(self, documents: list[Raw], context: str | None, namespace: str | None) -> None:
+        self._documents = {one["metadata"]["name"]: one for one in documents if one.get("kind") == "Secret"}
+        self._context, self._namespace = context, namespace
+        self.secret_values = self._values
+
+    async def _values(self, _: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+        found = self._documents.get(name)
+        if found is not None:
+            plain = found.get("stringData", {})
+            data = {**found.get("data", {}), **{key: _encoded(value) for key, value in plain.items()}}
+        else:
+            try:
+                data = await asyncio.to_thread(lambda: connect(self._context, self._namespace).secret(name))
+            except UsageProblem as error:
+                raise SecretError(str(error)) from None
+        return KubeClient.decoded(name, data, keys)
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
+def _from_file(filename: Path) -> Raw:
+    raw = only(read(filename), "ExportTarget")
+    if raw is None:
+        raise UsageProblem(f"{filename} holds no ExportTarget.")
+    return raw
+
+
+def _print(target: ExportTarget) -> None:
+    table = Table("Check", "Status", "Reason", "What to do")
+    for check in target.status.checks:
+        colour = {"True": "green", "False": "red"}.get(check.status, "yellow")
+        table.add_row(
+            check.name,
+            f"[{colour}]{check.status}[/{colour}]",
+            check.reason,
+            f"{check.message} {check.remedy}".strip() if check.status != "True" else check.message,
+        )
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    ready = find(target.status.conditions, "Ready")
+    console.print(f"Ready={ready.status if ready else 'Unknown'}: {ready.message if ready else ''}", highlight=False)

@@ -1,0 +1,92 @@
+"""The command line against the sandbox, as a process of its own, the way a person calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from integration.conftest import World, condition
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with opener(tmp_path_factory.mktemp("sandbox")) as opened:
+        await opened.secret()
+        await opened.target()
+        await opened.ready()
+        yield opened
+
+
+async def call(world: World, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of `kubectl reltio-export …`."""
+    cloud = world.sandbox.cloud
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(world.sandbox.kubeconfig),
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_ACCESS_KEY_ID": cloud.operator_credentials.id,
+        "AWS_SECRET_ACCESS_KEY": cloud.operator_credentials.secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    entry = "from reltio_export_operator.cli.main import plugin; plugin()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        entry,
+        *arguments,
+        "-n",
+        world.namespace,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_run_follows_a_job_to_its_end_and_why_tells_its_story(world: World) -> None:
+    code, output = await call(world, "run", "lake", "--type", "Relations", "--name", "followed")
+    assert code == 0, output
+    assert "Complete: Delivered" in output
+    code, output = await call(world, "why", "followed")
+    assert code == 0
+    assert "taken by the service" in output
+    code, output = await call(world, "why", "followed", "-o", "json")
+    assert json.loads(output)["state"] == "Complete"
+
+
+async def test_cancel_stops_a_job_and_waits(world: World) -> None:
+    world.sandbox.reltio.config.objects_per_second = 1
+    await call(world, "run", "lake", "--name", "stopped", "--no-wait")
+    await world.until("ExportJob", "stopped", lambda raw: raw.get("status", {}).get("tasks"))
+    code, output = await call(world, "cancel", "stopped")
+    assert code == 0, output
+    assert "Failed: Cancelled" in output
+    assert condition(await world.get("ExportJob", "stopped"), "Failed")
+
+
+async def test_verify_asks_the_operator_and_shows_every_check(world: World) -> None:
+    before = (await world.get("ExportTarget", "lake"))["status"]["lastVerificationTime"]
+    code, output = await call(world, "verify", "lake")
+    assert code == 0, output
+    assert "PutObject" in output
+    assert "Ready=True" in output
+    assert (await world.get("ExportTarget", "lake"))["status"]["lastVerificationTime"] >= before
+
+
+async def test_what_is_not_there_is_said_in_a_sentence(world: World) -> None:
+    code, output = await call(world, "why", "nobody")
+    assert (code, output) == (
+        2,
+        f"Error: ExportJob {world.namespace}/nobody does not exist. Check the name, and the namespace (-n).\n",
+    )
