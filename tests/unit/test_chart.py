@@ -34,6 +34,7 @@ FOR_ELECTION: Grants = {("coordination.k8s.io", "leases", verb) for verb in ("ge
 
 # The chart sets these itself, or has no use for them.
 NOT_IN_VALUES = {
+    "metrics_port",
     "namespaces",
     "lease_name",
     "lease_namespace",
@@ -217,3 +218,12 @@ def test_the_schema_offers_every_setting_of_the_operator() -> None:
     }
     assert set(offered) == expected
     assert all(setting["description"] for setting in offered.values())
+
+
+def test_the_kubelet_asks_the_port_on_which_the_operator_answers(helm: str) -> None:
+    (deployment,) = of_kind(render(helm, "--set", "metrics.port=9100"), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "metrics", "containerPort": 9100}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    assert {"name": "RELTIO_EXPORT_METRICS_PORT", "value": "9100"} in container["env"]

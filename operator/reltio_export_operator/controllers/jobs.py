@@ -72,6 +72,7 @@ class JobController:
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
         may_act: Callable[[], bool] = lambda: True,
+        count_event: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._kube = kube
         self._outside = outside
@@ -85,6 +86,7 @@ class JobController:
         self._wake = wake
         self._wake_target = wake_target
         self._may_act = may_act
+        self._count_event = count_event
         self._inspections = Inspections(self._look, wake)
         self._progress_written: dict[Key, datetime] = {}
 
@@ -280,6 +282,7 @@ class JobController:
                 self._progress_written[job.metadata.key] = self._now()
             self._registry.put_job(msgspec.convert(raw, ExportJob))
         for event in decision.events:
+            self._count_event(event.reason)
             try:
                 await self._kube.post_event("ExportJob", raw, event.type, event.reason, event.message, self._now())
             except Exception as error:

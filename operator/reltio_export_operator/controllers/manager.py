@@ -16,6 +16,7 @@ from kubernetes.aio import client
 from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
 from ..jobs.view import Limits
+from ..runtime.metrics import Metrics
 from ..runtime.settings import Settings
 from .access import Access
 from .jobs import JobController
@@ -42,14 +43,32 @@ class Manager:
         http: httpx.AsyncClient,
         sessions: RoleSessions,
         *,
+        metrics: Metrics | None = None,
         may_act: Callable[[], bool] = lambda: True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry = Registry()
         access = Access(kube, http, clock=clock)
-        self.jobs: WorkQueue[Key] = WorkQueue(lambda key: job_controller.reconcile(key), workers=settings.workers)
-        self.targets: WorkQueue[Key] = WorkQueue(lambda key: target_controller.reconcile(key), workers=settings.workers)
+        metrics = metrics or Metrics()
+        self.jobs: WorkQueue[Key] = WorkQueue(
+            lambda key: job_controller.reconcile(key),
+            workers=settings.workers,
+            observe=lambda seconds, failed: metrics.reconciled("jobs", seconds, failed=failed),
+        )
+        self.targets: WorkQueue[Key] = WorkQueue(
+            lambda key: target_controller.reconcile(key),
+            workers=settings.workers,
+            observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
+        )
+        metrics.watch_depth("jobs", lambda: self.jobs.depth)
+        metrics.watch_depth("targets", lambda: self.targets.depth)
+        metrics.watch_state(
+            active=lambda: registry.all_counts()[0],
+            pending=lambda: registry.all_counts()[1],
+            ready=lambda: registry.readiness()[0],
+            not_ready=lambda: registry.readiness()[1],
+        )
         self._pollers = TenantPollers(
             access.reltio,
             self.jobs.add,
@@ -75,6 +94,7 @@ class Manager:
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             may_act=may_act,
+            count_event=metrics.job_event,
         )
         self._stop_jobs = job_controller.stop
         target_controller = TargetController(
@@ -91,14 +111,14 @@ class Manager:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, settings: Settings, api: client.ApiClient, *, may_act: Callable[[], bool]
+        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, may_act: Callable[[], bool]
     ) -> AsyncIterator[Self]:
         """A manager with connections and threads of its own."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         try:
             async with httpx.AsyncClient(limits=limits) as http:
-                manager = cls(settings, KubeClient(api), http, RoleSessions(threads), may_act=may_act)
+                manager = cls(settings, KubeClient(api), http, RoleSessions(threads), metrics=metrics, may_act=may_act)
                 try:
                     yield manager
                 finally:

@@ -99,6 +99,16 @@ class Registry:
     def jobs_of(self, target_key: Key) -> list[Key]:
         return [(target_key[0], name) for name in self._jobs.get(target_key, {})]
 
+    def all_counts(self) -> tuple[int, int]:
+        """Active and pending jobs of all targets."""
+        counts = [self.counts(key) for key in self._jobs]
+        return sum(active for active, _ in counts), sum(pending for _, pending in counts)
+
+    def readiness(self) -> tuple[int, int]:
+        """Targets that are Ready, and those that are not."""
+        ready = sum(target.is_ready for target in self._targets.values())
+        return ready, len(self._targets) - ready
+
     def counts(self, target_key: Key) -> tuple[int, int]:
         """Active and pending jobs of the target."""
         entries = self._jobs.get(target_key, {}).values()

@@ -24,8 +24,15 @@ class WorkQueue(Generic[Key]):
     tried again with exponential backoff.
     """
 
-    def __init__(self, work: Callable[[Key], Awaitable[float | None]], *, workers: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[Key], Awaitable[float | None]],
+        *,
+        workers: int,
+        observe: Callable[[float, bool], None] = lambda seconds, failed: None,
+    ) -> None:
         self._work = work
+        self._observe = observe
         self._workers = workers
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
@@ -36,6 +43,11 @@ class WorkQueue(Generic[Key]):
         self._heap: list[tuple[float, int, Key]] = []
         self._pushed = 0
         self._wake = asyncio.Event()
+
+    @property
+    def depth(self) -> int:
+        """Keys that wait to be worked on now."""
+        return self._ready.qsize()
 
     def add(self, key: Key) -> None:
         """Look at the key as soon as possible."""
@@ -70,15 +82,18 @@ class WorkQueue(Generic[Key]):
             key = await self._ready.get()
             self._queued.discard(key)
             self._busy.add(key)
+            began, failed = asyncio.get_running_loop().time(), False
             try:
                 after = await self._work(key)
                 self._errors.pop(key, None)
             except Exception:
+                failed = True
                 failures = self._errors[key] = self._errors.get(key, 0) + 1
                 after = min(_ERROR_CAP, _ERROR_BASE * 2.0 ** min(failures - 1, 10))
                 _log.exception("Reconciling %s failed; trying again in %.0f s", key, after)
             finally:
                 self._busy.discard(key)
+            self._observe(asyncio.get_running_loop().time() - began, failed)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)

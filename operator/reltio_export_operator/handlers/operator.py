@@ -11,6 +11,7 @@ from kubernetes.aio import client, config
 
 from ..controllers.manager import Manager
 from ..runtime.election import Leadership
+from ..runtime.health import Health
 from ..runtime.settings import Settings
 from . import jobs, targets
 
@@ -20,20 +21,25 @@ _log = logging.getLogger(__name__)
 async def run(settings: Settings, *, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
     """Run until `stop` is set, or until leadership is lost (then LeadershipLostError)."""
     await config.load_config()  # kubeconfig or in-cluster, as everywhere
-    async with client.ApiClient() as api:
+    health = Health()
+    async with client.ApiClient() as api, health.served(settings.metrics_port):
+        health.ready = True  # standing by is what a replica that does not lead is there for
         leadership = Leadership(api, settings)
-        await leadership.during(lambda lost: _serve(settings, api, leadership, stop, lost, ready), stop)
+        await leadership.during(lambda lost: _serve(settings, api, leadership, health, stop, lost, ready), stop)
 
 
 async def _serve(
     settings: Settings,
     api: client.ApiClient,
     leadership: Leadership,
+    health: Health,
     stop: asyncio.Event,
     lost: asyncio.Event,
     ready: Callable[[], None],
 ) -> None:
-    async with Manager.connected(settings, api, may_act=leadership.is_fresh) as manager:
+    metrics = health.metrics
+    metrics.leads(True)
+    async with Manager.connected(settings, api, metrics=metrics, may_act=leadership.is_fresh) as manager:
         registry = kopf.OperatorRegistry()
         _configure(registry, settings)
         jobs.register(registry, manager)

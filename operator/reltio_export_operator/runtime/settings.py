@@ -32,6 +32,7 @@ class Settings:
     lease_name: str = "reltio-export-operator"
     lease_namespace: str = ""
     lease_duration: int = 15
+    metrics_port: int = 8080  # health and metrics; 0 for none
     log_format: str = "json"
     log_level: str = "INFO"
 

@@ -104,6 +104,7 @@ class Sandbox:
             "RELTIO_EXPORT_PROGRESS_INTERVAL": "1",
             "RELTIO_EXPORT_HEAL_INTERVAL": "5",
             "RELTIO_EXPORT_LEADER_ELECT": "false",
+            "RELTIO_EXPORT_METRICS_PORT": "0",
             **self._options.settings,
         }
         environment.pop("AWS_PROFILE", None)
