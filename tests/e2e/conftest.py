@@ -6,6 +6,7 @@ session. With KUBECONFIG alone that cluster is used; it needs the CRDs applied.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -27,6 +28,8 @@ from kubernetes.aio import client, config
 
 from integration.conftest import World, options
 from reltio_export_operator.sandbox.environment import Sandbox, crds
+
+RELEASE = "reltio-export-operator"
 
 
 def _free_port() -> int:
@@ -147,6 +150,46 @@ async def _prepare(api: client.ApiClient, namespace: str) -> None:
     await client.CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
 
 
+def _helm() -> str | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS", "")
+    return os.environ.get("HELM") or shutil.which("helm") or shutil.which("helm", path=assets)
+
+
+async def _as_service_account(api: client.ApiClient, helm: str, namespace: str, admin: Path, restricted: Path) -> Path:
+    """A kubeconfig for the ServiceAccount of the chart, which may do what the chart's Role allows and nothing else."""
+    chart = Path(__file__).parents[2] / "helm" / RELEASE
+    command = [
+        helm,
+        "template",
+        RELEASE,
+        str(chart),
+        "--namespace",
+        namespace,
+        "--set",
+        f"watch.namespaces={{{namespace}}}",
+    ]
+    rendered = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+    core, rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
+    create = {
+        "ServiceAccount": core.create_namespaced_service_account,
+        "Role": rbac.create_namespaced_role,
+        "RoleBinding": rbac.create_namespaced_role_binding,
+    }
+    for manifest in yaml.safe_load_all(rendered.stdout):
+        if manifest and manifest["kind"] in create:
+            await create[manifest["kind"]](namespace, manifest)
+    asked = {"spec": {"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": 3600}}
+    token = await core.create_namespaced_service_account_token(RELEASE, namespace, asked)
+    _with_token(admin, restricted, token.status.token)
+    return restricted
+
+
+def _with_token(admin: Path, restricted: Path, token: str) -> None:
+    loaded = yaml.safe_load(admin.read_text())
+    loaded["users"] = [{"name": user["name"], "user": {"token": token}} for user in loaded["users"]]
+    restricted.write_text(yaml.safe_dump(loaded))
+
+
 @pytest.fixture(scope="session")
 def opener(kubeconfig: Path) -> Callable[..., AbstractAsyncContextManager[World]]:
     @asynccontextmanager
@@ -157,7 +200,23 @@ def opener(kubeconfig: Path) -> Callable[..., AbstractAsyncContextManager[World]
         async with client.ApiClient(configuration) as api:
             await _prepare(api, namespace)
             watched = options(directory, RELTIO_EXPORT_NAMESPACES=namespace, **settings)
-            async with Sandbox(replace(watched, kubeconfig=kubeconfig)) as sandbox:
+            chosen = replace(watched, kubeconfig=kubeconfig)
+            if helm := _helm():
+                restricted = await _as_service_account(
+                    api, helm, namespace, kubeconfig, directory / "operator.kubeconfig"
+                )
+                chosen = replace(
+                    chosen,
+                    operator_kubeconfig=restricted,
+                    settings={
+                        **chosen.settings,
+                        "RELTIO_EXPORT_LEADER_ELECT": "true",
+                        "RELTIO_EXPORT_LEASE_NAME": RELEASE,
+                        "RELTIO_EXPORT_LEASE_NAMESPACE": namespace,
+                        "RELTIO_EXPORT_LEASE_DURATION": "5",
+                    },
+                )
+            async with Sandbox(chosen) as sandbox:
                 yield World(sandbox, api, namespace)
 
     return open_world

@@ -36,6 +36,7 @@ class Options:
     simulator: SimulatorConfig = field(default_factory=lambda: SimulatorConfig(time_scale=10))
     tenants: tuple[Tenant, ...] = field(default_factory=lambda: (Tenant("acme01"), Tenant("acme02"), Tenant("acme03")))
     settings: dict[str, str] = field(default_factory=dict)
+    operator_kubeconfig: Path | None = None  # as whom the operator runs; as the user by default
 
 
 class Sandbox:
@@ -94,7 +95,7 @@ class Sandbox:
         key = self.cloud.operator_credentials
         environment = {
             **os.environ,
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(self._options.operator_kubeconfig or self.kubeconfig),
             "AWS_ENDPOINT_URL": self.cloud.url,
             "AWS_ACCESS_KEY_ID": key.id,
             "AWS_SECRET_ACCESS_KEY": key.secret,
