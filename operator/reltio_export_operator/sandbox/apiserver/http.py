@@ -189,11 +189,13 @@ class KubeServer:
 
     def _list(self, request: web.Request, resource: Resource, namespace: str) -> web.StreamResponse:
         chosen = _chooser(request)
-        items = [o for k, o in resource.objects.items() if (not namespace or k[0] == namespace) and chosen(o)]
+        found = sorted(k for k, o in resource.objects.items() if (not namespace or k[0] == namespace) and chosen(o))
+        keys, metadata = _page(found, request.query, str(self._store.version))
+        items = [resource.objects[key] for key in keys]
         listed = {
             "kind": f"{resource.kind}List",
             "apiVersion": resource.api_version,
-            "metadata": {"resourceVersion": str(self._store.version)},
+            "metadata": metadata,
             "items": items,
         }
         return _shown(request, resource, items, listed)
@@ -307,6 +309,24 @@ class KubeServer:
         if not found:
             raise errors.ApiError(404, "NotFound", "the server could not find the requested resource")
         return found
+
+
+def _page(
+    keys: list[tuple[str, str]], query: Mapping[str, str], version: str
+) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """The part of a list that `limit` and `continue` ask for, and the list's metadata. Pages follow the keys."""
+    if token := query.get("continue"):
+        try:
+            last = tuple(json.loads(base64.urlsafe_b64decode(token)))
+        except ValueError:
+            raise errors.ApiError(400, "BadRequest", "continue key is not valid") from None
+        keys = [key for key in keys if key > last]
+    limit = int(query.get("limit") or 0)
+    if not limit or len(keys) <= limit:
+        return keys, {"resourceVersion": version}
+    left = len(keys) - limit
+    token = base64.urlsafe_b64encode(json.dumps(keys[limit - 1]).encode()).decode()
+    return keys[:limit], {"resourceVersion": version, "continue": token, "remainingItemCount": left}
 
 
 def _bookmark(resource: Resource, version: int, annotations: dict[str, str]) -> Object:
