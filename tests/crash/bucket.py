@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
-
-
-class Inline(Executor):
-    """A pool that works on the spot: a blocking call on a dictionary blocks nobody."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 class Bucket:

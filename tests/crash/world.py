@@ -15,8 +15,9 @@ import httpx
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.manager import Manager
 from reltio_export_operator.runtime.settings import Settings
+from reltio_export_operator.sandbox.reltio.agenda import Inline
 
-from .bucket import Bucket, Inline
+from .bucket import Bucket
 from .clock import Clock, MortalLoop
 from .kube import MemoryKube, Raw
 from .service import Service

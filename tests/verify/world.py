@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import msgspec
 
-from crash.bucket import Inline
 from crash.clock import Clock
 from crash.kube import MemoryKube, merged
 from reltio_export_operator.api.target import ExportTarget
@@ -18,6 +17,7 @@ from reltio_export_operator.controllers.access import Access
 from reltio_export_operator.controllers.registry import Registry
 from reltio_export_operator.controllers.targets import TargetController
 from reltio_export_operator.sandbox.reltio import Client, Tenant
+from reltio_export_operator.sandbox.reltio.agenda import Inline
 from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
 
 from .aws import Aws, Bucket, Role, allow
