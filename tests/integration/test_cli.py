@@ -7,12 +7,15 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from integration.conftest import World, condition
+from reltio_export_operator.sandbox.environment import CLIENT, EXTERNAL_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,15 +29,16 @@ async def world(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         yield opened
 
 
-async def call(world: World, *arguments: str) -> tuple[int, str]:
-    """Exit code and output of `kubectl reltio-export …`."""
+async def call(world: World, *arguments: str, owner: bool = False) -> tuple[int, str]:
+    """Exit code and output of `kubectl reltio-export …`, with the AWS credentials of the operator or of the owner."""
     cloud = world.sandbox.cloud
+    key = cloud.admin_credentials if owner else cloud.operator_credentials
     environment = {
         **os.environ,
         "KUBECONFIG": str(world.sandbox.kubeconfig),
         "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": cloud.operator_credentials.id,
-        "AWS_SECRET_ACCESS_KEY": cloud.operator_credentials.secret,
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     entry = "from reltio_export_operator.cli.main import plugin; plugin()"
@@ -90,3 +94,38 @@ async def test_what_is_not_there_is_said_in_a_sentence(world: World) -> None:
         2,
         f"Error: ExportJob {world.namespace}/nobody does not exist. Check the name, and the namespace (-n).\n",
     )
+
+
+async def test_a_file_is_verified_before_it_is_applied(world: World, tmp_path: Path) -> None:
+    target = await world.get("ExportTarget", "lake")
+    target = {key: target[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "planned"}}
+    values = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reltio-api"}, "stringData": values}
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump_all([target, secret]))
+    code, output = await call(world, "verify", "-f", str(path))
+    assert code == 0, output
+    assert "Ready=True" in output
+    path.write_text(yaml.safe_dump_all([target, secret]).replace(CLIENT.secret, "wrong"))
+    code, output = await call(world, "verify", "-f", str(path), "-o", "json")
+    assert code == 1
+    checks = {check["name"]: check for check in json.loads(output[output.index("{") :])["checks"]}
+    assert checks["ReltioToken"]["reason"] == "CredentialsRejected"
+    assert checks["PutObject"]["status"] == "True"
+    assert EXTERNAL_ID not in output
+
+
+async def test_a_receipt_is_verified_and_a_changed_file_is_found(world: World) -> None:
+    world.sandbox.reltio.config.objects_per_second = 500
+    await world.job("with-receipt", delivery={"verify": "Full", "receipt": True})
+    output = (await world.finished("with-receipt"))["status"]["output"]
+    # The operator's own identity may only assume roles: reading the bucket is for whoever owns it.
+    code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+    assert code == 0, told
+    assert "Every file is as it was delivered." in told
+    await asyncio.to_thread(
+        world.sandbox.cloud.put_object, output["bucket"], output["prefix"] + output["firstFiles"][0], b"tampered"
+    )
+    code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+    assert code == 1
+    assert f"{output['firstFiles'][0]} differs" in told

@@ -62,6 +62,11 @@ class Cloud:
         self.url = f"http://127.0.0.1:{int(line)}"
         await asyncio.to_thread(self._create_principals)
 
+    @property
+    def admin_credentials(self) -> AccessKey:
+        """Of the account's owner, who may do everything."""
+        return self._admin
+
     async def stop(self) -> None:
         if self._process is None:
             return
