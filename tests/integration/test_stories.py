@@ -6,10 +6,14 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
+from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.sandbox.environment import EXTERNAL_ID
 from reltio_export_operator.sandbox.reltio import Behaviour, Fault
+from reltio_export_operator.targets.generate import design
 
 if TYPE_CHECKING:
     from conftest import World
@@ -209,3 +213,31 @@ async def test_no_secret_reaches_status_events_or_logs(world: World) -> None:
         world.sandbox.cloud.operator_credentials.secret,
     ):
         assert secret not in told
+
+
+@pytest.mark.parametrize("missing", ["", "s3:PutObject", "s3:DeleteObject"])
+async def test_the_role_that_is_written_out_is_the_least_that_works(world: World, missing: str) -> None:
+    await world.secret()
+    await world.target(roleARN="arn:aws:iam::123456789012:role/written-out")
+    found = msgspec.convert(await world.get("ExportTarget", "lake"), ExportTarget)
+    principals = [world.sandbox.cloud.operator_principal_arn, world.sandbox.cloud.reltio_principal_arn]
+    role = design(found, principals, EXTERNAL_ID)
+    permissions = json.loads(json.dumps(role.permissions))
+    permissions["Statement"][1]["Action"] = [one for one in permissions["Statement"][1]["Action"] if one != missing]
+
+    def create() -> None:
+        iam = world.sandbox.cloud.client("iam")
+        trust, policy = json.dumps(role.trust), json.dumps(permissions)
+        iam.create_role(RoleName=role.name, AssumeRolePolicyDocument=trust, MaxSessionDuration=role.max_session_seconds)
+        iam.put_role_policy(RoleName=role.name, PolicyName="export", PolicyDocument=policy)
+
+    await asyncio.to_thread(create)
+    if not missing:
+        await world.ready()
+        await world.job()
+        assert reason(await world.finished(), "Complete") == "Delivered"
+        return
+    target = await world.until("ExportTarget", "lake", lambda raw: reason(raw, "Ready") == "AccessDenied")
+    required = [check["name"] for check in target["status"]["checks"] if check["status"] == "False"]
+    assert missing.removeprefix("s3:") in required
+    assert "AssumeRole" not in required

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
+import msgspec
 import pytest
 
 from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.targets.generate import design
 from reltio_export_operator.targets.verdict import ADVICE
 
+from .aws import Role
 from .cases import CASES, Case
 from .world import EXTERNAL_ID, RELTIO, ROLE, World
 
@@ -99,3 +104,29 @@ async def test_a_canary_is_one_job_however_often_the_operator_looks() -> None:
     )
     target = await world.verify()
     assert [(c.type, c.status) for c in target.status.conditions if c.type == "Delivered"] == [("Delivered", "True")]
+
+
+def generated(world: World, *, without: str = "") -> None:
+    """Give the world the role that is written out for its target, or one with an action less."""
+    target = msgspec.convert(world.kube.objects["exporttargets", "mdm", "lake"], ExportTarget)
+    role = design(target, ["arn:aws:iam::111122223333:user/operator"], EXTERNAL_ID)
+    statements = copy.deepcopy(role.permissions["Statement"])
+    for statement in statements:
+        listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        statement["Action"] = [one for one in listed if one != without]
+    world.aws.roles[ROLE] = Role(role.trust["Statement"][0], statements, role.max_session_seconds)
+
+
+async def test_the_role_that_is_written_out_makes_its_target_ready() -> None:
+    world = World()
+    generated(world)
+    target = await world.verify()
+    assert failing(target) == {}
+    assert target.is_ready
+
+
+@pytest.mark.parametrize("action", ["ListBucket", "PutObject", "GetObject", "DeleteObject"])
+async def test_without_any_one_of_its_actions_exactly_the_matching_check_fails(action: str) -> None:
+    world = World()
+    generated(world, without=f"s3:{action}")
+    assert failing(await world.verify()) == {action: "AccessDenied"}

@@ -92,8 +92,9 @@ def run(
 @click.argument("job", shell_complete=complete.jobs)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until its export has stopped.")
 @cluster_options
+@output_option("text", "json")
 @friendly
-def cancel(job: str, wait: bool, context: str | None, namespace: str | None) -> None:
+def cancel(job: str, wait: bool, context: str | None, namespace: str | None, output: str) -> None:
     """Stop the export of JOB without deleting the object.
 
     \b
@@ -101,12 +102,11 @@ def cancel(job: str, wait: bool, context: str | None, namespace: str | None) -> 
     """
     cluster = connect(context, namespace)
     cluster.patch(JOBS, job, {"metadata": {"annotations": {CANCEL_ANNOTATION: "true"}}})
-    click.echo(f"exportjob.export.reltio.com/{job} is being cancelled")
-    if wait:
-        for raw in _looks(cluster, job):
-            if _ended(raw):
-                click.echo(_outcome(raw))
-                return
+    click.echo(f"exportjob.export.reltio.com/{job} is being cancelled", err=output == "json")
+    for raw in _looks(cluster, job):
+        if not wait or _ended(raw):
+            _show(raw, output, _outcome(raw) if wait else "")
+            return
 
 
 def _follow(cluster: Cluster, job: str, output: str) -> int:

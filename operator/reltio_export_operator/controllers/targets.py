@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -21,6 +22,7 @@ from .probing import Prober
 from .registry import Key, Registry
 
 _log = logging.getLogger(__name__)
+_SUSPECTS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
 _CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
 
 
@@ -48,6 +50,7 @@ class TargetController:
         self._now = now
         self._wake_job = wake_job
         self._failures: dict[Key, int] = {}
+        self._suspects = asyncio.Semaphore(_SUSPECTS)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the target's status up to date. Returns the seconds until it must be looked at again."""
@@ -100,6 +103,12 @@ class TargetController:
 
         Answers with the checks, and with which external ID works when there are two.
         """
+        ready = find(target.status.conditions, "Ready")
+        suspect = ready is not None and ready.status == "False"
+        async with self._suspects if suspect else contextlib.nullcontext():
+            return await self._verify_at_once(target)
+
+    async def _verify_at_once(self, target: ExportTarget) -> tuple[list[Check], str | None]:
         prober = Prober(self._access, self._sessions, target)
         reltio, aws = await asyncio.gather(
             self._bounded(prober.reltio(), "ReltioReachable", "spec.reltio"), self._verify_aws(target, prober)
