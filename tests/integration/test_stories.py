@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -23,6 +27,37 @@ Raw = dict[str, Any]
 
 def reason(raw: Raw, type_: str) -> str | None:
     return next((c["reason"] for c in raw.get("status", {}).get("conditions", []) if c["type"] == type_), None)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def forwarder(port: int, host: str, to: int) -> AsyncIterator[None]:
+    """Something that answers on the port, as long as this lasts."""
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while block := await reader.read(65536):
+                writer.write(block)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, to)
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 async def test_an_export_arrives_and_its_status_says_what_and_where(world: World) -> None:
@@ -186,11 +221,12 @@ async def test_a_role_that_may_not_put_is_told_by_the_check_of_that_action(world
     await world.ready()
 
 
-async def test_an_unreachable_service_is_told(world: World) -> None:
+async def test_an_unreachable_service_is_told_and_the_target_heals_when_it_answers(world: World) -> None:
     await world.secret()
+    port = free_port()
     unreachable = {
         "reltio": {
-            "exportServiceURL": "http://127.0.0.1:9/jobs",
+            "exportServiceURL": f"http://127.0.0.1:{port}/jobs",
             "authURL": world.sandbox.reltio.auth_url,
             "tenant": "acme01",
             "credentialsSecretRef": {"name": "reltio-api"},
@@ -198,6 +234,9 @@ async def test_an_unreachable_service_is_told(world: World) -> None:
     }
     await world.target(spec=unreachable)
     assert reason(await world.ready(status="False", within=60), "Ready") == "Unreachable"
+    simulator = urlsplit(world.sandbox.reltio.auth_url)
+    async with forwarder(port, str(simulator.hostname), int(simulator.port or 80)):
+        await world.ready()
 
 
 async def test_no_secret_reaches_status_events_or_logs(world: World) -> None:
