@@ -6,7 +6,7 @@ import asyncio
 import copy
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,13 @@ class MemoryKube:
 
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         return await self._call("get", lambda: copy.deepcopy(self.objects.get((plural, namespace, name))))
+
+    async def listed(self, plural: str) -> AsyncIterator[Raw]:
+        def effect() -> list[Raw]:
+            return [copy.deepcopy(raw) for (kind, _, _), raw in self.objects.items() if kind == plural]
+
+        for raw in await self._call("list", effect):
+            yield raw
 
     async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
         return await self._call("patch_status", lambda: self._patch(plural, raw, {"status": change}))

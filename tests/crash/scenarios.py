@@ -49,6 +49,12 @@ def _suspend_and_resume(world: World) -> None:
     _at(60, lambda w: w.edit_job({"spec": {"suspend": False}}))(world)
 
 
+def _suspend_while_refused(world: World) -> None:
+    world.service.full_until = world.clock.now + 60
+    world.clock.after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
+    _at(200, lambda w: w.edit_job({"spec": {"suspend": False}}))(world)
+
+
 def _edit_labels(world: World) -> None:
     """Somebody else writes to the object all the time."""
 
@@ -94,6 +100,7 @@ SCENARIOS = (
     Scenario("first attempt fails", DELIVERED, exports=2, arrange=lambda w: w.service.behave(fail="disk full")),
     Scenario("sibling fails", DELIVERED, exports=2, arrange=lambda w: w.service.behave(tasks=3, fail="disk full")),
     Scenario("suspended and resumed", DELIVERED, arrange=_suspend_and_resume),
+    Scenario("suspended while refused", DELIVERED, arrange=_suspend_while_refused),
     Scenario("labels edited meanwhile", DELIVERED, arrange=_edit_labels),
     Scenario("target deleted meanwhile", DELIVERED | {"DeliveryUnverified"}, arrange=_target_goes),
     Scenario("secret lost and found", DELIVERED, arrange=_secret_goes_and_comes),

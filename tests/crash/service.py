@@ -65,6 +65,12 @@ class Service:
         self._behaviours: list[dict[str, Any]] = []
         self.exports: list[Export] = []
         self.tasks: dict[str, Task] = {}
+        self.submissions: list[float] = []  # when somebody asked for an export
+        self.full_until = 0.0  # until then the tenant has too many tasks
+
+    def forget(self, id_: str) -> None:
+        """The task runs on, but is not shown any more."""
+        del self.tasks[id_]
 
     def behave(self, **behaviour: Any) -> None:
         """How the next export goes: `tasks`, `fail`, `status` (stuck in it), `manifest` False, `lost`."""
@@ -103,6 +109,9 @@ class Service:
 
     def _submit(self, request: httpx.Request) -> tuple[int, Any]:
         path = request.headers["s3Path"].strip("/")
+        self.submissions.append(self._clock.now)
+        if self._clock.now < self.full_until:
+            return 429, {"errorMessage": "Too many requests."}
         for export in self.exports:
             if export.path == path and export.is_active:
                 owner = next(task for task in export.tasks if task.status not in ENDED)

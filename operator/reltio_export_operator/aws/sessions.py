@@ -67,10 +67,12 @@ class RoleSessions:
         self,
         pool: Executor,
         *,
+        bulk: Executor | None = None,
         boto: boto3.Session | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
+        self._bulk = bulk or pool
         self._now = now
         self._boto = boto
         self._creating = threading.Lock()  # boto3 must not create clients in two threads at once
@@ -110,6 +112,11 @@ class RoleSessions:
         """Run a blocking call in the pool."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, functools.partial(call, *args, **kwargs))
+
+    async def run_bulk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call that may take long, such as reading a file: others do not wait for its thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._bulk, functools.partial(call, *args, **kwargs))
 
     async def _renew(self, key: RoleKey) -> AssumedRole:
         try:

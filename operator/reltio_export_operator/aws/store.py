@@ -36,8 +36,9 @@ class StoredObject:
 class ObjectStore:
     """Async calls on one bucket. Each raises AwsError."""
 
-    def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str) -> None:
+    def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str, *, bulk: bool = False) -> None:
         self._sessions = sessions
+        self._run = sessions.run_bulk if bulk else sessions.run
         self._role = role
         self._s3 = role.s3
         self._bucket = bucket
@@ -131,7 +132,7 @@ class ObjectStore:
             yield "s3:ListBucket", error
         else:
             yield "s3:ListBucket", None
-        for outcome in await self._sessions.run(self._canary, f"{prefix}{CANARY}{secrets.token_hex(8)}", encryption):
+        for outcome in await self._run(self._canary, f"{prefix}{CANARY}{secrets.token_hex(8)}", encryption):
             yield outcome
 
     def _list_in_region(self, prefix: str) -> None:
@@ -183,7 +184,7 @@ class ObjectStore:
 
     async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return await self._sessions.run(call, *args, **kwargs)
+            return await self._run(call, *args, **kwargs)
         except (BotoCoreError, ClientError) as error:
             failure = from_botocore(error, action, self._bucket)
         if failure.reason == "ExpiredCredentials":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 
@@ -62,6 +63,26 @@ class Access:
         """The value under one key of a Secret. Raises SecretError."""
         (value,) = await self._kube.secret_values(namespace, ref.name, (ref.key,))
         return value
+
+    async def secrets_of(self, target: ExportTarget) -> str:
+        """A digest of all that the target takes from Secrets, to be compared with an earlier one."""
+        credentials, s3 = target.spec.reltio.credentials_secret_ref, target.spec.s3
+        wanted: list[tuple[str, tuple[str, ...]]] = [
+            (credentials.name, (credentials.client_id_key, credentials.client_secret_key))
+        ]
+        wanted += [
+            (ref.name, (ref.key,))
+            for ref in (s3.external_id_secret_ref, s3.previous_external_id_secret_ref)
+            if ref is not None
+        ]
+        digest = hashlib.sha256()
+        for name, keys in wanted:
+            try:
+                values = await self._kube.secret_values(target.metadata.namespace, name, keys)
+            except SecretError as error:
+                values = (str(error),)
+            digest.update(repr(values).encode())
+        return digest.hexdigest()
 
     async def _credentials(
         self, namespace: str, ref: CredentialsSecretRef, fresh: bool, last_known: bool

@@ -12,6 +12,7 @@ from ..jobs.outcomes import Findings, Refusal
 from .registry import Key
 
 AT_ONCE = 4  # deliveries that are read at the same time
+_FULL_AT_ONCE = 2  # those of which every byte is read, which may take hours, besides
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Inspections:
         self._wake = wake
         self._running: dict[Key, _Running] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._full_places = asyncio.Semaphore(_FULL_AT_ONCE)
 
     def result(self, job: ExportJob) -> Inspected | Refusal | None:
         """The result of the inspection of this attempt, once; None while it runs, which it does from now on."""
@@ -69,5 +71,5 @@ class Inspections:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, job: ExportJob) -> Inspected | Refusal:
-        async with self._places:
+        async with self._full_places if job.spec.delivery.verify == "Full" else self._places:
             return await self._inspect(job)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ..api.conditions import Condition, Conditions
 from ..api.job import ExportJob, Submission
 from ..api.meta import FINALIZER, JOBS, TARGETS, merge_diff, to_wire
 from ..api.target import ExportTarget
@@ -22,13 +23,20 @@ from ..jobs.policies import decide
 from ..jobs.verdicts import reason_to_end
 from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
 from .inspection import Inspected, Inspections
-from .kube import ConflictError, KubeClient, Raw, SecretError
+from .kube import ConflictError, InvalidError, KubeClient, Raw, SecretError
 from .poller import TenantPollers
 from .registry import Key, Registry
+from .slots import Slots
 from .stopwatch import Stopwatch
 
 _log = logging.getLogger(__name__)
+_TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
+_CALLS_PER_TENANT = 4  # calls that change something at a tenant, or search it, at once
+_SLOT_WAIT = 30.0  # seconds, for the case that the wake-up is lost
 _WRITES = 5  # tries to write down what the service answered, when others write to the object at the same time
+
+
+Counts = tuple[int, int]  # active and pending jobs of a target
 
 
 class RefusedError(Exception):
@@ -88,7 +96,8 @@ class JobController:
         self._may_act = may_act
         self._count_event = count_event
         self._inspections = Inspections(self._look, wake)
-        self._progress_written: dict[Key, datetime] = {}
+        self._slots: Slots[Key] = Slots(_CALLS_PER_TENANT, wake)
+        self._progress_written: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Take the job one step further. Returns the seconds until it must be looked at again."""
@@ -100,16 +109,57 @@ class JobController:
             return await self._advance(raw)
         except ConflictError:
             return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
+        except msgspec.ValidationError as error:
+            await self._complain(raw, "SpecNotUnderstood", f"The object cannot be read: {error}. Create it anew.")
+            return None
+        except InvalidError as error:
+            await self._complain(raw, "StatusRefused", f"The API server refuses the status of this job: {error}")
+            raise
+
+    async def seed(self) -> None:
+        """Learn what runs before anything begins: otherwise a start would give places away that are taken."""
+        async for raw in self._kube.listed(TARGETS):
+            self._registry.put_target(msgspec.convert(raw, ExportTarget))
+        async for raw in self._kube.listed(JOBS):
+            try:
+                job = msgspec.convert(raw, ExportJob)
+            except msgspec.ValidationError:
+                continue  # told when it is reconciled
+            self._registry.put_job(job)
+            if not job.is_finished:
+                self._wake(job.metadata.key)  # also for the case that it goes away before it is watched
+
+    async def _complain(self, raw: Raw, reason: str, message: str) -> None:
+        """Say in the object what keeps it from being worked on, when its whole status cannot be written."""
+        generation = raw["metadata"].get("generation", 0)
+        listed = msgspec.convert(raw.get("status", {}).get("conditions", []), tuple[Condition, ...])
+        conditions = Conditions(listed, generation=generation, now=self._now())
+        conditions.put("Stalled", "True", reason, message)
+        if conditions.result() != listed:
+            change = {"conditions": [to_wire(condition) for condition in conditions.result()]}
+            await self._kube.patch_status(JOBS, raw, change)
 
     async def _advance(self, raw: Raw) -> float | None:
         job = msgspec.convert(raw, ExportJob)
         before = self._registry.counts(self._target_key(job))
         self._registry.put_job(job)
-        decision = decide(await self._view(job))
+        view = await self._view(job)
+        decision = decide(view)
+        if isinstance(decision.action, Begin):
+            # What the target says at this moment counts, not what its events have told so far.
+            decision = decide(replace(view, target=await self._target(job, fresh=True)))
         action = decision.action
         if isinstance(action, Delete):
             await self._kube.delete(JOBS, raw)
             return None
+        if not isinstance(action, Begin | Search | Control):
+            return await self._carry_out(job, raw, decision, before)
+        service = action.submission.service
+        with self._slots.held((service.export_service_url, service.tenant), job.metadata.key) as held:
+            return await self._carry_out(job, raw, decision, before) if held else _SLOT_WAIT
+
+    async def _carry_out(self, job: ExportJob, raw: Raw, decision: Decision, before: Counts) -> float | None:
+        action = decision.action
         if isinstance(action, Search):
             raw = await self._write(raw, job, decision)
             job = msgspec.convert(raw, ExportJob)
@@ -124,7 +174,9 @@ class JobController:
             await self._control(msgspec.convert(written, ExportJob), action)
         if isinstance(action, Release):
             await self._release(written)
-        self._tell_others(job, before)
+        self._tell_others(self._target_key(job), before)
+        if decision.status.completion_time is not None:
+            self._let_go(job.metadata.key)
         return decision.after
 
     async def _view(self, job: ExportJob) -> View:
@@ -161,11 +213,15 @@ class JobController:
             ending=self._stopwatch.age(key, "ending", (uid, says.reason) if says else None),
         )
 
-    async def _target(self, job: ExportJob) -> ExportTarget | None:
-        """The target as last seen; asked for when it was not seen yet, as it may be right after a start."""
+    async def _target(self, job: ExportJob, *, fresh: bool = False) -> ExportTarget | None:
+        """The target as last seen; asked for when it was not seen yet, or is to be seen as it is now."""
         key = self._target_key(job)
-        if self._registry.target(key) is None and (raw := await self._kube.get(TARGETS, *key)) is not None:
-            self._registry.put_target(msgspec.convert(raw, ExportTarget))
+        if fresh or self._registry.target(key) is None:
+            raw = await self._kube.get(TARGETS, *key)
+            if raw is None:
+                self._registry.drop_target(key)
+            else:
+                self._registry.put_target(msgspec.convert(raw, ExportTarget))
         return self._registry.target(key)
 
     async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
@@ -239,7 +295,7 @@ class JobController:
         try:
             return outcomes.found(view, await self._outside.search(job))
         except RefusedError as error:
-            return outcomes.wait(view, "Submitting", error.refusal)
+            return outcomes.unanswered(view, error.refusal)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
         """Begin to look at the delivery, or take what was found; until then the decision stands."""
@@ -279,7 +335,7 @@ class JobController:
                 raise ConflictError(job.metadata.name)
             raw = patched
             if "progress" in change or "tasks" in change:
-                self._progress_written[job.metadata.key] = self._now()
+                self._progress_written[job.metadata.key] = self._clock()
             self._registry.put_job(msgspec.convert(raw, ExportJob))
         for event in decision.events:
             self._count_event(event.reason)
@@ -291,11 +347,10 @@ class JobController:
 
     def _progress_due(self, key: Key) -> bool:
         written = self._progress_written.get(key)
-        return written is None or (self._now() - written).total_seconds() >= self._progress_interval
+        return written is None or self._clock() - written >= self._progress_interval
 
-    def _tell_others(self, job: ExportJob, before: tuple[int, int]) -> None:
+    def _tell_others(self, target_key: Key, before: Counts) -> None:
         """A place has become free: the next in line may begin. The target shows its counts."""
-        target_key = self._target_key(job)
         after = self._registry.counts(target_key)
         if after == before:
             return
@@ -304,10 +359,19 @@ class JobController:
             self._wake(key)
 
     def _forget(self, key: Key) -> None:
-        self._registry.drop_job(key)
+        """The object is gone."""
+        target_key = self._registry.target_of(key)
+        if target_key is not None:
+            before = self._registry.counts(target_key)
+            self._registry.drop_job(key)
+            self._tell_others(target_key, before)
+        self._let_go(key)
+
+    def _let_go(self, key: Key) -> None:
+        """The job is finished, or gone: nothing of it needs to be remembered."""
         self._pollers.forget(key)
         self._progress_written.pop(key, None)
-        self._stopwatch.forget(key)
+        self._stopwatch.forget(key, *_TOPICS)
         self._inspections.forget(key)
 
     @staticmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..api.meta import API_VERSION, GROUP, VERSION
 
 _MERGE = "application/merge-patch+json"
 _TIMEOUT = 30
+_PAGE = 500  # objects of one answer
 _COMPONENT = "reltio-export-operator"
 
 Raw = dict[str, Any]
@@ -23,6 +25,10 @@ class ConflictError(Exception):
     """The object changed since it was read: decide again from a fresh read."""
 
 
+class InvalidError(Exception):
+    """The API server refuses what was written, by its schema. The text names the field."""
+
+
 class SecretError(Exception):
     """A Secret or one of its keys is not there. The text names both, never a value."""
 
@@ -30,7 +36,8 @@ class SecretError(Exception):
 class KubeClient:
     """Reads and writes objects of our kinds as raw dictionaries. Writes test the version that was read."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, namespaces: Sequence[str] = ()) -> None:
+        self._namespaces = namespaces
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
 
@@ -45,6 +52,31 @@ class KubeClient:
                 return None
             raise
         return found
+
+    async def listed(self, plural: str) -> AsyncIterator[Raw]:
+        """Every object of the kind, in the namespaces watched or, without any, in all; a page at a time."""
+        for namespace in self._namespaces or (None,):
+            more: str | None = None
+            while True:
+                page = await self._page(plural, namespace, limit=_PAGE, _continue=more)
+                for item in page["items"]:
+                    yield item
+                more = page["metadata"].get("continue")
+                if not more:
+                    break
+
+    async def _page(self, plural: str, namespace: str | None, **options: Any) -> Raw:
+        given = {key: value for key, value in options.items() if value is not None}
+        page: Raw
+        if namespace is None:
+            page = await self._objects.list_cluster_custom_object(
+                GROUP, VERSION, plural, **given, _request_timeout=_TIMEOUT
+            )
+        else:
+            page = await self._objects.list_namespaced_custom_object(
+                GROUP, VERSION, namespace, plural, **given, _request_timeout=_TIMEOUT
+            )
+        return page
 
     async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
         """Merge `change` into the status of the object as it was read. None when the object is gone.
@@ -78,6 +110,8 @@ class KubeClient:
                 return None
             if error.status == 409:
                 raise ConflictError(meta["name"]) from None
+            if error.status == 422:
+                raise InvalidError(_message_of(error)) from None
             raise
         return patched
 
@@ -159,3 +193,10 @@ class KubeClient:
             count=1,
         )
         await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)
+
+
+def _message_of(error: ApiException) -> str:
+    try:
+        return str(json.loads(error.body)["message"])[:1024]
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,10 @@ from .registry import Key, Registry
 from .targets import TargetController
 from .workqueue import WorkQueue
 
+_log = logging.getLogger(__name__)
 _RESYNC = 60.0  # seconds
+_SEED_AGAIN = 5.0  # seconds
+_SUSPECTS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
 
 
 class Manager:
@@ -51,15 +55,26 @@ class Manager:
         self._registry = registry = Registry()
         access = Access(kube, http, clock=clock)
         metrics = metrics or Metrics()
+
+        async def try_suspect(key: Key) -> None:
+            after = await target_controller.reconcile(key)
+            if after is not None:
+                self.targets.add_after(key, after)
+
         self.jobs: WorkQueue[Key] = WorkQueue(
             lambda key: job_controller.reconcile(key),
             workers=settings.workers,
             observe=lambda seconds, failed: metrics.reconciled("jobs", seconds, failed=failed),
         )
         self.targets: WorkQueue[Key] = WorkQueue(
-            lambda key: target_controller.reconcile(key),
+            lambda key: target_controller.reconcile(key, try_suspects=False),
             workers=settings.workers,
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
+        )
+        self._suspects: WorkQueue[Key] = WorkQueue(
+            try_suspect,
+            workers=_SUSPECTS,
+            observe=lambda seconds, failed: metrics.reconciled("suspects", seconds, failed=failed),
         )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
         metrics.watch_depth("targets", lambda: self.targets.depth)
@@ -76,9 +91,10 @@ class Manager:
             progress_interval=settings.progress_interval,
             clock=clock,
         )
+        self._services = Services(access, sessions, registry)
         job_controller = JobController(
             kube,
-            Services(access, sessions, registry),
+            self._services,
             registry,
             self._pollers,
             limits=Limits(
@@ -96,7 +112,7 @@ class Manager:
             may_act=may_act,
             count_event=metrics.job_event,
         )
-        self._stop_jobs = job_controller.stop
+        self._stop_jobs, self._seed = job_controller.stop, job_controller.seed
         target_controller = TargetController(
             kube,
             access,
@@ -106,6 +122,8 @@ class Manager:
             probe_timeout=settings.probe_timeout,
             now=now,
             wake_job=self.jobs.add,
+            hand_over=self._suspects.add,
+            clock=clock,
         )
 
     @classmethod
@@ -116,27 +134,43 @@ class Manager:
         """A manager with connections and threads of its own."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
+        bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
         try:
             async with httpx.AsyncClient(limits=limits) as http:
-                manager = cls(settings, KubeClient(api), http, RoleSessions(threads), metrics=metrics, may_act=may_act)
+                sessions = RoleSessions(threads, bulk=bulk)
+                kube = KubeClient(api, settings.watched)
+                manager = cls(settings, kube, http, sessions, metrics=metrics, may_act=may_act)
                 try:
                     yield manager
                 finally:
                     await manager.stop()
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            for pool in (threads, bulk):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     async def stop(self) -> None:
         """End what runs besides the queues."""
         await self._pollers.stop()
         await self._stop_jobs()
+        await self._services.stop()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.jobs.run())
             group.create_task(self.targets.run())
+            group.create_task(self._suspects.run())
+            group.create_task(self._work_on_jobs())
             group.create_task(self._keep_queues_moving())
+
+    async def _work_on_jobs(self) -> None:
+        while True:
+            try:
+                await self._seed()
+                break
+            except Exception:
+                _log.exception("Cannot list the jobs; trying again in %.0f s", _SEED_AGAIN)
+            await asyncio.sleep(_SEED_AGAIN)
+        await self.jobs.run()
 
     async def _keep_queues_moving(self) -> None:
         """Wake the heads of all queues now and then: one wake-up that was lost must not hold up a target for good."""
@@ -148,8 +182,11 @@ class Manager:
     @staticmethod
     def concerns(body: Mapping[str, Any]) -> bool:
         """Whether a job may need anything: one that is finished, let go of and without a time to live does not."""
-        if FINALIZER in body["metadata"].get("finalizers", ()) or body["metadata"].get("deletionTimestamp"):
+        meta, status = body["metadata"], body.get("status", {})
+        if FINALIZER in meta.get("finalizers", ()) or meta.get("deletionTimestamp"):
             return True
-        conditions = body.get("status", {}).get("conditions", ())
+        if status.get("observedGeneration") != meta.get("generation"):
+            return True
+        conditions = status.get("conditions", ())
         finished = any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
         return not finished or body["spec"].get("ttlSecondsAfterFinished") is not None

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..api.job import ExportJob, Submission
-from ..api.observation import TaskView
 from ..aws.errors import AwsError
 from ..aws.sessions import RoleSessions
 from ..aws.store import ObjectStore
@@ -22,6 +21,7 @@ from .deliveries import inspect
 from .jobs import RefusedError
 from .kube import SecretError
 from .registry import Registry
+from .searching import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
 _PERMANENT = (
@@ -61,6 +61,7 @@ class Services:
         self._access = access
         self._sessions = sessions
         self._registry = registry
+        self._tasks = TaskSearch()
         self._external_ids: dict[str, str | None] = {}
 
     async def submit(self, job: ExportJob) -> Acceptance:
@@ -102,11 +103,15 @@ class Services:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
         submission = _submission(job)
         async with _refusals():
-            mine = await self._tasks_of(await self._client(job), submission)
+            mine = await self._tasks.tasks_of(await self._client(job), submission.id)
             if mine or job.metadata.deletion_timestamp is not None:
                 return Findings(tasks=mine)
-            store = await self._store(job)
-            return Findings(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
+        try:
+            async with _refusals():
+                store = await self._store(job)
+                return Findings(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
+        except RefusedError as error:
+            return Findings(unreadable=error.refusal)
 
     async def control(self, job: ExportJob, action: Control) -> None:
         """Pause, resume or stop tasks."""
@@ -146,21 +151,41 @@ class Services:
         return self._external_ids.get(submission.id)
 
     async def _store(self, job: ExportJob) -> ObjectStore:
+        """The bucket of the attempt, with an external ID that works: the role may be given a new one meanwhile."""
         s3 = _submission(job).s3
-        role = await self._sessions.assume(s3.role_arn, await self._external_id(job), region=s3.region)
-        return ObjectStore(self._sessions, role, s3.bucket)
+        denied: AwsError | SecretError | None = None
+        tried: list[str | None] = []
+        for external_id_of in (self._external_id, self._current_external_id, self._previous_external_id):
+            try:
+                external_id = await external_id_of(job)
+                if external_id in tried:
+                    continue
+                tried.append(external_id)
+                role = await self._sessions.assume(s3.role_arn, external_id, region=s3.region)
+                return ObjectStore(self._sessions, role, s3.bucket, bulk=True)
+            except (AwsError, SecretError) as error:
+                if isinstance(error, AwsError) and error.reason != "AssumeRoleDenied":
+                    raise
+                denied = denied or error
+        assert denied is not None
+        raise denied
 
-    @staticmethod
-    async def _tasks_of(client: ReltioClient, submission: Submission) -> tuple[TaskView, ...]:
-        """Tasks that carry the attempt's marker. Active ones first: one that ends in between is in the history."""
-        found: dict[str, TaskView] = {}
-        async for task in client.active_tasks():
-            if task.carries(submission.id):
-                found[task.id] = task
-        async for task in client.history():
-            if task.carries(submission.id):
-                found[task.id] = task
-        return tuple(found.values())
+    async def _current_external_id(self, job: ExportJob) -> str | None:
+        return await self._external_id_of_target(job, "Current")
+
+    async def _previous_external_id(self, job: ExportJob) -> str | None:
+        return await self._external_id_of_target(job, "Previous")
+
+    async def _external_id_of_target(self, job: ExportJob, which: str) -> str | None:
+        """What the target says now, as long as it speaks of the same role."""
+        target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
+        if target is None or target.spec.s3.role_arn != _submission(job).s3.role_arn:
+            return await self._external_id(job)
+        return await self._access.external_id_of(target, which)
+
+    async def stop(self) -> None:
+        """End what runs besides the calls that are waited for."""
+        await self._tasks.stop()
 
 
 def _submission(job: ExportJob) -> Submission:

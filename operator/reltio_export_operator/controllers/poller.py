@@ -17,6 +17,8 @@ from .registry import Key
 
 _log = logging.getLogger(__name__)
 _GONE_AFTER = 3  # looks in a row that did not find a task before it counts as vanished
+_GONE_LOOK = 300.0  # seconds between looks for one that did
+_FAILURES = 3  # look-ups that may fail in one round: what goes wrong with a few tasks must not hide the others
 
 ClientFor = Callable[[str, ServiceSnapshot], Awaitable[ReltioClient]]
 
@@ -33,6 +35,8 @@ class Watch:
     misses: dict[str, int] = field(default_factory=dict)
     strangers: tuple[TaskView, ...] = ()
     trouble: Says | None = None
+    own_trouble: Says | None = None  # with a task of this job alone
+    missed_at: float = float("-inf")
     told: object = None
     told_at: float = float("-inf")
 
@@ -113,7 +117,7 @@ class TenantPollers:
                 members = dict(self._members.get(client, {}))
                 trouble = await self._look(client, members)
                 for watch in members.values():
-                    watch.trouble = trouble
+                    watch.trouble = trouble or watch.own_trouble
                     if watch.is_news(self._clock(), self._progress_interval):
                         self._wake(watch.key)
         finally:
@@ -147,18 +151,33 @@ class TenantPollers:
                     strangers[marked[marker].key].append(task)
         for watch in members.values():
             watch.strangers = tuple(strangers[watch.key])
+            watch.own_trouble = None
+        for id_, seen in listed.items():
+            wanted[id_].misses.pop(id_, None)
+            wanted[id_].seen[id_] = seen
+        failed: list[ReltioError] = []
         for id_, watch in wanted.items():
-            seen = listed.get(id_) or await self._look_up(client, watch, id_)
-            if seen is not None:
-                watch.misses.pop(id_, None)
-                watch.seen[id_] = seen
+            if id_ in listed:
+                continue
+            try:
+                if len(failed) >= _FAILURES:
+                    raise failed[-1]  # each takes its time to fail: the rest have their turn in a later round
+                await self._look_up(client, watch, id_)
+            except ReltioError as error:
+                failed.append(error)
+                watch.own_trouble = Says(error.reason, str(error))
 
-    async def _look_up(self, client: ReltioClient, watch: Watch, id_: str) -> TaskView | None:
+    async def _look_up(self, client: ReltioClient, watch: Watch, id_: str) -> None:
+        """Ask for a task that is on the list no more."""
         ended = watch.seen.get(id_)
         if ended is not None and ended.ended_ms is not None:
-            return ended
+            return
+        misses = watch.misses.get(id_, 0)
+        if misses >= _GONE_AFTER and self._clock() - watch.missed_at < _GONE_LOOK:
+            return
         try:
-            return await client.task(id_)
+            watch.seen[id_] = await client.task(id_)
+            watch.misses.pop(id_, None)
         except ObjectNotFound:
-            watch.misses[id_] = watch.misses.get(id_, 0) + 1
-            return None
+            watch.misses[id_] = misses + 1
+            watch.missed_at = self._clock()

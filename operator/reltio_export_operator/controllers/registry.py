@@ -54,6 +54,10 @@ class Registry:
             eligible=not job.spec.suspend and job.status.retry_time is None and job.metadata.deletion_timestamp is None,
         )
 
+    def target_of(self, key: Key) -> Key | None:
+        """The target of an unfinished job."""
+        return self._target_of.get(key)
+
     def drop_job(self, key: Key) -> None:
         target_key = self._target_of.pop(key, None)
         if target_key is None:

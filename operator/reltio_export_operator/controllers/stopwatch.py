@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Hashable
 
 
@@ -12,18 +11,18 @@ class Stopwatch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._since: dict[Hashable, dict[str, tuple[Hashable, float]]] = defaultdict(dict)
+        self._since: dict[tuple[Hashable, str], tuple[Hashable, float]] = {}
 
     def age(self, key: Hashable, topic: str, state: Hashable | None) -> float:
         """Seconds since the key was first asked about in this state; 0 in none (None)."""
-        topics = self._since[key]
         if state is None:
-            topics.pop(topic, None)
+            self._since.pop((key, topic), None)
             return 0.0
-        known = topics.get(topic)
+        known = self._since.get((key, topic))
         if known is None or known[0] != state:
-            known = topics[topic] = (state, self._clock())
+            known = self._since[key, topic] = (state, self._clock())
         return self._clock() - known[1]
 
-    def forget(self, key: Hashable) -> None:
-        self._since.pop(key, None)
+    def forget(self, key: Hashable, *topics: str) -> None:
+        for topic in topics:
+            self._since.pop((key, topic), None)

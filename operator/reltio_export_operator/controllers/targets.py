@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
@@ -22,7 +22,6 @@ from .probing import Prober
 from .registry import Key, Registry
 
 _log = logging.getLogger(__name__)
-_SUSPECTS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
 _CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
 
 
@@ -40,6 +39,8 @@ class TargetController:
         probe_timeout: float,
         now: Callable[[], datetime],
         wake_job: Callable[[Key], None],
+        hand_over: Callable[[Key], None] = lambda key: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
         self._access = access
@@ -49,27 +50,40 @@ class TargetController:
         self._probe_timeout = probe_timeout
         self._now = now
         self._wake_job = wake_job
+        self._hand_over = hand_over
+        self._clock = clock
         self._failures: dict[Key, int] = {}
-        self._suspects = asyncio.Semaphore(_SUSPECTS)
+        self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and what they said
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Bring the target's status up to date. Returns the seconds until it must be looked at again."""
+    async def reconcile(self, key: Key, *, try_suspects: bool = True) -> float | None:
+        """Bring the target's status up to date. Returns the seconds until it must be looked at again.
+
+        A target that is known to fail and due for a verification is handed over without `try_suspects`: that may
+        take its time, and then happens where only others of its kind wait.
+        """
         raw = await self._kube.get(TARGETS, *key)
         if raw is None:
             self._registry.drop_target(key)
             self._failures.pop(key, None)
+            self._secrets.pop(key, None)
             self._wake_jobs(key)
             return None
         target = msgspec.convert(raw, ExportTarget)
+        if not try_suspects and _is_suspect(target) and verdict.is_tried(target) and await self._is_due(target):
+            self._registry.put_target(target)
+            self._hand_over(key)
+            return None
         try:
             status = await self._with_canary(target, await self._status(target))
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
-        if target.spec.suspend or target.spec.verification.mode == "Disabled":
+        if not verdict.is_tried(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
         due = max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+        if _is_suspect(seen):
+            return min(due, max(0.5, self._heal_interval))  # its Secrets are looked at, see _is_due
         return min(due, _CANARY_LOOK) if canary.is_wanted(target, status) else due
 
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
@@ -89,26 +103,34 @@ class TargetController:
             status = verdict.suspended(target, now)
         elif target.spec.verification.mode == "Disabled":
             status = verdict.unverified(target, now)
-        elif verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, now) > 0:
+        elif not await self._is_due(target):
             status = target.status
         else:
+            self._secrets[key] = (self._clock(), await self._access.secrets_of(target))
             checks, in_use = await self._verify(target)
             status = msgspec.structs.replace(verdict.judge(target, checks, self._now()), external_id_in_use=in_use)
             healthy = is_true(status.conditions, "Ready")
             self._failures[key] = 0 if healthy else self._failures.get(key, 0) + 1
         return verdict.with_counts(status, *self._registry.counts(key))
 
+    async def _is_due(self, target: ExportTarget) -> bool:
+        """Whether to verify now: by the time, or because a Secret of a failing target is another than it was."""
+        key = target.metadata.key
+        if verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0:
+            return True
+        read_at, before = self._secrets.get(key, (float("-inf"), ""))
+        if not before or not _is_suspect(target) or self._clock() - read_at < self._heal_interval:
+            return False
+        if await self._access.secrets_of(target) != before:
+            return True
+        self._secrets[key] = (self._clock(), before)
+        return False
+
     async def _verify(self, target: ExportTarget) -> tuple[list[Check], str | None]:
         """Try everything, the two services side by side, within a bound that a dead one cannot exceed.
 
         Answers with the checks, and with which external ID works when there are two.
         """
-        ready = find(target.status.conditions, "Ready")
-        suspect = ready is not None and ready.status == "False"
-        async with self._suspects if suspect else contextlib.nullcontext():
-            return await self._verify_at_once(target)
-
-    async def _verify_at_once(self, target: ExportTarget) -> tuple[list[Check], str | None]:
         prober = Prober(self._access, self._sessions, target)
         reltio, aws = await asyncio.gather(
             self._bounded(prober.reltio(), "ReltioReachable", "spec.reltio"), self._verify_aws(target, prober)
@@ -173,3 +195,9 @@ class TargetController:
     def _wake_jobs(self, key: Key) -> None:
         for job in self._registry.jobs_of(key):
             self._wake_job(job)
+
+
+def _is_suspect(target: ExportTarget) -> bool:
+    """Whether the target is known to fail, so that trying it may be trying a dead service."""
+    ready = find(target.status.conditions, "Ready")
+    return ready is not None and ready.status == "False"

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 _log = logging.getLogger(__name__)
 _ERROR_BASE, _ERROR_CAP = 1.0, 60.0
+_SLACK = 64  # entries of the heap that may be stale before it is swept
 
 
 class WorkQueue(Generic[Key]):
@@ -68,7 +69,14 @@ class WorkQueue(Generic[Key]):
             self._due[key] = due
             self._pushed += 1
             heapq.heappush(self._heap, (due, self._pushed, key))
+            if len(self._heap) > 2 * len(self._due) + _SLACK:
+                self._drop_stale()
             self._wake.set()
+
+    def _drop_stale(self) -> None:
+        """Entries of keys that were looked at earlier than they were due: far ones would pile up for hours."""
+        self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+        heapq.heapify(self._heap)
 
     async def run(self) -> None:
         """Work until cancelled."""

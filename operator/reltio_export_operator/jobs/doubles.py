@@ -24,9 +24,9 @@ class Sorted:
     doubles: tuple[TaskView, ...]
 
 
-def sort_out(tasks: Iterable[TaskView]) -> Sorted:
-    """Tell the oldest export from later ones."""
-    eldest, *later = _exports(tasks) or [[]]
+def sort_out(tasks: Iterable[TaskView], known: Iterable[TaskView] = ()) -> Sorted:
+    """Tell the oldest export from later ones. Those in `known` were named in one answer, so they are one export."""
+    eldest, *later = _exports(tasks, known) or [[]]
     return Sorted(tuple(eldest), tuple(task for export in later for task in export))
 
 
@@ -44,22 +44,32 @@ def sort_out_strangers(view: View) -> Sorted:
     if not on_record:
         siblings = [task for task in fresh if task.group_id and task.group_id == submission.group_id]
         return Sorted(tuple(siblings), tuple(task for task in fresh if task not in siblings))
-    return sort_out([*on_record, *fresh])
+    return sort_out(fresh, known=on_record)
 
 
-def _exports(tasks: Iterable[TaskView]) -> list[list[TaskView]]:
+def _exports(tasks: Iterable[TaskView], known: Iterable[TaskView]) -> list[list[TaskView]]:
     """Siblings together, the oldest export first."""
-    groups: dict[str, list[TaskView]] = {}
-    loose: list[list[TaskView]] = []
+    one = sorted(known, key=_age)
+    exports = [one] if one else []
     for task in sorted(tasks, key=_age):
-        if task.group_id:
-            groups.setdefault(task.group_id, []).append(task)
-        elif loose and (task.created_ms or 0) - (loose[-1][0].created_ms or 0) <= _TOGETHER_MS:
-            loose[-1].append(task)
+        home = next((export for export in exports if _belongs(task, export)), None)
+        if home is None:
+            exports.append([task])
         else:
-            loose.append([task])
-    return sorted([*groups.values(), *loose], key=lambda export: _age(export[0]))
+            home.append(task)
+    return sorted(exports, key=lambda export: min(map(_age, export)))
+
+
+def _belongs(task: TaskView, export: list[TaskView]) -> bool:
+    """Whether the task is a sibling of those: of their group, or created together with one that tells no group."""
+    if task.group_id:
+        return any(other.group_id == task.group_id for other in export)
+    return any(not other.group_id and abs(_created(other) - _created(task)) <= _TOGETHER_MS for other in export)
+
+
+def _created(task: TaskView) -> int:
+    return task.created_ms or 0
 
 
 def _age(task: TaskView) -> tuple[int, str]:
-    return task.created_ms or 0, task.id
+    return _created(task), task.id

@@ -14,6 +14,8 @@ from ..api.meta import whole_seconds
 from ..api.target import ExportTarget, SecretKeyRef
 
 _NAME_LIMIT = 140  # the service's limit for the name of an export
+_KEY_LIMIT = 1024  # bytes of an S3 key (Amazon S3 User Guide, "Naming Amazon S3 objects")
+_FILE_NAME = 64  # bytes left for the names of the files
 
 
 def marker(job: ExportJob, attempt: int) -> str:
@@ -47,6 +49,11 @@ def directory(job: ExportJob, target: ExportTarget, attempt: int, now: datetime)
     chosen = chosen.strip("/")
     middle = f"{chosen}/" if chosen else ""
     return f"{target.spec.s3.prefix}{middle}{marker(job, attempt)}/"
+
+
+def excess(path: str) -> int:
+    """Bytes by which a directory is too long for files in it to have keys that S3 takes; 0 for none."""
+    return max(0, len(path.encode()) + _FILE_NAME - _KEY_LIMIT)
 
 
 def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:

@@ -14,7 +14,7 @@ from ..api.meta import whole_seconds
 from ..api.observation import TaskView
 from . import doubles, tasks
 from .delivery import MANIFEST, Delivery, differences_of, digest_of, listed_files
-from .policies.starting import resubmission
+from .policies.starting import held_back, resubmission
 from .verdicts import completed, failed, reason_to_end, with_doubles
 from .view import Decision, Event, Inspect, Release, Says, View, backoff, status_of
 
@@ -46,10 +46,11 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a search for the marker brought to light."""
+    """What a search for the marker brought to light. `unreadable`: why the bucket could not be asked."""
 
     tasks: tuple[TaskView, ...] = ()
     manifest: bool = False
+    unreadable: Refusal | None = None
 
 
 def accepted(view: View, acceptance: Acceptance) -> Decision:
@@ -112,7 +113,19 @@ def found(view: View, findings: Findings) -> Decision:
     says_end = reason_to_end(view)
     if says_end is not None:
         return failed(view, says_end.reason, f"{says_end.message} The service had not taken its export.")
-    return resubmission(view)
+    if findings.unreadable is not None:
+        text = "The service does not list the export, and whether it arrived cannot be read: "
+        refusal = replace(findings.unreadable, message=text + findings.unreadable.message)
+        return wait(view, "Submitting", refusal, stalled_after=3)
+    untaken = msgspec.structs.replace(submission, refused_time=whole_seconds(view.now))
+    as_refused = msgspec.structs.replace(view.status, submission=untaken, retry_time=None, waits=None)
+    held = held_back(replace(view, job=msgspec.structs.replace(view.job, status=as_refused)))
+    return held or resubmission(view)
+
+
+def unanswered(view: View, refusal: Refusal) -> Decision:
+    """The search for an intent without answer got none either."""
+    return wait(view, "Stopping" if _is_ending(view) else "Submitting", refusal)
 
 
 def _adopted(view: View, carriers: Sequence[TaskView]) -> Decision:
@@ -127,8 +140,20 @@ def _adopted(view: View, carriers: Sequence[TaskView]) -> Decision:
 
 
 def _in_doubt(view: View, says: Says, seconds: float) -> Decision:
+    seconds = min(seconds, _longest(view))
     retry = whole_seconds(view.now + timedelta(seconds=seconds + 1))
+    if _is_ending(view):  # its conditions say why it is to end
+        return Decision(msgspec.structs.replace(view.status, retry_time=retry), after=seconds + 1)
     return Decision(status_of(view, "Submitting", reconciling=says, retry_time=retry), after=seconds + 1)
+
+
+def _is_ending(view: View) -> bool:
+    return view.job.metadata.deletion_timestamp is not None or reason_to_end(view) is not None
+
+
+def _longest(view: View) -> float:
+    """Seconds that may pass until the next look, at the most."""
+    return view.limits.urgent - 1 if _is_ending(view) else view.limits.retry_cap
 
 
 def inspected(view: View, delivery: Delivery, findings: Findings | None = None) -> Decision:
@@ -149,10 +174,9 @@ def _judged(view: View, delivery: Delivery) -> Decision:
     assert submission is not None
     if delivery.manifest is None and not tasks.all_in(view.status.tasks, tasks.COMPLETED):
         return Decision(view.status, after=60)
-    if delivery.manifest is None and (view.status.waits or 0) < _MANIFEST_WAITS:
-        return wait(
-            view, "Verifying", Refusal("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
-        )
+    if delivery.manifest is None and _waits_for(view, "ManifestPending") < _MANIFEST_WAITS:
+        pending = Refusal("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
+        return wait(_counting(view, "ManifestPending"), "Verifying", pending)
     differences = differences_of(delivery)
     if differences:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
@@ -176,9 +200,15 @@ def _judged(view: View, delivery: Delivery) -> Decision:
 
 
 def unreadable(view: View, refusal: Refusal) -> Decision:
-    """The directory could not be read: the export is over, its proof is outstanding."""
+    """The directory could not be read: the export is over, its proof is outstanding.
+
+    Where tasks vanished, whether it is over is not known either, and stays so.
+    """
     submission = view.status.submission
     assert submission is not None
+    if not tasks.all_in(view.status.tasks, tasks.COMPLETED):
+        return Decision(view.status, after=60)
+    view = _counting(view, "DeliveryUnverified")
     text = f"The service finished, but {submission.destination} cannot be read: {refusal.message}"
     if not _destination_stands(view) and (view.status.waits or 0) >= _UNREADABLE_WAITS:
         return failed(view, "DeliveryUnverified", f"{text} The target was changed or deleted; look there yourself.")
@@ -194,11 +224,29 @@ def _destination_stands(view: View) -> bool:
     return (s3.bucket, s3.role_arn) == (submission.s3.bucket, submission.s3.role_arn)
 
 
+def _waits_for(view: View, reason: str) -> int:
+    """How often in a row the job has waited for just this."""
+    shown = view.job.condition("Reconciling")
+    return (view.status.waits or 0) if shown is not None and shown.reason == reason else 0
+
+
+def _counting(view: View, reason: str) -> View:
+    """The view with the count and the beginning of waits for just this."""
+    waits = _waits_for(view, reason)
+    since = view.status.waiting_since if waits else None
+    status = msgspec.structs.replace(view.status, waits=waits or None, waiting_since=since)
+    return replace(view, job=msgspec.structs.replace(view.job, status=status))
+
+
 def wait(view: View, phase: str, refusal: Refusal, *, stalled_after: int | None = None) -> Decision:
     """Refused for now: try again later. A condition says why, since when, and when the next try is."""
     waits = (view.status.waits or 0) + 1
     since = view.status.waiting_since or whole_seconds(view.now)
     delay = max(backoff(view, waits), timedelta(seconds=refusal.retry_after or 0))
+    if refusal.reason == "SecretUnusable":
+        delay = min(delay, timedelta(seconds=view.limits.secret))
+    if _is_ending(view):
+        delay = min(delay, timedelta(seconds=_longest(view)))
     retry = whole_seconds(view.now + delay)
     says = Says(refusal.reason, f"{refusal.message} Waiting since {since:{_TIME}}, next try at {retry:{_TIME}}.")
     status = status_of(

@@ -31,7 +31,11 @@ MOVING = frozenset(
     }
 )
 KNOWN = ENDED | PAUSED | STOPPING | MOVING
-_STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = 64, 256, 1024  # what the CRD takes
+_STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = (
+    64,
+    256,
+    512,
+)  # the CRD takes more; a thousand tasks must fit into one object
 
 
 def live(tasks: Iterable[TaskStatus], gone: Container[str] = ()) -> tuple[TaskStatus, ...]:

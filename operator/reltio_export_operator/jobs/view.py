@@ -26,6 +26,8 @@ class Limits:
     settle: float = 75.0  # after this long, a submission that nobody has heard of is not on its way any more
     submit_window: float = 60.0  # a submission starts and ends within this of its intent; well below `settle`
     cleanup: float = 120.0  # how long a deletion waits for tasks to stop
+    urgent: float = 10.0  # the longest wait between looks while a deletion or an early end waits for an answer
+    secret: float = 20.0  # the longest wait for a Secret that cannot be read: whoever mends it sees it taken up
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,12 @@ def wait_left(view: View) -> float:
     moment = view.status.retry_time
     left = seconds_until(moment, view.now) if moment else 0.0
     return left if left <= LONGEST_WAIT else 0.0
+
+
+def urgent_wait(view: View) -> float:
+    """As `wait_left`, for what must end soon: a wait that was chosen before there was haste does not count."""
+    left = wait_left(view)
+    return left if left <= view.limits.urgent else 0.0
 
 
 def seconds_until(moment: datetime, now: datetime) -> float:

@@ -28,7 +28,7 @@ _READ = httpx.Timeout(30.0, connect=5.0)
 _SUBMIT = httpx.Timeout(60.0, connect=5.0)
 _PAGE = 100
 _OVERLAP = 5
-_MAX_PAGES = 200
+_MAX_PAGES = 2_000
 
 
 class ReltioClient:
@@ -130,6 +130,7 @@ class ReltioClient:
             for task in fresh.values():
                 yield task
             offset += max(1, len(page) - _OVERLAP) if len(page) > 1 else 0
+        raise UnexpectedAnswer(f"The list of tasks did not end within {_MAX_PAGES} pages.", status=200)
 
     async def _page(self, path: str, offset: int) -> list[TaskView]:
         body = await self._repeated("GET", path, params={"max": _PAGE, "offset": offset})

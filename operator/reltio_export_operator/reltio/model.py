@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ..api.observation import TaskView
 
 _MASKED = {"externalid": "***"}
+_EXTERNAL_ID = re.compile(r"(external[\s_-]?id[\"']?\s*[:=]\s*)[\"']?[^\s\"',;&)]+", re.IGNORECASE)
 _TEXT_LIMIT = 1024
 _LONGEST_ETA = 366 * 24 * 3600.0  # seconds; an estimate beyond a year tells nothing
 
@@ -95,4 +97,4 @@ def _whole(value: object) -> int | None:
 def _text(value: object) -> str | None:
     if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
         return None
-    return str(value)[:_TEXT_LIMIT] or None
+    return _EXTERNAL_ID.sub(r"\1***", str(value))[:_TEXT_LIMIT] or None

@@ -26,8 +26,9 @@ class Settings:
     cleanup: float = 120.0
     heal_interval: float = 30.0  # how often a target that is not Ready is verified again, at first
     probe_timeout: float = 60.0
-    workers: int = 16
+    workers: int = 32
     aws_threads: int = 8
+    bulk_threads: int = 8  # read delivered files
     leader_elect: bool = True
     lease_name: str = "reltio-export-operator"
     lease_namespace: str = ""

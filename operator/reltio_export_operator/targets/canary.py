@@ -65,6 +65,10 @@ def manifest_of(target: ExportTarget) -> dict[str, Any]:
 def judge(target: ExportTarget, status: TargetStatus, job: ExportJob | None, now: datetime) -> TargetStatus:
     """The status with condition Delivered as the canary's job has it."""
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)
+    if job is not None and not any(owner.get("uid") == target.metadata.uid for owner in job.metadata.owner_references):
+        text = f"ExportJob {name_of(target)} is there already and is not of this target; delete it."
+        conditions.put("Delivered", "Unknown", "CanaryNameTaken", text)
+        return msgspec.structs.replace(status, conditions=conditions.result())
     complete, failed = (job.condition(type_) if job else None for type_ in ("Complete", "Failed"))
     if complete is not None:
         text = "A small export of Reltio's own arrived."

@@ -140,6 +140,11 @@ def suspended(target: ExportTarget, now: datetime) -> TargetStatus:
     return _status(target, conditions)
 
 
+def is_tried(target: ExportTarget) -> bool:
+    """Whether anything is verified at all."""
+    return not target.spec.suspend and target.spec.verification.mode != "Disabled"
+
+
 def is_due(target: ExportTarget, failures: int, heal_interval: float, now: datetime) -> float:
     """Seconds until the next verification; 0 when it is due. Failing targets back off, up to ten minutes."""
     if target.spec.suspend:

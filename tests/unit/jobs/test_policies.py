@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.api.observation import TaskView
 from reltio_export_operator.jobs import tasks
@@ -23,6 +26,10 @@ DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
 def view(**more: Any) -> View:
     given_job = {key: more.pop(key) for key in ("spec", "status", "metadata") if key in more}
     return View(job=job(**given_job), now=more.pop("now", T0), target=more.pop("target", target()), **more)
+
+
+def replaced(status: JobStatus) -> ExportJob:
+    return msgspec.structs.replace(job(), status=status)
 
 
 def told(decision: Decision) -> tuple[str, str]:
@@ -116,9 +123,9 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"status": running("FAILED", "PROCESSING"), "missing": frozenset({"task-1"})},
-            "Release",
-            "RetryPending",
-            id="a sibling failed and the other one vanished",
+            "Inspect",
+            "TaskVanished",
+            id="a sibling failed and the other one vanished: it may run on, so there is no second export",
         ),
         pytest.param(
             {"status": running("PROCESSING", duplicates=[{"id": "z", "status": "PROCESSING"}])},
@@ -208,6 +215,36 @@ def told(decision: Decision) -> tuple[str, str]:
             id="cancelled too late",
         ),
         pytest.param(
+            {"status": running("COMPLETED", waits=1), "spec": {"cancel": True}},
+            "Nothing",
+            "Cancelled",
+            id="cancelled while its delivery cannot be verified",
+        ),
+        pytest.param(
+            {"status": {"attempts": 1, "submission": submission(refusedTime=stamp())}, "spec": {"suspend": True}},
+            "Nothing",
+            "JobSuspended",
+            id="suspended while the service does not have it: not sent again",
+        ),
+        pytest.param(
+            {
+                "status": {"attempts": 1, "submission": submission(refusedTime=stamp())},
+                "target": target(spec={"suspend": True}),
+            },
+            "Nothing",
+            "TargetSuspended",
+            id="target suspended while the service does not have it: not sent again",
+        ),
+        pytest.param(
+            {"status": running("FAILED", "PROCESSING"), "spec": {"suspend": True}, "missing": frozenset({"task-1"})},
+            "Inspect",
+            "TaskVanished",
+            id="suspended, and nothing is left to pause",
+        ),
+        pytest.param(
+            {"spec": {"path": "a" * 1000}}, "Nothing", "PathTooLong", id="a directory in which no file can have a key"
+        ),
+        pytest.param(
             {
                 "status": running("PROCESSING"),
                 "spec": {"activeDeadlineSeconds": 60},
@@ -251,10 +288,39 @@ def told(decision: Decision) -> tuple[str, str]:
             id="deleted as orphan",
         ),
         pytest.param(
-            {"metadata": DELETED, "status": running("PROCESSING"), "now": T0 + timedelta(minutes=3)},
+            {"metadata": DELETED, "status": running("PROCESSING"), "ages": Ages(deletion=121)},
             "Release",
             "",
             id="deletion never waits longer than the bound",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": running("PROCESSING"), "now": T0 + timedelta(minutes=3)},
+            "Control",
+            "Deleting",
+            id="deleted while nobody looked: the stop is asked for all the same",
+        ),
+        pytest.param(
+            {
+                "metadata": DELETED,
+                "status": running("PROCESSING"),
+                "now": T0 + timedelta(minutes=3),
+                "ages": Ages(deletion=31),
+            },
+            "Release",
+            "",
+            id="and then a quarter of the bound is waited for",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": {"attempts": 1, "submission": submission(), "retryTime": stamp(300)}},
+            "Search",
+            "",
+            id="deleted in doubt: a wait chosen before does not count",
+        ),
+        pytest.param(
+            {"metadata": DELETED, "status": {"attempts": 1, "submission": submission(), "retryTime": stamp(8)}},
+            "Nothing",
+            "",
+            id="deleted in doubt: looks keep a distance",
         ),
         pytest.param(
             {
@@ -302,6 +368,39 @@ def told(decision: Decision) -> tuple[str, str]:
 )
 def test_next_step(case: dict[str, Any], action: str, reason: str) -> None:
     assert told(decide(view(**case))) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{}, running("PROCESSING"), running("COMPLETED", conditions=[condition("Complete")])],
+    ids=["new", "running", "finished"],
+)
+def test_the_status_says_which_spec_it_takes_into_account(status: dict[str, Any]) -> None:
+    decision = decide(view(status={**status, "observedGeneration": 1}, metadata={"generation": 4}, ahead=1))
+    assert decision.status.observed_generation == 4
+
+
+def test_a_vanished_task_is_told_of_once_and_looked_for_at_a_distance() -> None:
+    first = decide(view(status=running("PROCESSING"), missing=frozenset({"task-0"})))
+    again = decide(replace(view(missing=frozenset({"task-0"})), job=replaced(first.status)))
+    assert again.status == first.status
+    assert (again.after, told(again)) == (60, ("Inspect", "TaskVanished"))
+
+
+@given(
+    statuses=st.lists(st.sampled_from(["SCHEDULED", "PROCESSING", "CANCELING", "COMPLETED"]), max_size=3),
+    retry=st.one_of(st.none(), st.integers(-10, 3600)),
+    deletion=st.floats(0, 119),
+)
+def test_a_deleted_job_is_looked_at_often_enough_to_keep_the_bound(
+    statuses: list[str], retry: int | None, deletion: float
+) -> None:
+    status = running(*statuses) if statuses else {"attempts": 1, "submission": submission()}
+    if retry is not None:
+        status["retryTime"] = stamp(retry)
+    decision = decide(view(metadata=DELETED, status=status, ages=Ages(deletion=deletion)))
+    assert decision.after is not None
+    assert decision.after <= 10
 
 
 def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:

@@ -47,9 +47,19 @@ def test_when_a_canary_is_sent(given: ExportTarget, wanted: bool) -> None:
 )
 def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
     given = subject(READY)
-    delivered = find(canary.judge(given, given.status, job(status=state), T0).conditions, "Delivered")
+    owned = {"ownerReferences": [{"kind": "ExportTarget", "name": "lake", "uid": given.metadata.uid}]}
+    of_it = job(status=state, metadata=owned)
+    delivered = find(canary.judge(given, given.status, of_it, T0).conditions, "Delivered")
     assert delivered is not None
     assert delivered.status == truth
+
+
+def test_a_job_of_somebody_else_under_its_name_tells_nothing() -> None:
+    given = subject(READY)
+    theirs = job(status={"conditions": [condition("Complete")]})
+    delivered = find(canary.judge(given, given.status, theirs, T0).conditions, "Delivered")
+    assert delivered is not None
+    assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNameTaken")
 
 
 def test_its_name_is_that_of_the_generation_and_never_too_long() -> None:

@@ -73,8 +73,16 @@ def decide(view: View) -> Decision:
     for policy in CHAIN:
         decision = policy(observed)
         if decision is not None:
-            return _look_again(view, decision)
-    return Decision(view.status)
+            return _observed(view, _look_again(view, decision))
+    return _observed(view, Decision(view.status))
+
+
+def _observed(view: View, decision: Decision) -> Decision:
+    """Whatever is decided takes the spec as it is now into account. Not said of what is about to go away."""
+    generation = view.job.metadata.generation
+    if view.job.metadata.deletion_timestamp is not None or decision.status.observed_generation == generation:
+        return decision
+    return replace(decision, status=msgspec.structs.replace(decision.status, observed_generation=generation))
 
 
 def _with_sightings(view: View) -> View:
@@ -95,6 +103,9 @@ def _words(listed: tuple[TaskStatus, ...]) -> list[str]:
 
 def _look_again(view: View, decision: Decision) -> Decision:
     """Look again no later than when the deadline strikes, and soon when nobody can watch the tasks."""
+    if view.job.metadata.deletion_timestamp is not None:
+        # The bound is kept whatever is waited for, and the object's end is noticed though its event may be lost.
+        return replace(decision, after=min(view.limits.urgent, decision.after or view.limits.urgent))
     if view.job.is_finished:
         return decision
     times = [decision.after] if decision.after is not None else []

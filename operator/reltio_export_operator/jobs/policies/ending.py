@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,7 +22,7 @@ from ..view import (
     View,
     seconds_until,
     status_of,
-    wait_left,
+    urgent_wait,
 )
 
 
@@ -44,7 +44,7 @@ def stop_for_deletion(view: View) -> Decision | None:
     deleted, submission = view.job.metadata.deletion_timestamp, view.status.submission
     if deleted is None or submission is None:
         return None
-    if max((view.now - deleted).total_seconds(), view.ages.deletion) >= view.limits.cleanup:
+    if _gives_up(view, deleted):
         gave_up = Event(
             "Warning",
             "CleanupIncomplete",
@@ -52,12 +52,22 @@ def stop_for_deletion(view: View) -> Decision | None:
         )
         return Decision(view.status, Release(), events=(gave_up,))
     if not view.status.tasks:
-        left = wait_left(view)
-        return Decision(view.status, after=left) if left else Decision(view.status, Search(submission), after=5)
+        left = urgent_wait(view)
+        return Decision(view.status, after=left) if left else Decision(view.status, Search(submission))
     alive = tasks.live(view.status.tasks + view.status.duplicates, view.missing)
     if not alive:
         return Decision(view.status, Release())
     return stop(view, "Deleting", Says("Deleting", f"Waiting for {len(alive)} tasks to stop."))
+
+
+def _gives_up(view: View, deleted: datetime) -> bool:
+    """Whether the bound is over: counted from when this process first saw the deletion.
+
+    A process that finds a deletion older than the bound still asks for the stop, and waits a quarter of it: nobody
+    may have asked before, and a crash loop must not hold a namespace for ever.
+    """
+    known, bound = view.ages.deletion, view.limits.cleanup
+    return known >= bound or (known >= bound / 4 and (view.now - deleted).total_seconds() >= bound)
 
 
 def rest_when_finished(view: View) -> Decision | None:
@@ -79,13 +89,17 @@ def rest_when_finished(view: View) -> Decision | None:
 def end_early(view: View) -> Decision | None:
     """Cancelled, or past its deadline: what runs is stopped, then the job fails."""
     says = reason_to_end(view)
-    if says is None or tasks.all_in(view.status.tasks, tasks.COMPLETED):
+    if says is None:
         return None
+    if tasks.all_in(view.status.tasks, tasks.COMPLETED):
+        text = "The service had completed the export; what lies at its destination could not be verified."
+        return failed(view, says.reason, f"{says.message} {text}") if view.status.waits else None
     submission = view.status.submission
     if submission is not None and not view.status.tasks and submission.refused_time is None:
-        status = status_of(view, "Stopping", reconciling=says)
-        left = wait_left(view)
-        return Decision(status, after=left) if left else Decision(status, Search(submission), after=5)
+        told = view.status.phase == "Stopping"
+        status = view.status if told else status_of(view, "Stopping", reconciling=says)
+        left = urgent_wait(view)
+        return Decision(status, after=left) if left else Decision(status, Search(submission))
     alive = tasks.live(view.status.tasks + view.status.duplicates, view.missing)
     if not alive:
         return failed(view, says.reason, says.message)

@@ -12,6 +12,7 @@ from ..view import Control, Decision, Inspect, Nothing, Says, View, status_of, w
 from .ending import stop
 
 _LATE_PAUSE = timedelta(minutes=10)
+_VANISHED_LOOK = 60.0  # seconds between looks for the manifest of an export whose task vanished
 
 
 def stop_doubles(view: View) -> Decision | None:
@@ -54,19 +55,22 @@ def retire_attempt(view: View) -> Decision | None:
 
 
 def stop_siblings(view: View) -> Decision | None:
-    """One task failed: the export cannot become whole, so the others need not go on."""
+    """One task failed: the export cannot become whole, so the others need not go on.
+
+    One that the service no longer knows may run on for all that is known: it is never taken for stopped.
+    """
     submission, listed = view.status.submission, view.status.tasks
     if submission is None or not any(t.status in tasks.FAILED | tasks.CANCELED for t in listed):
         return None
     if not tasks.live(listed, view.missing):
-        return tasks_failed(view)
+        return None
     return stop(view, "Stopping", Says("SiblingFailed", "A task failed; the others are being stopped."))
 
 
 def pause(view: View) -> Decision | None:
     """Suspended while it runs: its tasks are paused."""
     submission = view.status.submission
-    alive = tasks.live(view.status.tasks)
+    alive = tasks.live(view.status.tasks, view.missing)
     if submission is None or not view.job.spec.suspend or not alive:
         return None
     moving = tuple(t.id for t in alive if t.status not in tasks.PAUSED | tasks.STOPPING)
@@ -109,9 +113,11 @@ def look_for_vanished(view: View) -> Decision | None:
         f"and no manifest stands at {submission.destination}. "
         "Look for the export in Reltio's console; cancel this job if it does not run there."
     )
-    says = Says("TaskVanished", text)
-    status = status_of(view, "Unknown", reconciling=None, stalled=says)
-    return Decision(status, Inspect(submission), after=60)
+    stalled = view.job.condition("Stalled")
+    if stalled is not None and stalled.reason == "TaskVanished" and all(id_ in stalled.message for id_ in gone):
+        return Decision(view.status, Inspect(submission), after=_VANISHED_LOOK)
+    status = status_of(view, "Unknown", stalled=Says("TaskVanished", text), retry_time=None)
+    return Decision(status, Inspect(submission), after=_VANISHED_LOOK)
 
 
 def follow(view: View) -> Decision | None:

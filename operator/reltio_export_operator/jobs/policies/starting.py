@@ -6,6 +6,7 @@ import msgspec
 
 from ...api.meta import whole_seconds
 from .. import naming
+from ..verdicts import failed
 from ..view import Begin, Decision, Says, Search, View, status_of, wait_left
 
 
@@ -14,10 +15,29 @@ def send_again(view: View) -> Decision | None:
     submission = view.status.submission
     if submission is None or view.status.tasks or submission.refused_time is None:
         return None
+    held = held_back(view)
+    if held is not None:
+        return held
     left = wait_left(view)
     if left:
         return Decision(view.status, after=left)
     return resubmission(view)
+
+
+def held_back(view: View) -> Decision | None:
+    """What keeps a submission that the service does not have from being sent again: a suspension."""
+    target = view.target
+    if view.job.spec.suspend:
+        says = Says("JobSuspended", "Not at the service; set spec.suspend to false to submit it again.")
+        return Decision(status_of(view, "Suspended", suspended=says, start_time=None))
+    if target is not None and target.spec.suspend:
+        says = _target_suspended(view)
+        return Decision(status_of(view, "Pending", reconciling=says))
+    if view.job.is_suspended:
+        start = view.status.start_time or whole_seconds(view.now)
+        says = Says("Resuming", "No longer suspended.")
+        return Decision(status_of(view, "Pending", reconciling=says, start_time=start), after=0)
+    return None
 
 
 def settle_doubt(view: View) -> Decision | None:
@@ -53,7 +73,7 @@ def wait_for_target(view: View) -> Decision | None:
     elif target.metadata.deletion_timestamp is not None:
         says = Says("TargetDeleted", f"ExportTarget {name} is being deleted; create it again.")
     elif target.spec.suspend:
-        says = Says("TargetSuspended", f"ExportTarget {name} is suspended; set its spec.suspend to false.")
+        says = _target_suspended(view)
     elif not target.is_ready:
         says = Says("TargetNotReady", f"ExportTarget {name} is not Ready; see its conditions and checks.")
     else:
@@ -78,6 +98,10 @@ def begin(view: View) -> Decision | None:
     if view.status.submission is not None or view.target is None:
         return None
     submission = naming.intend(view.job, view.target, view.now)
+    excess = naming.excess(submission.path)
+    if excess:
+        text = f"The directory {submission.path} is {excess} bytes too long for the keys of S3's objects."
+        return failed(view, "PathTooLong", f"{text} Shorten spec.path of the job, or spec.s3.path of its target.")
     says = Says("Submitting", f"Attempt {submission.attempt} is being submitted.")
     status = status_of(
         view,
@@ -106,6 +130,11 @@ def resubmission(view: View) -> Decision:
     )
     says = Says("Submitting", f"Attempt {submission.attempt} is submitted again, to the same directory.")
     return Decision(status_of(view, "Submitting", reconciling=says, submission=again, retry_time=None), Begin(again))
+
+
+def _target_suspended(view: View) -> Says:
+    name = view.job.spec.target_ref.name
+    return Says("TargetSuspended", f"ExportTarget {name} is suspended; set its spec.suspend to false.")
 
 
 def _worth_telling(shown: int, ahead: int) -> bool:

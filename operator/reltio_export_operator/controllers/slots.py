@@ -1,0 +1,45 @@
+"""Places for calls to a tenant: one whose service hangs must not take the workers that others need."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Slots(Generic[Key]):
+    """At most `limit` holders in a place at once. Who finds it full is woken when a holder leaves."""
+
+    def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
+        self._limit = limit
+        self._wake = wake
+        self._held: Counter[Hashable] = Counter()
+        self._waiting: dict[Hashable, dict[Key, None]] = defaultdict(dict)
+
+    @contextmanager
+    def held(self, place: Hashable, key: Key) -> Iterator[bool]:
+        """Whether there was room; if so, it is held until the end of the block."""
+        if self._held[place] >= self._limit:
+            self._waiting[place][key] = None
+            yield False
+            return
+        self._held[place] += 1
+        try:
+            yield True
+        finally:
+            self._leave(place)
+
+    def _leave(self, place: Hashable) -> None:
+        self._held[place] -= 1
+        if not self._held[place]:
+            del self._held[place]
+        waiting = self._waiting.get(place, {})
+        if waiting:
+            first = next(iter(waiting))
+            del waiting[first]
+            self._wake(first)
+        if not waiting:
+            self._waiting.pop(place, None)

@@ -1,0 +1,202 @@
+"""Stories of trouble that a table of kills and faults does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from .matrix import is_over
+from .world import World, quiet
+
+Raw = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _quietly() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    world.furnish()
+    yield world
+    world.kill()
+
+
+def conditions(world: World) -> dict[str, str]:
+    raw = world.job() or {}
+    listed = raw.get("status", {}).get("conditions", [])
+    return {c["type"]: c["reason"] for c in listed if c["status"] == "True"}
+
+
+def tasks_of(world: World) -> list[Raw]:
+    return list((world.job() or {}).get("status", {}).get("tasks", []))
+
+
+def denied(action: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, action.split(":")[-1])
+
+
+def test_a_vanished_sibling_of_a_failed_task_never_leads_to_a_second_export(world: World) -> None:
+    world.service.behave(tasks=2, fail="disk full")
+    world.submit_job()
+    world.start()
+    world.wait(lambda: len(tasks_of(world)) == 2)
+    world.service.forget(tasks_of(world)[1]["id"])
+    world.wait(lambda: conditions(world).get("Stalled") == "TaskVanished")
+    world.wait(lambda: False, within=3600)
+    assert len(world.service.exports) == 1
+    world.edit_job({"spec": {"cancel": True}})
+    world.wait(lambda: "Failed" in conditions(world))
+    assert conditions(world)["Failed"] == "Cancelled"
+
+
+def test_a_vanished_task_and_a_bucket_that_cannot_be_read_are_told_and_nothing_spins(world: World) -> None:
+    world.submit_job()
+    world.start()
+    world.wait(lambda: bool(tasks_of(world)))
+    world.service.forget(tasks_of(world)[0]["id"])
+    world.bucket.fault = denied
+    world.wait(lambda: conditions(world).get("Stalled") == "TaskVanished")
+    world.wait(lambda: False, within=120)
+    before = world.job()
+    world.wait(lambda: False, within=3600)
+    assert conditions(world) == {"Stalled": "TaskVanished"}
+    assert world.job() == before
+    world.bucket.fault = lambda action: None
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+
+
+def test_nothing_is_submitted_while_a_refused_job_is_suspended(world: World) -> None:
+    start = world.clock.now
+    world.service.full_until = start + 60
+    world.submit_job()
+    world.clock.after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
+    world.start()
+    world.wait(lambda: False, within=400)
+    assert conditions(world) == {"Suspended": "JobSuspended"}
+    assert [when for when in world.service.submissions if when > start + 21] == []
+    world.edit_job({"spec": {"suspend": False}})
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+
+
+def test_a_suspended_target_gets_no_submission_that_was_refused_before(world: World) -> None:
+    start = world.clock.now
+    world.service.full_until = start + 60
+    world.submit_job()
+    world.clock.after(20, lambda: world.kube.change("exporttargets", "mdm", "lake", {"spec": {"suspend": True}}))
+    world.start()
+    world.wait(lambda: False, within=400)
+    assert conditions(world) == {"Reconciling": "TargetSuspended"}
+    assert [when for when in world.service.submissions if when > start + 21] == []
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"suspend": False}})
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+
+
+def test_an_export_whose_job_was_deleted_while_no_operator_ran_is_stopped(world: World) -> None:
+    world.service.behave(tasks=2)
+    world.submit_job()
+    world.start()
+    world.wait(lambda: bool(tasks_of(world)))
+    world.kill()
+    for task in world.service.tasks.values():
+        task.left = 10_000.0
+    world.delete_job()
+    world.rest(300)
+    assert world.service.exports[0].is_active
+    world.start()
+    world.wait(lambda: world.job() is None)
+    assert [task.status for task in world.service.exports[0].tasks] == ["CANCELED", "CANCELED"]
+
+
+def test_a_deleted_job_in_doubt_goes_within_the_bound_although_the_service_never_answers(world: World) -> None:
+    world.submit_job()
+    world.wire.strikes = dict.fromkeys(range(1, 5000), "503-html")
+    world.start()
+    world.wait(lambda: False, within=900)
+    assert "Reconciling" in conditions(world)
+    deleted = world.clock.now
+    world.delete_job()
+    world.wait(lambda: world.job() is None)
+    assert world.job() is None
+    assert world.clock.now - deleted <= world.settings.cleanup + 60
+
+
+def test_a_job_in_doubt_is_cancelled_although_its_bucket_cannot_be_read(world: World) -> None:
+    world.submit_job()
+    world.bucket.fault = denied
+    world.wire.strikes = {1: "reset-before"}
+    world.start()
+    world.wait(lambda: conditions(world).get("Stalled") == "AccessDenied")
+    assert len(world.service.submissions) == 0
+    world.edit_job({"spec": {"cancel": True}})
+    world.wait(lambda: "Failed" in conditions(world), within=120)
+    assert conditions(world)["Failed"] == "Cancelled"
+
+
+def test_a_job_in_doubt_goes_on_once_its_bucket_can_be_read(world: World) -> None:
+    world.submit_job()
+    world.bucket.fault = denied
+    world.wire.strikes = {1: "reset-before"}
+    world.start()
+    world.wait(lambda: "Stalled" in conditions(world))
+    world.bucket.fault = lambda action: None
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+    assert len(world.service.exports) == 1
+
+
+def test_a_completed_export_that_cannot_be_verified_can_be_cancelled(world: World) -> None:
+    world.submit_job()
+    world.bucket.fault = denied
+    world.start()
+    world.wait(lambda: conditions(world).get("Stalled") == "DeliveryUnverified")
+    world.edit_job({"spec": {"cancel": True}})
+    world.wait(lambda: "Failed" in conditions(world), within=60)
+    assert conditions(world)["Failed"] == "Cancelled"
+
+
+def test_a_job_that_begins_takes_the_target_as_it_is_at_that_moment(world: World) -> None:
+    world.cut_watch(300)
+    world.submit_job()
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"s3": {"bucket": "another-bucket"}}})
+    world.start()
+    world.wait(lambda: bool(tasks_of(world)))
+    assert (world.job() or {})["status"]["submission"]["s3"]["bucket"] == "another-bucket"
+
+
+def test_a_started_operator_counts_what_runs_before_it_lets_anything_begin(world: World) -> None:
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": 1}})
+    world.submit_job("z-first")
+    world.start()
+    world.wait(lambda: bool((world.job("z-first") or {}).get("status", {}).get("tasks")))
+    world.kill()
+    world.service.tasks[world.service.exports[0].tasks[0].id].left = 500.0
+    world.submit_job("a-second")
+    world.kube.objects = dict(reversed(world.kube.objects.items()))  # the events of a start come in any order
+    world.start()
+    world.wait(lambda: False, within=10)
+    assert len(world.service.exports) == 1
+    world.wait(lambda: len(world.service.exports) == 2)
+    assert not world.service.exports[0].is_active
+
+
+def test_a_job_whose_deletion_was_not_heard_of_gives_its_place_in_the_queue(world: World) -> None:
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": 1}})
+    for name in ("one", "two", "three"):
+        world.submit_job(name)
+        world.rest(2)
+    world.start()
+    world.wait(lambda: (world.job("three") or {}).get("status", {}).get("phase") == "Queued")
+    world.cut_watch(5)
+    world.kube.user_delete("exportjobs", "mdm", "two")
+    world.wait(lambda: "output" in (world.job("three") or {}).get("status", {}), within=600)
+    assert (world.job("three") or {})["status"]["phase"] == "Complete"
