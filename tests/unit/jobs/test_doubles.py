@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +81,12 @@ def test_a_double_met_before_the_own_tasks_were_seen_does_not_push_them_off_the_
     decision = decide(view(None, task("z", 1, "g2")))
     assert [entry.id for entry in decision.status.tasks] == ["task-0"]
     assert [entry.id for entry in decision.status.duplicates] == ["z"]
+
+
+def test_tasks_named_in_one_answer_are_one_export_however_far_apart_they_were_made() -> None:
+    given = view(task("task-0", 5), task("stranger", 200_000), group=None)
+    status = running("PROCESSING", "PROCESSING", submission=submission())
+    both = {"task-0": task("task-0", 5), "task-1": task("task-1", 120_000)}
+    decision = decide(replace(given, job=job(status=status), seen=both))
+    assert [entry.id for entry in decision.status.tasks] == ["task-0", "task-1"]
+    assert [entry.id for entry in decision.status.duplicates] == ["stranger"]

@@ -177,3 +177,50 @@ def test_a_long_list_of_differences_is_cut() -> None:
     decision = outcomes.inspected(finished(), Delivery(many, {}))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.message.endswith("and 30 more.")
+
+
+UNREADABLE = Refusal("AccessDenied", "s3:GetObject is denied.")
+
+
+def test_nothing_found_where_the_bucket_cannot_be_read_is_not_submitted_again_but_waits_and_says_so() -> None:
+    view = doubtful(known_for=100)
+    for _ in range(4):
+        decision = outcomes.found(view, Findings(unreadable=UNREADABLE))
+        assert not isinstance(decision.action, Begin)
+        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
+    assert [c.reason for c in decision.status.conditions if c.type == "Stalled"] == ["AccessDenied"]
+
+
+def test_a_job_that_is_to_end_ends_although_the_bucket_cannot_be_read() -> None:
+    decision = outcomes.found(doubtful(known_for=100, spec={"cancel": True}), Findings(unreadable=UNREADABLE))
+    assert [c.reason for c in decision.status.conditions if c.type == "Failed"] == ["Cancelled"]
+
+
+def test_nothing_found_of_a_suspended_job_is_not_submitted_again_until_it_is_resumed() -> None:
+    decision = outcomes.found(doubtful(known_for=100, spec={"suspend": True}), Findings())
+    assert not isinstance(decision.action, Begin)
+    assert decision.status.phase == "Suspended"
+    assert decision.status.submission is not None
+    assert decision.status.submission.refused_time is not None
+
+
+def test_a_vanished_task_stays_unknown_while_the_bucket_cannot_be_read() -> None:
+    view = View(job=job(status=running("PROCESSING", phase="Unknown")), now=T0, target=target())
+    for _ in range(20):
+        decision = outcomes.unreadable(view, UNREADABLE)
+        assert decision.status.phase == "Unknown"
+        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
+
+
+def test_waits_for_an_unreadable_bucket_do_not_use_up_those_for_the_manifest() -> None:
+    view = View(job=job(status=running("COMPLETED")), now=T0, target=target())
+    for _ in range(5):
+        decision = outcomes.unreadable(view, UNREADABLE)
+        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
+    decision = outcomes.inspected(view, Delivery(None, {}))
+    assert (decision.status.phase, decision.status.waits) == ("Verifying", 1)
+
+
+def test_a_secret_that_cannot_be_read_is_looked_at_again_within_half_a_minute_however_often_it_failed() -> None:
+    view = View(job=job(status={"attempts": 1, "submission": submission(), "waits": 12}), now=T0, target=target())
+    assert (outcomes.wait(view, "Pending", Refusal("SecretUnusable", "no Secret")).after or 0) <= 30

@@ -1,0 +1,71 @@
+"""Searches of many jobs cost what one costs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from reltio_export_operator.api.observation import TaskView
+from reltio_export_operator.controllers.searching import TaskSearch
+from reltio_export_operator.reltio.errors import ServerError
+
+
+def marker(number: int) -> str:
+    return f"00000000-0000-0000-0000-{number:012d}-1"
+
+
+class Lists:
+    def __init__(self) -> None:
+        self.reads = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.begun = asyncio.Event()
+        self.fails = False
+
+    async def active_tasks(self) -> AsyncIterator[TaskView]:
+        self.reads += 1
+        self.begun.set()
+        await self.gate.wait()
+        if self.fails:
+            raise ServerError("The service answered 500.", status=500)
+        yield TaskView(id="active", status="PROCESSING", name=f"Export: x-{marker(1)}")
+
+    async def history(self) -> AsyncIterator[TaskView]:
+        yield TaskView(id="ended", status="COMPLETED", export_name=f"y-{marker(2)}")
+
+
+async def test_those_who_ask_meanwhile_share_the_next_reading() -> None:
+    lists, search = Lists(), TaskSearch()
+    lists.gate.clear()
+    first = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
+    await lists.begun.wait()
+    later = [asyncio.create_task(search.tasks_of(lists, marker(n))) for n in range(1, 51)]  # type: ignore[arg-type]
+    lists.gate.set()
+    found = await asyncio.gather(first, *later)
+    assert lists.reads == 2
+    assert [[task.id for task in tasks] for tasks in found[:4]] == [["active"], ["active"], ["ended"], []]
+
+
+async def test_a_reading_that_fails_fails_for_all_who_wait_and_not_for_later_ones() -> None:
+    lists, search = Lists(), TaskSearch()
+    lists.fails = True
+    both = [search.tasks_of(lists, marker(n)) for n in (1, 2)]  # type: ignore[arg-type]
+    assert [type(error) for error in await asyncio.gather(*both, return_exceptions=True)] == [ServerError] * 2
+    lists.fails = False
+    (task,) = await search.tasks_of(lists, marker(2))  # type: ignore[arg-type]
+    assert task.id == "ended"
+
+
+async def test_who_gives_up_does_not_take_the_answer_from_others() -> None:
+    lists, search = Lists(), TaskSearch()
+    lists.gate.clear()
+    impatient = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
+    patient = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    impatient.cancel()
+    lists.gate.set()
+    assert [task.id for task in await patient] == ["active"]
+    with pytest.raises(asyncio.CancelledError):
+        await impatient

@@ -1,0 +1,31 @@
+"""A tenant that hangs takes its own places and nobody else's."""
+
+from __future__ import annotations
+
+from reltio_export_operator.controllers.slots import Slots
+
+
+def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> None:
+    woken: list[str] = []
+    slots: Slots[str] = Slots(1, woken.append)
+    with slots.held("tenant", "first") as first:
+        with slots.held("tenant", "second") as second, slots.held("tenant", "third") as third:
+            assert (first, second, third) == (True, False, False)
+        with slots.held("another tenant", "fourth") as fourth:
+            assert fourth
+        assert woken == []
+    assert woken == ["second"]
+    with slots.held("tenant", "second") as second:
+        assert second
+    assert woken == ["second", "third"]
+
+
+def test_a_call_that_fails_leaves_its_place() -> None:
+    slots: Slots[str] = Slots(1, lambda key: None)
+    try:
+        with slots.held("tenant", "first"):
+            raise ConnectionError
+    except ConnectionError:
+        pass
+    with slots.held("tenant", "second") as second:
+        assert second
