@@ -200,3 +200,27 @@ def test_a_job_whose_deletion_was_not_heard_of_gives_its_place_in_the_queue(worl
     world.kube.user_delete("exportjobs", "mdm", "two")
     world.wait(lambda: "output" in (world.job("three") or {}).get("status", {}), within=600)
     assert (world.job("three") or {})["status"]["phase"] == "Complete"
+
+
+def test_a_corrected_secret_is_taken_up_within_a_minute_however_long_the_target_has_failed(world: World) -> None:
+    world.bucket.fault = denied
+    secret = world.kube.secrets.pop(("mdm", "reltio-api"))
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"verification": {"mode": "AssumeRole"}}})
+    world.start()
+    world.wait(lambda: False, within=2 * 3600 + 100)
+    target = world.kube.objects["exporttargets", "mdm", "lake"]
+    before = target["status"]["lastVerificationTime"]
+    gap = world.clock.now
+    world.wait(
+        lambda: world.kube.objects["exporttargets", "mdm", "lake"]["status"]["lastVerificationTime"] != before,
+        within=3600,
+    )
+    assert world.clock.now - gap > 60, "it backs off"
+    world.kube.secrets["mdm", "reltio-api"] = secret
+    corrected = world.clock.now
+    before = world.kube.objects["exporttargets", "mdm", "lake"]["status"]["lastVerificationTime"]
+    world.wait(
+        lambda: world.kube.objects["exporttargets", "mdm", "lake"]["status"]["lastVerificationTime"] != before,
+        within=3600,
+    )
+    assert world.clock.now - corrected <= 60
