@@ -14,7 +14,7 @@ import yaml
 from aiohttp import web
 
 from . import documents, errors
-from .objects import Change, Object, Resource, Store, json_patch, merge_patch
+from .objects import Change, Object, Options, Resource, Store, json_patch, merge_patch
 from .selectors import Predicate, both, field_selector, label_selector, path_getter
 
 _BOOKMARK_EVERY = 10.0
@@ -147,11 +147,12 @@ class KubeServer:
                     return await self._watch(request, resource, namespace)
                 return self._list(request, resource, namespace)
             case "POST", []:
-                created = self._create(resource, namespace, await _body(request), **_options(request))
+                created = self._create(resource, namespace, await _body(request), _options(request))
                 return web.json_response(created, status=201)
             case "DELETE", []:
                 for key in [k for k in resource.objects if not namespace or k[0] == namespace]:
-                    self._store.delete(resource, key, {})
+                    if key in resource.objects:
+                        self._store.delete(resource, key, {})
                 return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"})
             case "GET", [name] | [name, "status"]:
                 found = self._store.get(resource, (namespace, name))
@@ -160,7 +161,10 @@ class KubeServer:
                 return await self._change(request, resource, (namespace, name), status=sub == ["status"])
             case "DELETE", [name]:
                 options = await _body(request) if request.can_read_body else {}
-                gone = self._store.delete(resource, (namespace, name), options.get("preconditions") or {})
+                policy = options.get("propagationPolicy") or request.query.get("propagationPolicy")
+                orphan = policy == "Orphan" or options.get("orphanDependents") is True
+                preconditions = options.get("preconditions") or {}
+                gone = self._store.delete(resource, (namespace, name), preconditions, orphan=orphan)
                 self._forget(resource, (namespace, name))
                 return web.json_response(gone)
         raise errors.method_not_allowed()
@@ -176,16 +180,28 @@ class KubeServer:
             if not new.get("metadata", {}).get("resourceVersion") and resource.schema is not None:
                 cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
                 raise errors.invalid(resource.kind, resource.group, key[1], [cause])
-        elif kind == "application/apply-patch+yaml" and key not in resource.objects:
-            created = self._create(resource, key[0], body, **_options(request))
-            return web.json_response(created, status=201)
+        elif kind == "application/apply-patch+yaml":
+            return self._apply(request, resource, key, body, status=status)
         elif kind == "application/json-patch+json":
             new = json_patch(self._store.get(resource, key), body)
         elif kind == "application/strategic-merge-patch+json" and resource.schema is not None:
             raise errors.unsupported_media_type(["application/json-patch+json", "application/merge-patch+json"])
         else:
             new = merge_patch(self._store.get(resource, key), body)
-        return web.json_response(self._store.update(resource, key, new, status=status, **_options(request)))
+        return web.json_response(self._store.update(resource, key, new, _options(request), status=status))
+
+    def _apply(
+        self, request: web.Request, resource: Resource, key: tuple[str, str], body: Object, *, status: bool
+    ) -> web.StreamResponse:
+        new = key not in resource.objects
+        if not request.query.get("fieldManager"):
+            raise errors.bad_request(
+                "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch"
+            )
+        applied = self._store.apply(resource, key, _without_text(resource, body), _options(request), status=status)
+        if new and resource.plural == "customresourcedefinitions":
+            self._establish(applied)
+        return web.json_response(applied, status=201 if new else 200)
 
     def _list(self, request: web.Request, resource: Resource, namespace: str) -> web.StreamResponse:
         chosen = _chooser(request)
@@ -261,14 +277,10 @@ class KubeServer:
             newer.append(change)
         return newer[::-1]
 
-    def _create(
-        self, resource: Resource, namespace: str, given: Object, *, dry_run: bool = False, strict: bool = False
-    ) -> Object:
-        if resource.plural == "secrets":
-            text = given.pop("stringData", {})
-            given["data"] = given.get("data", {}) | {k: base64.b64encode(v.encode()).decode() for k, v in text.items()}
-        created = self._store.create(resource, namespace, given, dry_run=dry_run, strict=strict)
-        if resource.plural == "customresourcedefinitions" and not dry_run:
+    def _create(self, resource: Resource, namespace: str, given: Object, options: Options | None = None) -> Object:
+        options = options or Options()
+        created = self._store.create(resource, namespace, _without_text(resource, given), options)
+        if resource.plural == "customresourcedefinitions" and not options.dry_run:
             self._establish(created)
         return created
 
@@ -342,11 +354,22 @@ async def _body(request: web.Request) -> Any:
         raise errors.bad_request("the body of the request could not be read") from None
 
 
-def _options(request: web.Request) -> dict[str, bool]:
-    return {
-        "dry_run": request.query.get("dryRun") == "All",
-        "strict": request.query.get("fieldValidation") == "Strict",
-    }
+def _without_text(resource: Resource, given: Object) -> Object:
+    """A Secret with its `stringData` in `data`."""
+    if resource.plural != "secrets" or "stringData" not in given:
+        return given
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in given["stringData"].items()}
+    return {**{k: v for k, v in given.items() if k != "stringData"}, "data": given.get("data", {}) | encoded}
+
+
+def _options(request: web.Request) -> Options:
+    agent = request.headers.get("User-Agent", "unknown").split("/")[0]
+    return Options(
+        manager=request.query.get("fieldManager") or agent,
+        dry_run=request.query.get("dryRun") == "All",
+        strict=request.query.get("fieldValidation") == "Strict",
+        force=request.query.get("force") == "true",
+    )
 
 
 def _shown(request: web.Request, resource: Resource, items: list[Object], plain: Object) -> web.StreamResponse:

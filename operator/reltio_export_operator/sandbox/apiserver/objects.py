@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import errors
+from . import collector, errors, managers
+from .managers import Owner
 from .structural import Schema, broken_rules, pruned, violations, with_defaults
 
 Object = dict[str, Any]
@@ -25,6 +26,9 @@ _SERVER_OWNED = (
     "deletionGracePeriodSeconds",
     "selfLink",
 )
+
+
+_OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
 
 
 @dataclass
@@ -47,6 +51,16 @@ class Resource:
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to write: `strict` refuses unknown fields, `force` takes fields from their owners in an apply."""
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    strict: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,8 +92,10 @@ class Store:
         except KeyError:
             raise errors.not_found(resource.plural, resource.group, key[1]) from None
 
-    def create(self, resource: Resource, namespace: str, given: Object, *, dry_run: bool, strict: bool) -> Object:
-        """Admit and store a new object. Raises ApiError."""
+    def create(
+        self, resource: Resource, namespace: str, given: Object, options: Options, *, applied: bool = False
+    ) -> Object:
+        """Admit and store a new object; `applied` ones bring their managers along. Raises ApiError."""
         new = copy.deepcopy(given)
         meta = new.setdefault("metadata", {})
         if not meta.get("name") and meta.get("generateName"):
@@ -93,32 +109,49 @@ class Store:
             raise errors.already_exists(resource.plural, resource.group, meta["name"])
         if namespace and ("", namespace) not in self.resources["", "namespaces"].objects:
             raise errors.not_found("namespaces", "", namespace)
+        if namespace:
+            self._refuse_when_terminating(resource, namespace, meta["name"])
         for name in (*_SERVER_OWNED, "resourceVersion"):
             meta.pop(name, None)
         new |= {"apiVersion": resource.api_version, "kind": resource.kind}
         meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1}
         if resource.has_status:
             new.pop("status", None)
-        self._admit(resource, new, None, strict)
-        if not dry_run:
+        if not applied:
+            meta.pop("managedFields", None)
+        meta = new["metadata"] = _without_empty(meta)
+        self._admit(resource, new, None, strict=options.strict)
+        if not applied:
+            own = Owner(options.manager, "Update", resource.api_version)
+            managers.track_update(new, None, resource.schema, own, now())
+        if not options.dry_run:
             self._commit(resource, key, "ADDED", new)
         return new
 
+    def apply(self, resource: Resource, key: Key, given: Object, options: Options, *, status: bool) -> Object:
+        """Server-side apply: merge a manager's whole intent in, or create what it says. Raises ApiError."""
+        intent = copy.deepcopy(given)
+        if intent.get("metadata", {}).get("managedFields"):
+            raise errors.bad_request("metadata.managedFields must be nil")
+        if resource.has_status:
+            intent = {k: v for k, v in intent.items() if (k != "spec" if status else k != "status")}
+        self._drop_unknown(resource, intent, strict=options.strict)
+        live = self.get(resource, key) if status else resource.objects.get(key)
+        own = Owner(options.manager, "Apply", resource.api_version, "status" if status else "")
+        merged = managers.merge_applied(intent, live, resource.schema, own, force=options.force, now=now())
+        if live is None:
+            merged["metadata"].setdefault("name", key[1])
+            return self.create(resource, key[0], merged, options, applied=True)
+        return self.update(resource, key, merged, options, status=status, applied=True)
+
     def update(
-        self, resource: Resource, key: Key, given: Object, *, status: bool, dry_run: bool, strict: bool
+        self, resource: Resource, key: Key, given: Object, options: Options, *, status: bool, applied: bool = False
     ) -> Object:
         """Admit and store the object anew; `status` tells which half may change. Raises ApiError."""
         old = self.get(resource, key)
         new = copy.deepcopy(given)
         meta = new.setdefault("metadata", {})
-        name = key[1]
-        if meta.get("resourceVersion", old["metadata"]["resourceVersion"]) != old["metadata"]["resourceVersion"]:
-            raise errors.conflict(resource.plural, resource.group, name)
-        if meta.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-            text = (
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
-            )
-            raise errors.conflict(resource.plural, resource.group, name, text)
+        _check_identity(resource, meta, old["metadata"])
         for owned in (*_SERVER_OWNED, "resourceVersion", "name", "namespace"):
             if owned in old["metadata"]:
                 meta[owned] = old["metadata"][owned]
@@ -129,15 +162,17 @@ class Store:
             if not new["status"]:
                 del new["status"]
         new |= {"apiVersion": resource.api_version, "kind": resource.kind}
-        self._admit(resource, new, old, strict)
-        if "deletionTimestamp" in old["metadata"]:
-            added = set(new["metadata"].get("finalizers", ())) - set(old["metadata"].get("finalizers", ()))
-            if added:
-                cause = errors.forbidden_field(
-                    "metadata.finalizers", "no new finalizers can be added if the object is being deleted"
-                )
-                raise errors.invalid(resource.kind, resource.group, name, [cause])
-        if new == old or dry_run:
+        new["metadata"] = _without_empty(new["metadata"])
+        if applied:
+            new["metadata"]["managedFields"] = given["metadata"]["managedFields"]
+        self._admit(resource, new, old, strict=options.strict)
+        if not applied:
+            own = Owner(options.manager, "Update", resource.api_version, "status" if status else "")
+            managers.track_update(new, old, resource.schema, own, now())
+        _refuse_new_finalizers(resource, new["metadata"], old["metadata"])
+        if managers.unchanged(new, old):
+            return old
+        if options.dry_run:
             return new
         if new.get("spec") != old.get("spec"):
             new["metadata"] = {**new["metadata"], "generation": old["metadata"].get("generation", 1) + 1}
@@ -147,26 +182,53 @@ class Store:
             self._commit(resource, key, "MODIFIED", new)
         return new
 
-    def delete(self, resource: Resource, key: Key, preconditions: dict[str, Any]) -> Object:
-        """Delete the object, or mark it while it has finalizers. Raises ApiError."""
+    def delete(self, resource: Resource, key: Key, preconditions: dict[str, Any], *, orphan: bool = False) -> Object:
+        """Delete the object, or mark it while it has finalizers or content. Raises ApiError."""
         old = self.get(resource, key)
         for name in ("uid", "resourceVersion"):
             if preconditions.get(name, old["metadata"][name]) != old["metadata"][name]:
                 raise errors.conflict(resource.plural, resource.group, key[1], f"Precondition failed: {name}")
-        if not old["metadata"].get("finalizers"):
-            return self._remove(resource, key, old)
+        is_namespace = resource.group == "" and resource.plural == "namespaces"
+        held = old["metadata"].get("finalizers") or (is_namespace and not collector.is_empty(self, key[1]))
+        if not held:
+            return self._remove(resource, key, old, orphan=orphan)
         if "deletionTimestamp" not in old["metadata"]:
             marks = {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
             generation = old["metadata"].get("generation", 1) + 1
             old = {**old, "metadata": {**old["metadata"], **marks, "generation": generation}}
+            if is_namespace:
+                old["status"] = {"phase": "Terminating"}
             self._commit(resource, key, "MODIFIED", old)
+        if is_namespace:
+            collector.empty_namespace(self, key[1])
         return old
+
+    def amend(self, resource: Resource, key: Key, new: Object) -> None:
+        """Store a change that the server itself makes."""
+        self._commit(resource, key, "MODIFIED", new)
+
+    def _refuse_when_terminating(self, resource: Resource, namespace: str, name: str) -> None:
+        if "deletionTimestamp" in self.resources["", "namespaces"].objects["", namespace]["metadata"]:
+            text = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise errors.forbidden(resource.plural, resource.group, name, text)
 
     async def wait(self) -> None:
         """Return after the next change."""
         await self._changed.wait()
 
-    def _admit(self, resource: Resource, new: Object, old: Object | None, strict: bool) -> None:
+    def _admit(self, resource: Resource, new: Object, old: Object | None, *, strict: bool) -> None:
+        schema = resource.schema
+        if schema is None:
+            return
+        self._drop_unknown(resource, new, strict=strict)
+        with_defaults(new, schema)
+        found = list(violations(new, schema, ""))
+        if not found:
+            found = list(broken_rules(new, old, schema, ""))
+        if found:
+            raise errors.invalid(resource.kind, resource.group, new["metadata"]["name"], found)
+
+    def _drop_unknown(self, resource: Resource, new: Object, *, strict: bool) -> None:
         schema = resource.schema
         if schema is None:
             return
@@ -177,12 +239,6 @@ class Store:
                 f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
                 f"strict decoding error: {listed}"
             )
-        with_defaults(new, schema)
-        found = list(violations(new, schema, ""))
-        if not found:
-            found = list(broken_rules(new, old, schema, ""))
-        if found:
-            raise errors.invalid(resource.kind, resource.group, new["metadata"]["name"], found)
 
     @staticmethod
     def _prune(new: Object, schema: Schema, name: str) -> list[str]:
@@ -194,17 +250,43 @@ class Store:
         resource.objects[key] = new
         self._tell(Change(self.version, resource, type_, new))
 
-    def _remove(self, resource: Resource, key: Key, old: Object) -> Object:
+    def _remove(self, resource: Resource, key: Key, old: Object, *, orphan: bool = False) -> Object:
         self.version += 1
         del resource.objects[key]
         gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self.version)}}
         self._tell(Change(self.version, resource, "DELETED", gone))
+        collector.collect_dependents(self, old["metadata"]["uid"], orphan=orphan)
+        namespaces = self.resources["", "namespaces"]
+        home = namespaces.objects.get(("", key[0])) if key[0] else None
+        if home and "deletionTimestamp" in home["metadata"] and collector.is_empty(self, key[0]):
+            self._remove(namespaces, ("", key[0]), home)
         return gone
 
     def _tell(self, change: Change) -> None:
         self.history.append(change)
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _without_empty(meta: Object) -> Object:
+    """Metadata as Kubernetes encodes it: an empty list or map is as good as none."""
+    return {name: value for name, value in meta.items() if value or name not in _OMITTED_WHEN_EMPTY}
+
+
+def _check_identity(resource: Resource, meta: Object, old: Object) -> None:
+    """The version and uid that a write carries must be those of the object. Raises ApiError 409."""
+    if meta.get("resourceVersion", old["resourceVersion"]) != old["resourceVersion"]:
+        raise errors.conflict(resource.plural, resource.group, old["name"])
+    if meta.get("uid", old["uid"]) != old["uid"]:
+        text = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['uid']}"
+        raise errors.conflict(resource.plural, resource.group, old["name"], text)
+
+
+def _refuse_new_finalizers(resource: Resource, meta: Object, old: Object) -> None:
+    if "deletionTimestamp" in old and set(meta.get("finalizers", ())) - set(old.get("finalizers", ())):
+        text = "no new finalizers can be added if the object is being deleted"
+        cause = errors.forbidden_field("metadata.finalizers", text)
+        raise errors.invalid(resource.kind, resource.group, old["name"], [cause])
 
 
 def now() -> str:
