@@ -78,7 +78,7 @@ def differences_of(delivery: Delivery) -> list[str]:
     return [
         *_wrong_head(manifest, total, names),
         *_wrong_files(delivery, names or [], total),
-        *(f"{name}: {report.problem}" for name, report in delivery.reports.items() if report.problem),
+        *(f"{name} {report.problem}" for name, report in delivery.reports.items() if report.problem),
         *_wrong_count(delivery, names or [], total),
     ]
 

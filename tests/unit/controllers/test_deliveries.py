@@ -115,7 +115,7 @@ def empty(bucket: MemoryBucket, path: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (truncate, "part-07777.gz: is truncated"),
+        (truncate, "part-07777.gz is truncated"),
         (lose, "part-07777.gz is listed but missing"),
         (add, "part-07777b.gz is there but not listed"),
         (empty, "counts 10000 objects, the files hold 9999"),
