@@ -85,7 +85,7 @@ def counted(records: int, *, header: bool | None = True) -> FileReport:
         pytest.param(delivery({**GOOD, "files": ["part-00000.gz"] * 2}), "lists a file twice", id="listed twice"),
         pytest.param(
             delivery(reports=reports(FileReport(problem="is truncated"), counted(7))),
-            "part-00000.gz: is truncated",
+            "part-00000.gz is truncated",
             id="truncated",
         ),
         pytest.param(
