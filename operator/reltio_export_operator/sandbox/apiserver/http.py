@@ -14,7 +14,8 @@ import yaml
 from aiohttp import web
 
 from . import documents, errors
-from .objects import Change, Object, Options, Resource, Store, json_patch, merge_patch
+from .cluster import Cluster
+from .objects import Change, Object, Options, Resource, json_patch, merge_patch
 from .selectors import Predicate, both, field_selector, label_selector, path_getter
 
 _BOOKMARK_EVERY = 10.0
@@ -54,7 +55,7 @@ class KubeServer:
 
     def __init__(self, *, port: int = 0, crds: Iterable[Object] = ()) -> None:
         self._port = port
-        self._store = Store()
+        self._store = Cluster()
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
         self.requests: deque[tuple[str, str, int]] = deque(maxlen=_LOGGED)

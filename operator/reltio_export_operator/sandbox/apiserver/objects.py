@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import collector, errors, managers
+from . import errors, managers
 from .managers import Owner
 from .structural import Schema, broken_rules, pruned, violations, with_defaults
 
@@ -188,24 +188,25 @@ class Store:
         for name in ("uid", "resourceVersion"):
             if preconditions.get(name, old["metadata"][name]) != old["metadata"][name]:
                 raise errors.conflict(resource.plural, resource.group, key[1], f"Precondition failed: {name}")
-        is_namespace = resource.group == "" and resource.plural == "namespaces"
-        held = old["metadata"].get("finalizers") or (is_namespace and not collector.is_empty(self, key[1]))
-        if not held:
+        if not (old["metadata"].get("finalizers") or self._has_content(resource, key)):
             return self._remove(resource, key, old, orphan=orphan)
         if "deletionTimestamp" not in old["metadata"]:
             marks = {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
             generation = old["metadata"].get("generation", 1) + 1
             old = {**old, "metadata": {**old["metadata"], **marks, "generation": generation}}
-            if is_namespace:
-                old["status"] = {"phase": "Terminating"}
             self._commit(resource, key, "MODIFIED", old)
-        if is_namespace:
-            collector.empty_namespace(self, key[1])
+        self._marked(resource, key)
         return old
 
-    def amend(self, resource: Resource, key: Key, new: Object) -> None:
-        """Store a change that the server itself makes."""
-        self._commit(resource, key, "MODIFIED", new)
+    def _has_content(self, resource: Resource, key: Key) -> bool:
+        """Whether something in the object keeps it from going at once."""
+        return False
+
+    def _marked(self, resource: Resource, key: Key) -> None:
+        """The object is to go once nothing holds it."""
+
+    def _gone(self, key: Key, old: Object, *, orphan: bool) -> None:
+        """The object has gone."""
 
     def _refuse_when_terminating(self, resource: Resource, namespace: str, name: str) -> None:
         if "deletionTimestamp" in self.resources["", "namespaces"].objects["", namespace]["metadata"]:
@@ -255,11 +256,7 @@ class Store:
         del resource.objects[key]
         gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self.version)}}
         self._tell(Change(self.version, resource, "DELETED", gone))
-        collector.collect_dependents(self, old["metadata"]["uid"], orphan=orphan)
-        namespaces = self.resources["", "namespaces"]
-        home = namespaces.objects.get(("", key[0])) if key[0] else None
-        if home and "deletionTimestamp" in home["metadata"] and collector.is_empty(self, key[0]):
-            self._remove(namespaces, ("", key[0]), home)
+        self._gone(key, gone, orphan=orphan)
         return gone
 
     def _tell(self, change: Change) -> None:
