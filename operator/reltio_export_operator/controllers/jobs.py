@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from ..api.conditions import Condition, Conditions
 from ..api.job import ExportJob, Submission
-from ..api.meta import FINALIZER, JOBS, TARGETS, merge_diff, to_wire
+from ..api.meta import JOBS, TARGETS
 from ..api.target import ExportTarget
 from ..jobs import outcomes, tasks
 from ..jobs.delivery import Delivery
@@ -23,6 +22,7 @@ from ..jobs.policies import decide
 from ..jobs.verdicts import reason_to_end
 from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
 from .inspection import Inspected, Inspections
+from .journal import Journal
 from .kube import ConflictError, InvalidError, KubeClient, Raw, SecretError
 from .poller import TenantPollers
 from .registry import Key, Registry
@@ -32,7 +32,7 @@ from .stopwatch import Stopwatch
 _log = logging.getLogger(__name__)
 _TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
 _CALLS_PER_TENANT = 4  # calls that change something at a tenant, or search it, at once
-_SLOT_WAIT = 30.0  # seconds, for the case that the wake-up is lost
+_LATER = 30.0  # seconds until a job that cannot go on is looked at again, should nothing wake it
 _WRITES = 5  # tries to write down what the service answered, when others write to the object at the same time
 
 
@@ -87,17 +87,22 @@ class JobController:
         self._registry = registry
         self._pollers = pollers
         self._limits = limits
-        self._progress_interval = progress_interval
         self._now = now
         self._clock = clock
         self._stopwatch = Stopwatch(clock)
         self._wake = wake
         self._wake_target = wake_target
         self._may_act = may_act
-        self._count_event = count_event
+        self._journal = Journal(
+            kube,
+            progress_interval=progress_interval,
+            now=now,
+            clock=clock,
+            on_written=registry.put_job,
+            count_event=count_event,
+        )
         self._inspections = Inspections(self._look, wake)
         self._slots: Slots[Key] = Slots(_CALLS_PER_TENANT, wake)
-        self._progress_written: dict[Key, float] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Take the job one step further. Returns the seconds until it must be looked at again."""
@@ -110,10 +115,14 @@ class JobController:
         except ConflictError:
             return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
         except msgspec.ValidationError as error:
-            await self._complain(raw, "SpecNotUnderstood", f"The object cannot be read: {error}. Create it anew.")
-            return None
+            await self._journal.complain(
+                raw, "SpecNotUnderstood", f"The job or its target cannot be read: {error}. Create it anew."
+            )
+            return _LATER
         except InvalidError as error:
-            await self._complain(raw, "StatusRefused", f"The API server refuses the status of this job: {error}")
+            await self._journal.complain(
+                raw, "StatusRefused", f"The API server refuses the status of this job: {error}"
+            )
             raise
 
     async def seed(self) -> None:
@@ -128,16 +137,6 @@ class JobController:
             self._registry.put_job(job)
             if not job.is_finished:
                 self._wake(job.metadata.key)  # also for the case that it goes away before it is watched
-
-    async def _complain(self, raw: Raw, reason: str, message: str) -> None:
-        """Say in the object what keeps it from being worked on, when its whole status cannot be written."""
-        generation = raw["metadata"].get("generation", 0)
-        listed = msgspec.convert(raw.get("status", {}).get("conditions", []), tuple[Condition, ...])
-        conditions = Conditions(listed, generation=generation, now=self._now())
-        conditions.put("Stalled", "True", reason, message)
-        if conditions.result() != listed:
-            change = {"conditions": [to_wire(condition) for condition in conditions.result()]}
-            await self._kube.patch_status(JOBS, raw, change)
 
     async def _advance(self, raw: Raw) -> float | None:
         job = msgspec.convert(raw, ExportJob)
@@ -156,12 +155,12 @@ class JobController:
             return await self._carry_out(job, raw, decision, before)
         service = action.submission.service
         with self._slots.held((service.export_service_url, service.tenant), job.metadata.key) as held:
-            return await self._carry_out(job, raw, decision, before) if held else _SLOT_WAIT
+            return await self._carry_out(job, raw, decision, before) if held else _LATER
 
     async def _carry_out(self, job: ExportJob, raw: Raw, decision: Decision, before: Counts) -> float | None:
         action = decision.action
         if isinstance(action, Search):
-            raw = await self._write(raw, job, decision)
+            raw = await self._journal.write(raw, job, decision)
             job = msgspec.convert(raw, ExportJob)
             decision = await self._search(job)
             action = decision.action
@@ -169,11 +168,11 @@ class JobController:
             decision, raw = await self._begin(job, raw, decision)
         elif isinstance(action, Inspect):
             decision = await self._inspect(job, decision)
-        written = await self._write(raw, msgspec.convert(raw, ExportJob), decision)
+        written = await self._journal.write(raw, msgspec.convert(raw, ExportJob), decision)
         if isinstance(action, Control) and action.task_ids:
             await self._control(msgspec.convert(written, ExportJob), action)
         if isinstance(action, Release):
-            await self._release(written)
+            await self._journal.release(written)
         self._tell_others(self._target_key(job), before)
         if decision.status.completion_time is not None:
             self._let_go(job.metadata.key)
@@ -187,7 +186,7 @@ class JobController:
             target=await self._target(job),
             ahead=self._registry.ahead(job) if submission is None else 0,
             limits=self._limits,
-            progress_due=self._progress_due(job.metadata.key),
+            progress_due=self._journal.progress_due(job.metadata.key),
         )
         view = replace(view, ages=self._ages(view))
         ids = frozenset(task.id for task in tasks.live(job.status.tasks + job.status.duplicates))
@@ -229,29 +228,14 @@ class JobController:
         self._registry.reserve(job)
         started = self._clock()
         try:
-            raw = await self._hold(raw)
-            raw = await self._write(raw, job, decision)
+            raw = await self._journal.hold(raw)
+            raw = await self._journal.write(raw, job, decision)
         except Exception:
             self._registry.give_back(job)
             raise
         intended = msgspec.convert(raw, ExportJob)
         answer = await self._submit(intended, started)
         return await self._record(raw, intended, answer)
-
-    async def _hold(self, raw: Raw) -> Raw:
-        """Put the finalizer on: from now on there is something outside to undo."""
-        finalizers = raw["metadata"].get("finalizers", [])
-        if FINALIZER in finalizers:
-            return raw
-        held = await self._kube.set_finalizers(JOBS, raw, [*finalizers, FINALIZER])
-        if held is None:
-            raise ConflictError(raw["metadata"]["name"])
-        return held
-
-    async def _release(self, raw: Raw) -> None:
-        finalizers = raw["metadata"].get("finalizers", [])
-        if FINALIZER in finalizers:
-            await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
 
     async def _submit(self, job: ExportJob, started: float) -> Acceptance | Refusal:
         """Call the service for an intent that was put on record at `started`.
@@ -281,7 +265,7 @@ class JobController:
             else:
                 decision = outcomes.refused(view, answer)
             try:
-                written = await self._write(raw, job, decision)
+                written = await self._journal.write(raw, job, decision)
                 return replace(decision, events=()), written
             except ConflictError:
                 fresh = await self._kube.get(JOBS, *intended.metadata.key)
@@ -326,29 +310,6 @@ class JobController:
         except RefusedError as error:
             _log.warning("Cannot %s tasks of %s/%s: %s", action.verb, *job.metadata.key, error)
 
-    async def _write(self, raw: Raw, job: ExportJob, decision: Decision) -> Raw:
-        """Write what changed in the status, then post the events. Raises ConflictError."""
-        change: dict[str, Any] = merge_diff(to_wire(job.status), to_wire(decision.status))
-        if change:
-            patched = await self._kube.patch_status(JOBS, raw, change)
-            if patched is None:
-                raise ConflictError(job.metadata.name)
-            raw = patched
-            if "progress" in change or "tasks" in change:
-                self._progress_written[job.metadata.key] = self._clock()
-            self._registry.put_job(msgspec.convert(raw, ExportJob))
-        for event in decision.events:
-            self._count_event(event.reason)
-            try:
-                await self._kube.post_event("ExportJob", raw, event.type, event.reason, event.message, self._now())
-            except Exception as error:
-                _log.warning("Cannot post event %s: %s", event.reason, error)
-        return raw
-
-    def _progress_due(self, key: Key) -> bool:
-        written = self._progress_written.get(key)
-        return written is None or self._clock() - written >= self._progress_interval
-
     def _tell_others(self, target_key: Key, before: Counts) -> None:
         """A place has become free: the next in line may begin. The target shows its counts."""
         after = self._registry.counts(target_key)
@@ -370,7 +331,7 @@ class JobController:
     def _let_go(self, key: Key) -> None:
         """The job is finished, or gone: nothing of it needs to be remembered."""
         self._pollers.forget(key)
-        self._progress_written.pop(key, None)
+        self._journal.forget(key)
         self._stopwatch.forget(key, *_TOPICS)
         self._inspections.forget(key)
 
