@@ -88,7 +88,7 @@ class Cluster:
 
 
 def connect(context: str | None, namespace: str | None) -> Cluster:
-    """The cluster of the kubeconfig's context, or of the pod. Raises UsageProblem."""
+    """The cluster of the kubeconfig's context. Raises UsageProblem."""
     chosen = namespace
     try:
         loaded = client.Configuration()
@@ -98,6 +98,8 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
         chosen = chosen or entry["context"].get("namespace")
     except ConfigException as error:
         raise UsageProblem(f"No cluster to talk to: {error} Set KUBECONFIG, or give --context.") from None
+    if not loaded.verify_ssl:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the kubeconfig says so
     api = client.ApiClient(loaded)
     return Cluster(client.CustomObjectsApi(api), client.CoreV1Api(api), chosen or "default")
 
