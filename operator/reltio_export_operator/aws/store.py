@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Re
 
 from ..api.target import Encryption
 from .errors import AwsError, bucket_region, from_botocore, region_mismatch
-from .integrity import Ranged, Summary, read_through, read_zip
+from .integrity import CHUNK, Ranged, Readable, Summary, is_zip, read_through, read_zip
 from .sessions import AssumedRole, RoleSessions
 
 _RANGE = 4 << 20
@@ -96,19 +97,26 @@ class ObjectStore:
 
     async def read_through(self, key: str, size: int) -> Summary:
         """Read the whole object, and tell whether it is whole. One streamed request; many ranges for a ZIP."""
-        return await self._call("s3:GetObject", self._read_through, key, size)  # type: ignore[no-any-return]
+        left = threading.Event()
+        try:
+            summary: Summary = await self._call("s3:GetObject", self._read_through, key, size, left)
+        finally:
+            left.set()
+        return summary
 
-    def _read_through(self, key: str, size: int) -> Summary:
-        if key.endswith(".zip"):
-            ranged = Ranged(size, lambda start, end: self._range(key, start, end))
-            return read_zip(io.BufferedReader(ranged, _RANGE))
+    def _read_through(self, key: str, size: int, left: threading.Event) -> Summary:
         try:
             with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
-                return read_through(key, body)
+                stream = _Stream(body, left)
+                if not is_zip(key, stream.head):
+                    return read_through(key, stream)
+            ranged = Ranged(size, lambda start, end: self._range(key, start, end, left))
+            return read_zip(io.BufferedReader(ranged, _RANGE))
         except (ReadTimeoutError, ResponseStreamingError) as error:
             raise from_botocore(error, "s3:GetObject", self._bucket) from None
 
-    def _range(self, key: str, start: int, end: int) -> bytes:
+    def _range(self, key: str, start: int, end: int, left: threading.Event) -> bytes:
+        _end_if(left)
         with self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}")["Body"] as body:
             return body.read()
 
@@ -198,3 +206,24 @@ def _encrypted(encryption: Encryption | None) -> dict[str, Any]:
         return {}
     key = {"SSEKMSKeyId": encryption.kms_key_arn} if encryption.kms_key_arn else {}
     return {"ServerSideEncryption": encryption.algorithm, **key}
+
+
+class _Stream:
+    """A body whose head was looked at, and that is read only as long as somebody waits for it."""
+
+    def __init__(self, body: Readable, left: threading.Event) -> None:
+        self.head = body.read(CHUNK)
+        self._unread = self.head
+        self._body = body
+        self._left = left
+
+    def read(self, size: int, /) -> bytes:
+        _end_if(self._left)
+        data, self._unread = self._unread, b""
+        return data or self._body.read(size)
+
+
+def _end_if(left: threading.Event) -> None:
+    """A thread cannot be cancelled: it ends by itself when nobody waits for it any more."""
+    if left.is_set():
+        raise AwsError("Cancelled", "Reading was given up.", "")

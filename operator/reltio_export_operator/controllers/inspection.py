@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..api.job import ExportJob
 from ..jobs.delivery import Delivery
 from ..jobs.outcomes import Findings, Refusal
+from .deliveries import Reports
 from .registry import Key
+
+_log = logging.getLogger(__name__)
 
 AT_ONCE = 4  # deliveries that are read at the same time
 _FULL_AT_ONCE = 2  # those of which every byte is read, which may take hours, besides
@@ -24,20 +28,23 @@ class Inspected:
 
 
 @dataclass
-class _Running:
+class _Look:
+    """The looks at one attempt; what one has read of the files, the next does not read again."""
+
     marker: str
-    task: asyncio.Task[Inspected | Refusal]
+    known: Reports = field(default_factory=dict)
+    task: asyncio.Task[Inspected | Refusal] | None = None
 
 
 class Inspections:
     """Starts one inspection for an attempt at a time, and wakes the job when its result is there to be taken."""
 
     def __init__(
-        self, inspect: Callable[[ExportJob], Awaitable[Inspected | Refusal]], wake: Callable[[Key], None]
+        self, inspect: Callable[[ExportJob, Reports], Awaitable[Inspected | Refusal]], wake: Callable[[Key], None]
     ) -> None:
         self._inspect = inspect
         self._wake = wake
-        self._running: dict[Key, _Running] = {}
+        self._looks: dict[Key, _Look] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
         self._full_places = asyncio.Semaphore(_FULL_AT_ONCE)
 
@@ -46,30 +53,36 @@ class Inspections:
         submission = job.status.submission
         assert submission is not None
         key = job.metadata.key
-        running = self._running.get(key)
-        if running is None or running.marker != submission.id:
+        look = self._looks.get(key)
+        if look is None or look.marker != submission.id:
             self.forget(key)
-            task = asyncio.create_task(self._work(job))
-            task.add_done_callback(lambda _: self._wake(key))
-            self._running[key] = _Running(submission.id, task)
+            look = self._looks[key] = _Look(submission.id)
+        if look.task is None:
+            look.task = asyncio.create_task(self._work(job, look.known))
+            look.task.add_done_callback(lambda _: self._wake(key))
             return None
-        if not running.task.done():
+        if not look.task.done():
             return None
-        del self._running[key]
-        return running.task.result()
+        result, look.task = look.task.result(), None
+        return result
 
     def forget(self, key: Key) -> None:
         """The job is gone, or needs no inspection any more."""
-        running = self._running.pop(key, None)
-        if running is not None:
-            running.task.cancel()
+        look = self._looks.pop(key, None)
+        if look is not None and look.task is not None:
+            look.task.cancel()
 
     async def stop(self) -> None:
-        tasks = [running.task for running in self._running.values()]
-        for key in list(self._running):
+        tasks = [look.task for look in self._looks.values() if look.task is not None]
+        for key in list(self._looks):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, job: ExportJob) -> Inspected | Refusal:
-        async with self._full_places if job.spec.delivery.verify == "Full" else self._places:
-            return await self._inspect(job)
+    async def _work(self, job: ExportJob, known: Reports) -> Inspected | Refusal:
+        try:
+            async with self._full_places if job.spec.delivery.verify == "Full" else self._places:
+                return await self._inspect(job, known)
+        except Exception as error:
+            # Whatever a file holds, its job is told of it, and does not wait for ever for a look that died.
+            _log.exception("Cannot look at the delivery of %s/%s", *job.metadata.key)
+            return Refusal("InternalError", f"{type(error).__name__} while the delivery was read; the log tells more.")

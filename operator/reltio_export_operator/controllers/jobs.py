@@ -21,6 +21,7 @@ from ..jobs.outcomes import Acceptance, Findings, Refusal
 from ..jobs.policies import decide
 from ..jobs.verdicts import reason_to_end
 from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
+from .deliveries import Reports
 from .inspection import Inspected, Inspections
 from .journal import Journal
 from .kube import ConflictError, InvalidError, KubeClient, Raw, SecretError
@@ -56,7 +57,7 @@ class Outside(Protocol):
 
     async def control(self, job: ExportJob, action: Control) -> None: ...
 
-    async def inspect(self, job: ExportJob) -> Delivery: ...
+    async def inspect(self, job: ExportJob, known: Reports) -> Delivery: ...
 
 
 class JobController:
@@ -292,11 +293,11 @@ class JobController:
             return outcomes.unreadable(view, result)
         return outcomes.inspected(view, result.delivery, result.findings)
 
-    async def _look(self, job: ExportJob) -> Inspected | Refusal:
+    async def _look(self, job: ExportJob, known: Reports) -> Inspected | Refusal:
         submission = job.status.submission
         try:
             findings = await self._outside.search(job) if submission is not None and submission.resent else None
-            return Inspected(await self._outside.inspect(job), findings)
+            return Inspected(await self._outside.inspect(job, known), findings)
         except RefusedError as error:
             return error.refusal
 

@@ -17,7 +17,7 @@ from ..reltio import errors
 from ..reltio.client import ReltioClient
 from ..reltio.mapping import wire_request
 from .access import Access
-from .deliveries import inspect
+from .deliveries import Reading, Reports
 from .jobs import RefusedError
 from .kube import SecretError
 from .registry import Registry
@@ -124,10 +124,13 @@ class Services:
                 except errors.ObjectNotFound:
                     continue  # gone already: the next look at the task tells
 
-    async def inspect(self, job: ExportJob) -> Delivery:
-        """Read the manifest, list the directory and read files as far as the job asks; leave the receipt it wants."""
+    async def inspect(self, job: ExportJob, known: Reports) -> Delivery:
+        """Read the manifest, list the directory and read files as far as the job asks; leave the receipt it wants.
+
+        `known` is what was read of files before, and is added to.
+        """
         async with _refusals():
-            return await inspect(await self._store(job), job)
+            return await Reading(lambda: self._store(job), job, known).delivery()
 
     async def _client(self, job: ExportJob) -> ReltioClient:
         # A namespace that goes away may lose its Secret before its jobs: what was last read still stops an export.

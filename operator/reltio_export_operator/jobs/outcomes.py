@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,7 @@ from ..api.job import Output, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.observation import TaskView
 from . import doubles, tasks
-from .delivery import MANIFEST, Delivery, differences_of, digest_of, listed_files
+from .delivery import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
 from .policies.starting import held_back, resubmission
 from .verdicts import completed, failed, reason_to_end, with_doubles
 from .view import Decision, Event, Inspect, Release, Says, View, backoff, status_of
@@ -181,7 +180,6 @@ def _judged(view: View, delivery: Delivery) -> Decision:
     if differences:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
         return failed(view, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
-    manifest: Any = delivery.manifest
     names = listed_files(delivery) or []
     output = Output(
         bucket=submission.s3.bucket,
@@ -189,7 +187,7 @@ def _judged(view: View, delivery: Delivery) -> Decision:
         verified=view.job.spec.delivery.verify,
         files=len(names),
         bytes=sum(delivery.files[name].size for name in names),
-        objects=manifest["totalObjects"],
+        objects=total_objects(delivery) or 0,
         digest=digest_of(delivery, names),
         first_files=tuple(sorted(names)[:_SHOWN]),
         receipt=delivery.receipt,

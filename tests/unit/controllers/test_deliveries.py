@@ -16,12 +16,14 @@ import pytest
 from aws_fakes import FakeClient, refusal
 from builders import job, running
 from reltio_export_operator.api.job import ExportJob
+from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
-from reltio_export_operator.controllers.deliveries import inspect
-from reltio_export_operator.jobs.delivery import differences_of
+from reltio_export_operator.controllers.deliveries import Reading, Reports
+from reltio_export_operator.jobs.delivery import Delivery, differences_of
 
 FILES = 10_000
+KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 ROW = gzip.compress(b'{"uri":"entities/1"}\n', mtime=0)
 EXPORT = {"type": "Entities", "fileFormat": "JSON"}
@@ -65,21 +67,27 @@ class MemoryBucket:
 @pytest.fixture
 def store() -> Iterator[tuple[MemoryBucket, ObjectStore]]:
     bucket = MemoryBucket()
-    key = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
     with ThreadPoolExecutor(4) as pool:
-        role = AssumedRole(key, bucket.client(), WHEN)  # type: ignore[arg-type]
+        role = AssumedRole(KEY, bucket.client(), WHEN)  # type: ignore[arg-type]
         yield bucket, ObjectStore(RoleSessions(pool), role, "acme-mdm-exports", bulk=True)
+
+
+async def look(reader: ObjectStore, subject: ExportJob) -> Delivery:
+    async def open_store() -> ObjectStore:
+        return reader
+
+    return await Reading(open_store, subject, {}).delivery()
 
 
 def asked_for(verify: str, **delivery: Any) -> ExportJob:
     return job(spec={"export": EXPORT, "delivery": {"verify": verify, **delivery}}, status=running("COMPLETED"))
 
 
-def fill(bucket: MemoryBucket, subject: ExportJob) -> str:
+def fill(bucket: MemoryBucket, subject: ExportJob, files: int = FILES) -> str:
     submission = subject.status.submission
     assert submission is not None
-    names = [f"part-{number:05d}.gz" for number in range(FILES)]
-    manifest = {"success": True, "files": names, "totalObjects": FILES, "totalNumberOfFiles": FILES}
+    names = [f"part-{number:05d}.gz" for number in range(files)]
+    manifest = {"success": True, "files": names, "totalObjects": files, "totalNumberOfFiles": files}
     bucket.objects = {submission.path + name: ROW for name in names}
     bucket.objects[submission.path + "manifest.json"] = json.dumps(manifest).encode()
     return submission.path
@@ -92,7 +100,7 @@ async def test_ten_thousand_whole_files_raise_no_alarm_at_a_bounded_cost(
     bucket, reader = store
     subject = asked_for(verify)
     fill(bucket, subject)
-    assert differences_of(await inspect(reader, subject)) == []
+    assert differences_of(await look(reader, subject)) == []
     assert bucket.asked == {"list": 11, "get": gets}
 
 
@@ -127,5 +135,114 @@ async def test_one_bad_file_among_ten_thousand_is_found(
     bucket, reader = store
     subject = asked_for("Objects")
     damage(bucket, fill(bucket, subject))
-    (difference,) = differences_of(await inspect(reader, subject))
+    (difference,) = differences_of(await look(reader, subject))
     assert words in difference
+
+
+class Flaky(MemoryBucket):
+    """Raises, in turn, what is planned for the GET of a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: dict[int, str] = {}
+
+    def _get(self, **arguments: Any) -> dict[str, Any]:
+        failure = self.failures.pop(self.asked["get"] + 1, None)
+        if failure:
+            self.asked["get"] += 1
+            raise refusal(failure)
+        return super()._get(**arguments)
+
+
+class Look:
+    """Looks at ten files of a bucket that has hiccups; counts how often it is opened, and the pauses."""
+
+    def __init__(self, **failures: str) -> None:
+        self.bucket = Flaky()
+        self.bucket.failures = {int(number.removeprefix("get_")): code for number, code in failures.items()}
+        self.subject = asked_for("Full")
+        fill(self.bucket, self.subject, files=10)
+        self.opened = 0
+        self.pauses: list[float] = []
+        self.known: Reports = {}
+
+    async def __call__(self) -> list[str]:
+        with ThreadPoolExecutor(1) as pool:
+
+            async def open_store() -> ObjectStore:
+                self.opened += 1
+                role = AssumedRole(KEY, self.bucket.client(), WHEN)  # type: ignore[arg-type]
+                return ObjectStore(RoleSessions(pool), role, "acme-mdm-exports", bulk=True)
+
+            async def sleep(seconds: float) -> None:
+                self.pauses.append(seconds)
+
+            return differences_of(await Reading(open_store, self.subject, self.known, sleep=sleep).delivery())
+
+
+async def test_a_read_that_outlives_the_session_of_the_role_goes_on_with_a_new_one() -> None:
+    look = Look(get_6="ExpiredToken")
+    assert await look() == []
+    assert look.opened == 2
+    assert look.bucket.asked["get"] == 12
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "RequestTimeout"])
+async def test_a_hiccup_costs_one_more_read_of_one_file(code: str) -> None:
+    look = Look(get_6=code)
+    assert await look() == []
+    assert (look.bucket.asked["get"], look.pauses) == (12, [2.0])
+
+
+async def test_what_was_read_before_a_lasting_failure_is_not_read_again() -> None:
+    look = Look(get_6="AccessDenied")
+    with pytest.raises(AwsError):
+        await look()
+    before = len(look.known)
+    assert before >= 1
+    gets = look.bucket.asked["get"]
+    assert await look() == []
+    assert look.bucket.asked["get"] == gets + 1 + 10 - before
+
+
+async def test_a_file_that_changed_meanwhile_is_read_again() -> None:
+    look = Look()
+    await look()
+    look.known = {(name, "another"): report for (name, _), report in look.known.items()}
+    gets = look.bucket.asked["get"]
+    await look()
+    assert look.bucket.asked["get"] == gets + 11
+
+
+async def test_the_others_stop_when_one_file_cannot_be_read() -> None:
+    look = Look(get_2="AccessDenied")
+    with pytest.raises(AwsError):
+        await look()
+    assert look.bucket.asked["get"] < 8
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"1" + b"0" * 5000])
+async def test_a_manifest_that_cannot_be_parsed_is_a_difference(content: bytes) -> None:
+    look = Look()
+    submission = look.subject.status.submission
+    assert submission is not None
+    look.bucket.objects[submission.path + "manifest.json"] = content
+    assert await look() == ["manifest.json is not a JSON object"]
+
+
+async def test_a_folder_that_a_console_made_is_no_foreign_object() -> None:
+    look = Look()
+    submission = look.subject.status.submission
+    assert submission is not None
+    look.bucket.objects[submission.path] = b""
+    assert await look() == []
+
+
+async def test_a_zip_is_known_by_its_bytes_whatever_its_name_says() -> None:
+    look = Look()
+    submission = look.subject.status.submission
+    assert submission is not None
+    name = f"{submission.path}part-00000.gz"
+    look.bucket.objects[name] = b"PK\x03\x04" + bytes(100)
+    (difference,) = await look()
+    assert "part-00000.gz is damaged or truncated" in difference

@@ -43,8 +43,8 @@ def reports(first: FileReport, second: FileReport) -> dict[str, FileReport]:
     return {"part-00000.gz": first, "part-00001.gz": second}
 
 
-def counted(records: int, *, header: bool | None = True) -> FileReport:
-    return FileReport(records=records, has_header=header)
+def counted(records: int, head: str = "Header") -> FileReport:
+    return FileReport(records=records, heads={head: 1})
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,23 @@ def counted(records: int, *, header: bool | None = True) -> FileReport:
             "counts 12 objects, the files hold 11",
             id="wrong totalObjects",
         ),
+        pytest.param(
+            delivery(reports=reports(counted(6, "Row"), counted(5, "Row")), countable=True),
+            "counts 12 objects, the files hold 9 to 11",
+            id="too few rows below headers in the tenant's own words",
+        ),
+        pytest.param(
+            delivery(files={"part-00000.gz": StoredFile(0), "part-00001.gz": StoredFile(0)}),
+            "part-00000.gz is empty",
+            id="nothing but empty files",
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(1), counted(1)), may_be_empty=False),
+            "the files hold no record",
+            id="only headers where records are due",
+        ),
+        pytest.param(delivery({**GOOD, "totalObjects": 2**63}), "totalObjects", id="totalObjects beyond all numbers"),
+        pytest.param(delivery({**GOOD, "totalObjects": float("nan")}), "totalObjects", id="totalObjects is NaN"),
     ],
 )
 def test_what_is_wrong_is_told(case: Delivery, words: str) -> None:
@@ -115,19 +132,40 @@ EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 
         pytest.param(delivery({**GOOD, "files": [f"s3://lake/{PATH}{name}" for name in GOOD["files"]]}), id="URLs"),
         pytest.param(delivery({k: v for k, v in GOOD.items() if k != "totalNumberOfFiles"}), id="no number of files"),
         pytest.param(delivery(reports=reports(counted(7), counted(7)), countable=True), id="a header a file"),
+        pytest.param(delivery(reports=reports(counted(7), counted(6, "Row")), countable=True), id="one header in all"),
         pytest.param(
-            delivery(reports=reports(counted(7), counted(6, header=False)), countable=True), id="one header in all"
-        ),
-        pytest.param(
-            delivery(reports=reports(counted(7, header=False), counted(7, header=False)), countable=True),
+            delivery(reports=reports(counted(7, "Row"), counted(7, "Row")), countable=True),
             id="no known column",
         ),
         pytest.param(
-            delivery(reports=reports(counted(6, header=None), counted(6, header=None)), countable=True),
+            delivery(reports=reports(FileReport(records=6), FileReport(records=6)), countable=True),
             id="JSON lines",
         ),
         pytest.param(delivery(reports=reports(counted(99), counted(99))), id="sliced: records are no objects"),
         pytest.param(delivery(reports=reports(counted(99), FileReport()), countable=True), id="not read to the end"),
+        pytest.param(delivery({**GOOD, "totalObjects": 12.0}), id="totalObjects with a decimal point"),
+        pytest.param(delivery({**GOOD, "files": ["./part-00000.gz", "./part-00001.gz"]}), id="names from here"),
+        pytest.param(
+            delivery(
+                {**GOOD, "files": ["part-00000.csv", "part-00001.csv"]},
+                {"part-00000.csv": StoredFile(9), "part-00001.csv": StoredFile(0)},
+                reports={"part-00000.csv": counted(13), "part-00001.csv": FileReport(records=0)},
+                countable=True,
+            ),
+            id="one of the parts holds nothing",
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(7, "Row"), counted(7, "Row")), countable=True), id="headers of other words"
+        ),
+        pytest.param(
+            delivery(reports=reports(counted(7), FileReport(records=6, heads={"Perhaps": 1})), countable=True),
+            id="a row that holds the name of a column",
+        ),
+        pytest.param(
+            delivery(reports=reports(FileReport(records=8, blanks=2, heads={"Header": 1}), counted(4)), countable=True),
+            id="empty values in the only column",
+        ),
+        pytest.param(delivery(reports=reports(counted(1), counted(1))), id="merge trees without a merge"),
         pytest.param(
             delivery(files={**FILES, "_export-receipt.json": StoredFile(1), "_export-receipt.sha256": StoredFile(1)}),
             id="with a receipt from before",
@@ -170,6 +208,16 @@ def test_where_objects_can_be_counted(export: dict[str, Any], countable: bool) -
     assert is_countable(job(spec={"export": export}).spec.export) is countable
 
 
+def test_half_a_character_in_a_name_is_a_difference_that_can_be_written_down() -> None:
+    (first, *_) = differences_of(delivery({**GOOD, "files": ["\ud800", "part-00001.gz"]}))
+    assert first.encode() == b"? is listed but missing"
+
+
+def test_a_name_that_would_break_a_line_of_checksums_is_escaped_as_sha256sum_does() -> None:
+    odd = delivery(files={"a\nb": StoredFile(1)}, reports={"a\nb": FileReport(sha256="1" * 64)})
+    assert receipt_of(odd, ["a\nb"], {})[1].startswith("\\" + "1" * 64 + "  a\\nb\n")
+
+
 def test_the_digest_is_over_size_etag_and_name_sorted_by_name() -> None:
     names = listed_files(delivery())
     assert names is not None
@@ -178,8 +226,10 @@ def test_the_digest_is_over_size_etag_and_name_sorted_by_name() -> None:
 
 
 def test_the_receipt_lists_checksums_as_sha256sum_reads_them() -> None:
-    checked = delivery(reports=reports(FileReport(sha256="1" * 64), FileReport(sha256="2" * 64)))
+    checked = delivery(
+        reports=reports(FileReport(sha256="1" * 64), FileReport(sha256="2" * 64)), manifest_sha256="3" * 64
+    )
     receipt, checksums = receipt_of(checked, ["part-00001.gz", "part-00000.gz"], {"attempt": 1})
-    assert checksums == f"{'1' * 64}  part-00000.gz\n{'2' * 64}  part-00001.gz\n"
+    assert checksums == f"{'1' * 64}  part-00000.gz\n{'2' * 64}  part-00001.gz\n{'3' * 64}  manifest.json\n"
     assert receipt["attempt"] == 1
     assert [entry["sha256"] for entry in receipt["files"]] == ["1" * 64, "2" * 64]
