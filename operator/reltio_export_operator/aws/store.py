@@ -106,10 +106,11 @@ class ObjectStore:
 
     def _read_through(self, key: str, size: int, left: threading.Event) -> Summary:
         try:
-            with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
-                stream = _Stream(body, left)
-                if not is_zip(key, stream.head):
-                    return read_through(key, stream)
+            if not is_zip(key, b""):
+                with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                    stream = _Stream(body, left)
+                    if not is_zip(key, stream.head):
+                        return read_through(key, stream)
             ranged = Ranged(size, lambda start, end: self._range(key, start, end, left))
             return read_zip(io.BufferedReader(ranged, _RANGE))
         except (ReadTimeoutError, ResponseStreamingError) as error:

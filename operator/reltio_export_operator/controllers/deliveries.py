@@ -192,4 +192,4 @@ def _parsed(content: bytes | None) -> object | None:
         parsed: object = json.loads(content)
     except (ValueError, RecursionError):
         return "unparsable"
-    return parsed
+    return "null" if parsed is None else parsed

@@ -221,7 +221,7 @@ async def test_the_others_stop_when_one_file_cannot_be_read() -> None:
     assert look.bucket.asked["get"] < 8
 
 
-@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"1" + b"0" * 5000])
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"null", b"1" + b"0" * 5000])
 async def test_a_manifest_that_cannot_be_parsed_is_a_difference(content: bytes) -> None:
     look = Look()
     submission = look.subject.status.submission
