@@ -79,7 +79,7 @@ class TokenSource:
                 timeout=_TIMEOUT,
                 follow_redirects=False,
             )
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise error_from_transport(error) from None
         if response.status_code in (400, 401):
             raise CredentialsRejected(
@@ -93,7 +93,7 @@ class TokenSource:
         try:
             body = response.json()
             token, life = body["access_token"], float(body["expires_in"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             token, life = None, 0.0
         if not token or not isinstance(token, str):
             raise UnexpectedAnswer("The token service did not answer with a token.", status=200)

@@ -173,7 +173,7 @@ class ReltioClient:
                 follow_redirects=False,
                 **more,
             )
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise error_from_transport(error, effectful=effectful) from None
         if not response.is_success:
             raise error_from_response(response, effectful=effectful)
@@ -181,7 +181,7 @@ class ReltioClient:
             return None
         try:
             return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnexpectedAnswer(
                 "The service answered 200 with something that is not JSON.", status=200, ambiguous=effectful
             ) from None

@@ -5,6 +5,8 @@ Codes, symbols and message families are those of the Export Service documentatio
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +19,8 @@ _BUSY = re.compile(r"Task '([^']+)' is already exporting data to this custom des
 _PARAMETER = re.compile(r"Invalid export parameter: (.+?)\. Reason: (.+)", re.DOTALL)
 _TASK_LIMIT = "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED"
 _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.IGNORECASE)
+# Said of one call only: a text with it would differ at each try.
+_REQUEST_ID = re.compile(r"\s*[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 _TEXTS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
@@ -141,6 +145,13 @@ class Unreachable(ReltioError):
     transient = True
 
 
+class UnusableURL(ReltioError):
+    """Nothing can be sent to what is configured as a URL."""
+
+    reason = "InvalidURL"
+    remedy = "Correct spec.reltio.environment, exportServiceURL or authURL."
+
+
 class AnswerLost(ReltioError):
     """The request was sent, or part of it, and no whole answer came."""
 
@@ -196,8 +207,10 @@ def _by_status(status: int, code: int | None, text: str) -> type[ReltioError]:
     return ServerError if status >= 500 else UnexpectedAnswer
 
 
-def error_from_transport(error: httpx.RequestError, *, effectful: bool = False) -> ReltioError:
+def error_from_transport(error: httpx.RequestError | httpx.InvalidURL, *, effectful: bool = False) -> ReltioError:
     """What a failure below HTTP stands for: certainly not sent, or of unknown effect."""
+    if not isinstance(error, httpx.RequestError):
+        return UnusableURL(f"The URL cannot be used: {error}.")
     kind = type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
         return Unreachable(f"No connection to {_host(error)} ({kind}).")
@@ -231,7 +244,7 @@ def _host(error: httpx.RequestError) -> str:
 def _json(response: httpx.Response) -> Mapping[str, Any]:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, Mapping) else {}
 
@@ -242,7 +255,7 @@ def _message(response: httpx.Response, body: Mapping[str, Any]) -> str:
         text = " ".join(_TAGS.sub(" ", response.text[:4096]).split())
     for secret in _secrets(response):
         text = text.replace(secret, "***")
-    text = _TOKEN_ECHO.sub(r"\1", text)[:_LIMIT].strip()
+    text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", text))[:_LIMIT].strip()
     if not text:
         return f"The service answered {response.status_code} without a message."
     return f"The service answered {response.status_code}: {text}"
@@ -254,5 +267,8 @@ def _secrets(response: httpx.Response) -> tuple[str, ...]:
         headers = response.request.headers
     except RuntimeError:  # a response without its request
         return ()
-    values = (headers.get(name, "").split(" ")[-1] for name in _SECRET_HEADERS)
+    values = [headers.get(name, "").split(" ")[-1] for name in _SECRET_HEADERS]
+    basic = headers.get("authorization", "").partition("Basic ")[2]
+    with contextlib.suppress(ValueError):
+        values += base64.b64decode(basic).decode().split(":", 1)
     return tuple(value for value in values if value)

@@ -153,3 +153,24 @@ def test_a_broken_connection_tells_whether_the_request_may_have_gone(
 def test_retry_after_is_read_in_both_forms_and_bounded(value: str, seconds: float | None) -> None:
     now = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
     assert retry_after(httpx.Headers({"Retry-After": value}), now) == seconds
+
+
+def test_an_answer_that_repeats_the_client_s_credentials_is_masked() -> None:
+    http = httpx.Client(auth=httpx.BasicAuth("the-client", "the-secret"))
+    request = next(http.auth.auth_flow(httpx.Request("POST", "https://auth.reltio.com/oauth/token")))
+    body = {"error_description": "Client the-client with the-secret is locked"}
+    error = error_from_response(httpx.Response(403, json=body, request=request))
+    assert error.message == "The service answered 403: Client *** with *** is locked"
+
+
+@pytest.mark.parametrize(
+    "noise", [" (Request ID: 5f2c-77)", " requestId=abc123.", " [trace-id: 00f1]", " Correlation ID 9"]
+)
+def test_what_is_said_of_one_call_only_is_left_out(noise: str) -> None:
+    error = error_from_response(httpx.Response(500, json=api_error(2001, f"Internal application error{noise}")))
+    assert error.message == "The service answered 500: Internal application error"
+
+
+def test_a_url_that_cannot_be_used_is_no_matter_of_time() -> None:
+    error = error_from_transport(httpx.InvalidURL("Invalid port: 'x'"))
+    assert (error.reason, error.transient, error.ambiguous) == ("InvalidURL", False, False)
