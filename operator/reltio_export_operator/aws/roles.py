@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .errors import from_botocore
+from .errors import AwsError, from_botocore
 from .sessions import RoleSessions
 
 
@@ -29,17 +29,29 @@ class RoleReader:
 
     async def longest_session(self, role_arn: str) -> int:
         """MaxSessionDuration in seconds; needs iam:GetRole."""
-        role = await self._call("iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"])
-        return int(role["MaxSessionDuration"])
+        return int((await self._role(role_arn)).get("MaxSessionDuration", 3600))
 
     async def describe(self, role_arn: str) -> RoleDescription:
         """Needs iam:GetRole, ListRolePolicies, GetRolePolicy, ListAttachedRolePolicies, GetPolicy, GetPolicyVersion."""
-        role = await self._call("iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"])
+        role = await self._role(role_arn)
         inline = await self._call("iam:GetRolePolicy", role_arn, _inline_policies)
         attached = await self._call("iam:GetPolicyVersion", role_arn, _attached_policies)
         return RoleDescription(
             role["AssumeRolePolicyDocument"], (*inline, *attached), int(role.get("MaxSessionDuration", 3600))
         )
+
+    async def _role(self, role_arn: str) -> Mapping[str, Any]:
+        """The role of this ARN: IAM knows roles of the operator's own account, and by their last name only."""
+        role: Mapping[str, Any] = await self._call(
+            "iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"]
+        )
+        if role["Arn"] != role_arn:
+            raise AwsError(
+                "AnotherRole",
+                f"IAM shows {role['Arn']} instead of {role_arn}.",
+                "Correct spec.s3.roleARN; a role of another account cannot be read by the operator.",
+            )
+        return role
 
     async def _call(self, action: str, role_arn: str, call: Any) -> Any:
         name = role_arn.rpartition("/")[2]

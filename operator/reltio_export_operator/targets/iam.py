@@ -1,7 +1,8 @@
 """What IAM policy documents say about one request. Pure.
 
 Follows the policy evaluation logic of the IAM User Guide for a single policy: an explicit deny wins, an allow is
-needed, and what is not understood makes the answer Unknown rather than wrong. Policy variables are not filled in.
+needed, and what is not understood makes the answer Unknown rather than wrong: keys of which the request does not tell
+whether they are there, operators other than those below, and policy variables, which are not filled in.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from typing import Any, Literal
 Answer = Literal["Allow", "Deny", "NoMatch", "Unknown"]
 Document = Mapping[str, Any]
 
+_TOKEN = re.compile(r"\$\{[*?$]\}|.", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{(?![*?$]\})")
+
 
 @dataclass(frozen=True)
 class Request:
-    """One request: action as ``s3:PutObject``, resource ARN, who asks (ARN), and context keys in lower case."""
+    """One request: action as ``s3:PutObject``, resource ARN, who asks (ARN), and context keys in lower case.
+
+    A key with None is known to be absent; of one that is not in the context nothing is known.
+    """
 
     action: str
     resource: str = "*"
     principal: str = ""
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def evaluate(documents: Iterable[Document], request: Request) -> Answer:
@@ -45,66 +52,88 @@ def _statements(document: Document) -> list[Mapping[str, Any]]:
 def _statement(statement: Mapping[str, Any], request: Request) -> str:
     """`Allow`, `Deny`, `NoMatch`, or `Unknown-` with the effect that the statement would have."""
     effect = str(statement.get("Effect"))
-    if not (
-        _either(statement, "Action", request.action, ignore_case=True)
-        and _either(statement, "Resource", request.resource)
-        and _names_principal(statement, request.principal)
-    ):
-        return "NoMatch"
-    held = _conditions(statement.get("Condition", {}), request.context)
+    held = _all(
+        [
+            _either(statement, "Action", request.action, ignore_case=True),
+            _either(statement, "Resource", request.resource),
+            _names_principal(statement, request.principal),
+            _conditions(statement.get("Condition", {}), request.context),
+        ]
+    )
     if held is None:
         return f"Unknown-{effect}"
     return effect if held else "NoMatch"
 
 
-def _either(statement: Mapping[str, Any], key: str, value: str, *, ignore_case: bool = False) -> bool:
+def _all(answers: list[bool | None]) -> bool | None:
+    """Whether all hold; None when one cannot be told and none of the others fails."""
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
+
+
+def _either(statement: Mapping[str, Any], key: str, value: str, *, ignore_case: bool = False) -> bool | None:
     """Action or NotAction, Resource or NotResource; one that is not there does not restrict."""
     if key in statement:
-        return any(_like(pattern, value, ignore_case=ignore_case) for pattern in _listed(statement[key]))
+        return _matches(_listed(statement[key]), value, ignore_case=ignore_case)
     if f"Not{key}" in statement:
-        return not any(_like(pattern, value, ignore_case=ignore_case) for pattern in _listed(statement[f"Not{key}"]))
+        return _not(_matches(_listed(statement[f"Not{key}"]), value, ignore_case=ignore_case))
     return True
 
 
-def _names_principal(statement: Mapping[str, Any], principal: str) -> bool:
+def _matches(patterns: list[str], value: str, *, ignore_case: bool) -> bool | None:
+    if any(_like(pattern, value, ignore_case=ignore_case) for pattern in patterns):
+        return True
+    return None if any(_VARIABLE.search(pattern) for pattern in patterns) else False
+
+
+def _names_principal(statement: Mapping[str, Any], principal: str) -> bool | None:
     if "Principal" in statement:
         return _is_among(statement["Principal"], principal)
     if "NotPrincipal" in statement:
-        return not _is_among(statement["NotPrincipal"], principal)
+        return _not(_is_among(statement["NotPrincipal"], principal))
     return True  # a permission policy: it speaks of whom it is attached to
 
 
-def _is_among(principals: Any, principal: str) -> bool:
+def _is_among(principals: Any, principal: str) -> bool | None:
+    """None: of the account that asks only some are named."""
     if principals == "*":
         return True
     named = _listed(principals.get("AWS", [])) if isinstance(principals, Mapping) else []
-    account = principal.split(":")[4] if principal.count(":") >= 5 else principal
-    root = re.compile(rf"arn:[\w-]+:iam::{re.escape(account)}:root")
-    return any(one in ("*", principal, account) or root.fullmatch(one) for one in named)
+    partition, account = principal.split(":")[1], principal.split(":")[4]
+    root = f"arn:{partition}:iam::{account}:root"
+    if any(one in ("*", principal, account, root) for one in named):
+        return True
+    within = (f"arn:{partition}:iam::{account}:", f"arn:{partition}:sts::{account}:")
+    return None if principal == root and any(one.startswith(within) for one in named) else False
 
 
-def _conditions(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool | None:
-    """Whether all hold; None when one is not understood and none of the others fails."""
-    verdicts = [
-        _condition(operator, key, _listed(values), context)
-        for operator, keys in conditions.items()
-        for key, values in keys.items()
-    ]
-    if False in verdicts:
-        return False
-    return None if None in verdicts else True
+def _conditions(conditions: Mapping[str, Any], context: Mapping[str, str | None]) -> bool | None:
+    return _all(
+        [
+            _condition(operator, key, _listed(values), context)
+            for operator, keys in conditions.items()
+            for key, values in keys.items()
+        ]
+    )
 
 
-def _condition(operator: str, key: str, values: list[str], context: Mapping[str, str]) -> bool | None:
+def _condition(operator: str, key: str, values: list[str], context: Mapping[str, str | None]) -> bool | None:
+    if key.lower() not in context:
+        return None
     optional = operator.endswith("IfExists")
-    name = operator.removesuffix("IfExists").rpartition(":")[2]
-    actual = context.get(key.lower())
+    of_a_set, _, name = operator.removesuffix("IfExists").rpartition(":")
+    actual = context[key.lower()]
     if name == "Null":
         return (actual is None) == (values[0].lower() == "true")
     negated = "Not" in name
     if actual is None:
-        return optional or negated
-    if any("${" in value for value in values):
+        return of_a_set == "ForAllValues" or optional or (negated and of_a_set != "ForAnyValue")
+    if any(_VARIABLE.search(value) for value in values):
         return None
     plain = name.replace("Not", "")
     if plain == "StringEquals":
@@ -121,8 +150,11 @@ def _condition(operator: str, key: str, values: list[str], context: Mapping[str,
 
 
 def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
-    """IAM's wildcards: `*` for any text, `?` for one character."""
-    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    """IAM's wildcards: `*` for any text, `?` for one character; ``${*}``, ``${?}`` and ``${$}`` are those letters."""
+    expression = "".join(
+        {"*": ".*", "?": "."}.get(token) or re.escape(token[2] if len(token) > 1 else token)
+        for token in _TOKEN.findall(pattern)
+    )
     return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
 
 

@@ -9,8 +9,6 @@ from ..api.target import Check, ExportTarget
 from .iam import Answer, Document, Request, evaluate
 from .verdict import passed, refuted, unknown
 
-_ASSUME = "sts:AssumeRole"
-_EXTERNAL_ID = "sts:externalid"
 WANTED_SECONDS = 43_200  # the session length that Reltio's page asks the role to allow
 OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 
@@ -24,14 +22,22 @@ class Role:
     permissions: tuple[Document, ...]
     max_session_seconds: int
 
+    @property
+    def partition(self) -> str:
+        return self.arn.split(":")[1]
+
+    @property
+    def account(self) -> str:
+        return self.arn.split(":")[4]
+
 
 def inspected(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
     """What the policies of the role say about Reltio's principals, the external ID and the bucket."""
     principals = target.spec.verification.reltio_principals
     return [
         _trusts(role, principals, external_id),
-        _refuses(role, principals, "WrongExternalIDRefused", {_EXTERNAL_ID: f"{external_id}-and-more"}),
-        _refuses(role, principals, "MissingExternalIDRefused", {}),
+        _refuses(role, principals, "WrongExternalIDRefused", _others(external_id or "")),
+        _refuses(role, principals, "MissingExternalIDRefused", [None]),
         session_length(role.max_session_seconds),
         _permits(target, role),
     ]
@@ -54,8 +60,7 @@ def too_short() -> Check:
 
 
 def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
-    context = {_EXTERNAL_ID: external_id} if external_id else {}
-    answers = {who: _assumes(role, who, context) for who in principals}
+    answers = {who: _assumes(role, who, external_id) for who in principals}
     denied = [who for who, answer in answers.items() if answer in ("Deny", "NoMatch")]
     if denied:
         return refuted(
@@ -70,14 +75,23 @@ def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> C
     return passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
 
 
-def _refuses(role: Role, principals: Sequence[str], name: str, context: dict[str, str]) -> Check:
-    answers = [_assumes(role, who, context) for who in principals]
+def _others(external_id: str) -> list[str | None]:
+    """External IDs that are not the target's, of which a pattern in the trust policy may let some in."""
+    changed = [
+        f"{external_id[:at]}{'a' if char != 'a' else 'b'}{external_id[at + 1 :]}" for at, char in enumerate(external_id)
+    ]
+    longer = [f"{external_id[:at]}a{external_id[at:]}" for at in range(len(external_id) + 1)]
+    return [*changed, *longer, "another"]
+
+
+def _refuses(role: Role, principals: Sequence[str], name: str, external_ids: Sequence[str | None]) -> Check:
+    answers = [_assumes(role, who, external_id) for who in principals for external_id in external_ids]
     if "Allow" in answers:
         return refuted(
             name,
             "ExternalIDNotRequired",
-            f"The trust policy of {role.arn} lets Reltio in {'with any' if context else 'without an'} external ID, so "
-            "anybody who can make Reltio export could write to this bucket.",
+            f"The trust policy of {role.arn} lets Reltio in {'without an' if None in external_ids else 'with another'} "
+            "external ID, so anybody who can make Reltio export could write to this bucket.",
             "Add the condition StringEquals sts:ExternalId to the trust policy.",
         )
     if "Unknown" in answers:
@@ -87,12 +101,22 @@ def _refuses(role: Role, principals: Sequence[str], name: str, context: dict[str
 
 def _permits(target: ExportTarget, role: Role) -> Check:
     s3 = target.spec.s3
-    bucket = f"arn:{role.arn.split(':')[1]}:s3:::{s3.bucket}"
-    wanted = [Request("s3:ListBucket", bucket, context={"s3:prefix": f"{s3.prefix}any"})]
-    wanted += [Request(action, f"{bucket}/{s3.prefix}any") for action in OBJECT_ACTIONS]
-    if s3.server_side_encryption is not None and s3.server_side_encryption.kms_key_arn:
-        via = {"kms:viaservice": f"s3.{s3.region or 'us-east-1'}.amazonaws.com"}
-        key = s3.server_side_encryption.kms_key_arn
+    bucket = f"arn:{role.partition}:s3:::{s3.bucket}"
+    context = _context(role)
+    listing = {**context, "s3:prefix": f"{s3.prefix}any/"}
+    wanted = [Request("s3:ListBucket", bucket, context=listing)]
+    wanted += [
+        Request(action, f"{bucket}/{s3.prefix}any/any", context={**context, **_encryption(target, action)})
+        for action in OBJECT_ACTIONS
+    ]
+    key = s3.server_side_encryption.kms_key_arn if s3.server_side_encryption else None
+    if key is not None:
+        suffix = "amazonaws.com.cn" if role.partition == "aws-cn" else "amazonaws.com"
+        via = {
+            **context,
+            "kms:viaservice": f"s3.{key.split(':')[3]}.{suffix}",
+            "kms:calleraccount": role.account,
+        }
         wanted += [Request(action, key, context=via) for action in ("kms:GenerateDataKey", "kms:Decrypt")]
     answers = {request.action: evaluate(role.permissions, request) for request in wanted}
     denied = [action for action, answer in answers.items() if answer in ("Deny", "NoMatch")]
@@ -109,6 +133,35 @@ def _permits(target: ExportTarget, role: Role) -> Check:
     return passed("RolePermits", "The permission policies allow list, put, get and delete under the path.")
 
 
-def _assumes(role: Role, principal: str, context: dict[str, str]) -> Answer:
-    who = principal if principal.startswith("arn:") else f"arn:aws:iam::{principal}:root"
-    return evaluate([role.trust], Request(_ASSUME, role.arn, who, context))
+def _assumes(role: Role, principal: str, external_id: str | None) -> Answer:
+    """Whether this principal gets in with this external ID, or without one."""
+    is_account = not principal.startswith("arn:")
+    who = f"arn:{role.partition}:iam::{principal}:root" if is_account else principal
+    context: dict[str, str | None] = {
+        "sts:externalid": external_id,
+        "aws:principalaccount": who.split(":")[4],
+        "aws:securetransport": "true",
+    }
+    if not is_account:  # of an account it is not known who will ask
+        context["aws:principalarn"] = who
+    return evaluate([role.trust], Request("sts:AssumeRole", role.arn, who, context))
+
+
+def _context(role: Role) -> dict[str, str | None]:
+    """What is known of any request that is made as the role."""
+    return {
+        "aws:principalarn": role.arn,
+        "aws:principalaccount": role.account,
+        "aws:securetransport": "true",
+    }
+
+
+def _encryption(target: ExportTarget, action: str) -> dict[str, str | None]:
+    """The headers of a put that policies may ask for."""
+    if action != "s3:PutObject":
+        return {}
+    encryption = target.spec.s3.server_side_encryption
+    return {
+        "s3:x-amz-server-side-encryption": encryption.algorithm if encryption else None,
+        "s3:x-amz-server-side-encryption-aws-kms-key-id": encryption.kms_key_arn if encryption else None,
+    }

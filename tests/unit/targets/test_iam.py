@@ -46,6 +46,9 @@ PUT = Request("s3:PutObject", OBJECT)
         ([allow(Action="*", NotResource="arn:aws:s3:::lake/*")], "NoMatch"),
         ([allow(Action="*", Resource="*"), deny(Action="s3:PutObject", Resource="*")], "Deny"),
         ([deny(Action="s3:PutObject", Resource="arn:aws:s3:::lake/other/*"), allow(Action="*", Resource="*")], "Allow"),
+        ([allow(Action="*", Resource="arn:aws:s3:::lake/${aws:PrincipalAccount}/*")], "Unknown"),
+        ([allow(Action="*", Resource="*"), deny(Action="*", NotResource="arn:aws:s3:::${aws:username}/*")], "Unknown"),
+        ([allow(Action="*", Resource="arn:aws:s3:::lake/out/${*}")], "NoMatch"),
     ],
 )
 def test_actions_and_resources(statements: list[dict[str, Any]], answer: str) -> None:
@@ -58,8 +61,7 @@ def trust(principal: Any, **condition: Any) -> list[dict[str, Any]]:
 
 
 def assume(external_id: str | None = None) -> Request:
-    context = {"sts:externalid": external_id} if external_id else {}
-    return Request("sts:AssumeRole", "arn:aws:iam::111122223333:role/x", RELTIO, context)
+    return Request("sts:AssumeRole", "arn:aws:iam::111122223333:role/x", RELTIO, {"sts:externalid": external_id})
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,21 @@ def test_principals(principal: Any, answer: str) -> None:
     assert evaluate(trust(principal), assume()) == answer
 
 
+@pytest.mark.parametrize(
+    ("principal", "answer"),
+    [
+        ("999999999999", "Allow"),
+        ("arn:aws:iam::999999999999:root", "Allow"),
+        (RELTIO, "Unknown"),
+        ("arn:aws-cn:iam::999999999999:root", "NoMatch"),
+        ("arn:aws:iam::111122223333:root", "NoMatch"),
+    ],
+)
+def test_an_account_of_which_only_some_principal_is_named_leaves_no_certainty(principal: str, answer: str) -> None:
+    request = Request("sts:AssumeRole", "*", "arn:aws:iam::999999999999:root")
+    assert evaluate(trust({"AWS": principal}), request) == answer
+
+
 ASKS = {"StringEquals": {"sts:ExternalId": "secret"}}
 
 
@@ -96,8 +113,14 @@ ASKS = {"StringEquals": {"sts:ExternalId": "secret"}}
         ({"StringNotEquals": {"sts:ExternalId": "secret"}}, None, "Allow"),
         ({"Null": {"sts:ExternalId": "false"}}, None, "NoMatch"),
         ({"Null": {"sts:ExternalId": "true"}}, None, "Allow"),
-        ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, None, "NoMatch"),
-        ({**ASKS, "IpAddressIfExists": {"aws:SourceIp": "192.0.2.0/24"}}, "secret", "Allow"),
+        ({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}, None, "Unknown"),
+        ({**ASKS, "IpAddressIfExists": {"aws:SourceIp": "192.0.2.0/24"}}, "secret", "Unknown"),
+        ({**ASKS, "Null": {"aws:TokenIssueTime": "true"}}, "secret", "Unknown"),
+        ({**ASKS, "StringEquals": {"aws:PrincipalOrgID": "o-1"}}, "other", "Unknown"),
+        ({"ForAllValues:StringEquals": {"sts:ExternalId": "secret"}}, None, "Allow"),
+        ({"ForAllValues:StringEquals": {"sts:ExternalId": "secret"}}, "other", "NoMatch"),
+        ({"ForAnyValue:StringEquals": {"sts:ExternalId": "secret"}}, "secret", "Allow"),
+        ({"ForAnyValue:StringNotEquals": {"sts:ExternalId": "secret"}}, None, "NoMatch"),
         ({"DateLessThan": {"sts:ExternalId": "2031-01-01"}}, "secret", "Unknown"),
         ({"StringEquals": {"sts:ExternalId": "${aws:username}"}}, "secret", "Unknown"),
     ],
