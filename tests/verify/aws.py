@@ -96,7 +96,9 @@ class Client:
 
     def get_role(self, *, RoleName: str) -> Raw:
         role = self._own("iam:GetRole", RoleName)
-        return {"Role": {"AssumeRolePolicyDocument": _document([role.trust]), "MaxSessionDuration": role.max_session}}
+        arn = next(arn for arn, one in self._aws.roles.items() if one is role)
+        trust = _document([role.trust])
+        return {"Role": {"Arn": arn, "AssumeRolePolicyDocument": trust, "MaxSessionDuration": role.max_session}}
 
     def get_paginator(self, name: str) -> Paginator:
         return Paginator(getattr(self, name))

@@ -126,6 +126,12 @@ CASES = (
         unknown=("GetObject", "DeleteObject"),
     ),
     Case(
+        "role may list the path itself and nothing below",
+        lambda w: w.aws.roles[ROLE].permissions[0].update(Condition={"StringEquals": {"s3:prefix": "reltio/"}}),
+        {"ListBucket": "AccessDenied"},
+        unknown=("PublicAccessBlocked",),
+    ),
+    Case(
         "bucket policy denies writing",
         lambda w: w.aws.buckets[BUCKET].policy.append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}),
         {"PutObject": "AccessDenied"},
@@ -160,6 +166,19 @@ CASES = (
         "inspected: Reltio is not trusted",
         lambda w: w.aws.roles[ROLE].trust.update(Principal={"AWS": "arn:aws:iam::111122223333:user/operator"}),
         {"TrustsReltio": "PrincipalNotTrusted"},
+        spec=_inspect(),
+    ),
+    Case(
+        "inspected: another role bears the name",
+        lambda w: None,
+        {"TrustsReltio": "AnotherRole"},
+        spec={**_inspect(), "s3": {"roleARN": "arn:aws:iam::111122223333:role/data/reltio-exporter"}},
+        unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
+    ),
+    Case(
+        "inspected: a pattern takes other external IDs",
+        lambda w: _condition(w, "StringLike", f"?{EXTERNAL_ID[1:]}"),
+        {"WrongExternalIDRefused": "ExternalIDNotRequired"},
         spec=_inspect(),
     ),
     Case(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import msgspec
 import pytest
 
 from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.controllers.kube import InvalidError
 from reltio_export_operator.targets.generate import design
 from reltio_export_operator.targets.verdict import ADVICE
 
@@ -55,6 +57,70 @@ async def test_a_status_says_the_same_each_time_while_a_mistake_lasts(case: Case
     again = await world.verify()
     assert again.status.checks == first.status.checks
     assert again.status.conditions == first.status.conditions
+
+
+async def test_a_policy_that_cannot_be_judged_denies_ready_and_says_how_to_find_out() -> None:
+    world = World({"verification": {"mode": "Inspect", "reltioPrincipals": [RELTIO]}})
+    world.aws.roles[ROLE].trust["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = "o-1"
+    target = await world.verify()
+    assert failing(target) == {}
+    assert "TrustsReltio" in unknown(target)
+    assert not target.is_ready
+
+
+async def test_an_inspected_role_that_knows_the_previous_external_id_alone_is_good_enough() -> None:
+    spec = {"verification": {"mode": "Inspect", "reltioPrincipals": [RELTIO]}}
+    world = World({**spec, "s3": {"externalID": "the-new-one", "previousExternalID": EXTERNAL_ID}})
+    target = await world.verify()
+    assert failing(target) == {}
+    assert (target.is_ready, target.status.external_id_in_use) == (True, "Previous")
+
+
+async def test_the_previous_external_id_is_read_only_when_the_current_one_is_refused() -> None:
+    gone = {"previousExternalIDSecretRef": {"name": "gone"}}
+    assert (await World({"s3": gone}).verify()).is_ready
+    target = await World({"s3": {"externalID": "the-new-one", **gone}}).verify()
+    (check,) = [check for check in target.status.checks if check.status == "False"]
+    assert (check.name, check.reason) == ("AssumeRole", "SecretUnusable")
+    assert "spec.s3.previousExternalIDSecretRef" in check.remedy
+
+
+async def test_whatever_goes_wrong_within_ends_in_a_verdict() -> None:
+    world = World()
+    del world.aws.buckets  # the stand-in then raises what no caller expects
+    target = await world.verify()
+    assert failing(target) == {"Bucket": "InternalError"}
+    assert not target.is_ready
+
+
+async def test_a_url_that_is_none_is_told_apart_from_a_service_that_is_away() -> None:
+    world = World({"reltio": {"exportServiceURL": "https://reltio.test:port/jobs"}})
+    assert failing(await world.verify()) == {"ReltioReachable": "InvalidURL"}
+
+
+async def test_a_failing_target_waits_among_its_kind_unless_there_is_news_of_it() -> None:
+    world = World()
+    world.secret(clientSecret="wrong")
+    assert not (await world.verify()).is_ready
+    await world.verify(try_suspects=False)
+    assert world.handed_over == [("mdm", "lake")]
+    world.secret()
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": 7}})
+    assert (await world.verify(try_suspects=False)).is_ready
+    assert len(world.handed_over) == 1
+
+
+async def test_a_verdict_stands_when_its_canary_cannot_be_created() -> None:
+    world = World({"verification": {"canary": True}})
+
+    async def refuse(*_: Any) -> None:
+        raise InvalidError("exceeded quota")
+
+    world.kube.create = refuse  # type: ignore[method-assign]
+    target = await world.verify()
+    assert target.is_ready
+    (delivered,) = [c for c in target.status.conditions if c.type == "Delivered"]
+    assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNotCreated")
 
 
 async def test_the_previous_external_id_is_used_while_the_role_knows_no_other() -> None:

@@ -51,6 +51,7 @@ class World:
     def __init__(self, spec: Raw | None = None) -> None:
         self._clock = Clock()
         self._cut: list[str] = []
+        self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
         self.clients(Client("id", "secret"))
         self.secret()
@@ -84,7 +85,7 @@ class World:
         """Nothing below this path can be connected to."""
         self._cut.append(path)
 
-    async def verify(self) -> ExportTarget:
+    async def verify(self, *, try_suspects: bool = True) -> ExportTarget:
         """What the status says after the operator has looked, as a new process would."""
 
         class Network(httpx.AsyncBaseTransport):
@@ -103,6 +104,7 @@ class World:
                 probe_timeout=30,
                 now=lambda: datetime.now(UTC),
                 wake_job=lambda key: None,
+                hand_over=self.handed_over.append,
             )
-            await controller.reconcile((NAMESPACE, TARGET))
+            await controller.reconcile((NAMESPACE, TARGET), try_suspects=try_suspects)
         return msgspec.convert(self.kube.objects["exporttargets", NAMESPACE, TARGET], ExportTarget)

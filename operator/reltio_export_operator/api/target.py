@@ -53,6 +53,10 @@ class S3Destination(Model, frozen=True, kw_only=True):
     server_side_encryption: Encryption | None = None
 
     @property
+    def has_previous_external_id(self) -> bool:
+        return self.previous_external_id is not None or self.previous_external_id_secret_ref is not None
+
+    @property
     def prefix(self) -> str:
         """The path as a key prefix: no leading slash; a trailing one unless empty."""
         stripped = self.path.strip("/")
@@ -101,7 +105,9 @@ class TargetStatus(Model, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
     last_verification_time: datetime | None = None
     last_security_test_time: datetime | None = None
+    last_handled_verify_request: str | None = None
     external_id_in_use: Literal["Current", "Previous"] | None = None
+    canary_job: str | None = None
     active_jobs: int | None = None
     pending_jobs: int | None = None
 
@@ -112,13 +118,9 @@ class ExportTarget(Model, frozen=True, kw_only=True):
     status: TargetStatus = TargetStatus()
 
     @property
-    def verification_requested(self) -> datetime | None:
-        """When somebody asked by annotation for a verification; None when nobody did, or not with a time."""
-        try:
-            asked = datetime.fromisoformat(self.metadata.annotations.get(VERIFY_ANNOTATION, ""))
-        except ValueError:
-            return None
-        return asked if asked.tzinfo is not None else None
+    def verify_request(self) -> str | None:
+        """What somebody put into the annotation to ask for a verification; any new value asks anew."""
+        return self.metadata.annotations.get(VERIFY_ANNOTATION, "")[:256] or None
 
     @property
     def is_ready(self) -> bool:

@@ -237,7 +237,7 @@ def _own_role_refused(code: str, text: str) -> AwsError:
 
 def _other(code: str, text: str, action: str, resource: str) -> AwsError:
     return AwsError(
-        "AWSError",
+        "AWSUnavailable" if code in _TRANSIENT else "AWSError",
         f"{action} on {resource} failed with {code}: {text}",
         f"See {code} in the AWS documentation of {action}.",
         code=code,

@@ -34,6 +34,7 @@ T = TypeVar("T")
 _RENEW_BEFORE = timedelta(minutes=5)
 _SESSION_NAME = "reltio-export-operator"
 _DURATION = 3600  # seconds; AWS's cap when the operator's own credentials are a role's (role chaining)
+_LONGEST_POLICY = 2048  # characters that AssumeRole takes
 _KEPT = 128  # an S3 client holds some hundred kilobytes
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2, "mode": "standard"})
 # Where STS is asked when neither the target nor the environment names a region: partitions do not know each other.
@@ -94,6 +95,8 @@ class RoleSessions:
         `region` is the bucket's; `duration` is in seconds; `fresh` asks AWS anew, as a proof.
         """
         packed = json.dumps(policy, separators=(",", ":")) if policy else None
+        if packed is not None and len(packed) > _LONGEST_POLICY:
+            packed = None  # a path so long cannot be pinned
         key = RoleKey(role_arn, external_id, region, packed, duration)
         kept = self._kept.get(key)
         if kept is not None and not fresh and kept.expires - self._now() > _RENEW_BEFORE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -130,10 +129,11 @@ class ObjectStore:
         """Delete the object. S3 does not tell whether there was one."""
         await self._call("s3:DeleteObject", self._s3.delete_object, Bucket=self._bucket, Key=key)
 
-    async def probe(self, prefix: str, encryption: Encryption | None) -> AsyncIterator[Outcome]:
+    async def probe(self, prefix: str, encryption: Encryption | None, *, who: str) -> AsyncIterator[Outcome]:
         """List, put, get and delete a small object under the prefix; yields each action with its outcome.
 
-        A failed list does not keep the others from being tried; get and delete need the put to have worked.
+        A failed list does not keep the others from being tried; get and delete need the put to have worked. The
+        object's key ends with `who`, the same for each probe of a target: where it cannot be deleted, one is left.
         """
         try:
             await self._call("s3:ListBucket", self._list_in_region, prefix)
@@ -141,12 +141,13 @@ class ObjectStore:
             yield "s3:ListBucket", error
         else:
             yield "s3:ListBucket", None
-        for outcome in await self._run(self._canary, f"{prefix}{CANARY}{secrets.token_hex(8)}", encryption):
+        for outcome in await self._run(self._canary, f"{prefix}{CANARY}{who}", encryption):
             yield outcome
 
     def _list_in_region(self, prefix: str) -> None:
-        # boto3 follows a bucket to where it is; the service is told the region and does not.
-        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
+        # Below the prefix, as for an export, which a policy may tell from the prefix itself. boto3 follows a bucket to
+        # where it is; the service is told the region and does not.
+        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}{CANARY}/", MaxKeys=1)
         asked, actual = self._role.key.region, bucket_region(answer)
         if asked and actual and asked != actual:
             raise region_mismatch(self._bucket, asked, actual)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..api.conditions import find, is_true
-from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire, whole_seconds
+from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
 from ..aws.sessions import RoleSessions
 from ..controllers.access import Access
@@ -100,17 +100,14 @@ def policy(
 
 
 def _by_the_operator(cluster: Cluster, name: str) -> ExportTarget:
-    """Ask with an annotation, and wait for a verdict that is younger than the question."""
-    asked = whole_seconds(datetime.now(UTC))
-    cluster.patch(TARGETS, name, {"metadata": {"annotations": {VERIFY_ANNOTATION: asked.isoformat()}}})
+    """Ask with an annotation, and wait for the verdict that answers it."""
+    asked = datetime.now(UTC).isoformat()
+    cluster.patch(TARGETS, name, {"metadata": {"annotations": {VERIFY_ANNOTATION: asked}}})
     end = time.monotonic() + _WITHIN
     with Console(stderr=True).status(f"The operator verifies {name}…"):
         while time.monotonic() < end:
             found = msgspec.convert(cluster.get(TARGETS, name), ExportTarget)
-            last = found.status.last_verification_time
-            if last is not None and last >= asked:
-                return found
-            if found.spec.suspend or found.spec.verification.mode == "Disabled":
+            if found.status.last_handled_verify_request == asked:
                 return found
             time.sleep(0.5)
     raise UsageProblem(f"No verdict within {_WITHIN:.0f} s. Does the operator run, and watch {cluster.namespace}?")
@@ -125,13 +122,9 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
             prober = Prober(Access(secrets, http), RoleSessions(threads), target)
             with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
-                if target.spec.verification.assumes:
-                    checks += [check async for check in prober.aws()]
-                    if any(check.name == "AssumeRole" and check.status == "True" for check in checks):
-                        checks += [check async for check in prober.advice()]
-                if target.spec.verification.inspects:
-                    checks += [check async for check in prober.inspect()]
-    return msgspec.structs.replace(target, status=verdict.judge(target, checks, datetime.now(UTC)))
+                checks += [check async for check in prober.aws(advise=True)]
+    status = verdict.judge(target, checks, datetime.now(UTC), tested=prober.tested)
+    return msgspec.structs.replace(target, status=status)
 
 
 class _Secrets:

@@ -116,7 +116,7 @@ class KubeClient:
         return patched
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
-        """Create the object. None when there is one of its name already."""
+        """Create the object. None when there is one of its name already. Raises InvalidError when it is refused."""
         try:
             created: Raw = await self._objects.create_namespaced_custom_object(
                 GROUP, VERSION, body["metadata"]["namespace"], plural, body, _request_timeout=_TIMEOUT
@@ -124,6 +124,8 @@ class KubeClient:
         except ApiException as error:
             if error.status == 409:
                 return None
+            if error.status in (400, 403, 422):
+                raise InvalidError(_message_of(error)) from None
             raise
         return created
 

@@ -120,6 +120,7 @@ class Manager:
             registry,
             heal_interval=settings.heal_interval,
             probe_timeout=settings.probe_timeout,
+            aws_probes=max(1, settings.aws_threads // 2),
             now=now,
             wake_job=self.jobs.add,
             hand_over=self._suspects.add,

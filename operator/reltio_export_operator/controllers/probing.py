@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from ..api.target import Check, ExportTarget
 from ..aws.errors import AwsError
@@ -11,7 +13,7 @@ from ..aws.policy import export_policy, partition_of
 from ..aws.roles import RoleReader
 from ..aws.sessions import AssumedRole, RoleSessions
 from ..aws.store import ObjectStore
-from ..reltio.errors import ReltioError, Unreachable
+from ..reltio.errors import ReltioError, Unreachable, UnusableURL
 from ..targets import verdict
 from ..targets.inspection import WANTED_SECONDS, Role, inspected, session_length, too_short
 from .access import Access, snapshot
@@ -19,6 +21,7 @@ from .kube import SecretError
 
 _CHAINED = "role chaining"
 _TOO_LONG = "MaxSessionDuration"
+_UNENCRYPTED = ("s3:ListBucket", "s3:DeleteObject")  # actions that need no key
 
 
 class Prober:
@@ -30,8 +33,10 @@ class Prober:
         self._roles = RoleReader(sessions)
         self._target = target
         self._s3 = target.spec.s3
+        self._who = target.metadata.uid or secrets.token_hex(8)
         self.external_id: str | None = None
-        self.in_use: str | None = None  # which external ID works: Current or Previous
+        self.in_use: Literal["Current", "Previous"] | None = None  # which external ID works, where there are two
+        self.tested = False  # whether the rare tests were made
 
     async def reltio(self) -> AsyncIterator[Check]:
         token = "ReltioToken"  # noqa: S105 - the name of a check
@@ -44,7 +49,7 @@ class Prober:
             yield verdict.refuted(token, "SecretUnusable", str(error), remedy)
             return
         except ReltioError as error:
-            unreachable = isinstance(error, Unreachable)
+            unreachable = isinstance(error, Unreachable | UnusableURL)
             yield verdict.refuted(
                 "ReltioReachable" if unreachable else token, error.reason, error.message, error.remedy
             )
@@ -53,20 +58,34 @@ class Prober:
         try:
             await client.ping_tenant()
         except ReltioError as error:
-            unreachable = isinstance(error, Unreachable)
+            unreachable = isinstance(error, Unreachable | UnusableURL)
             name = "ReltioReachable" if unreachable else "ReltioTenant"
             yield verdict.refuted(name, error.reason, error.message, error.remedy)
             return
         yield verdict.passed("ReltioReachable")
         yield verdict.passed("ReltioTenant")
 
-    async def aws(self) -> AsyncIterator[Check]:
+    async def aws(self, *, advise: bool) -> AsyncIterator[Check]:
+        """What the target's mode asks for: try the role, read it, and then make the rare tests when they are due."""
+        assumed = False
+        if self._target.spec.verification.assumes:
+            async for check in self._tried():
+                assumed = assumed or (check.name, check.status) == ("AssumeRole", "True")
+                yield check
+        if self._target.spec.verification.inspects:
+            async for check in self._inspected():
+                yield check
+        if assumed and advise:
+            async for check in self._advice():
+                yield check
+            self.tested = True
+
+    async def _tried(self) -> AsyncIterator[Check]:
         """Assume the role and try each action under the path, with a session that may do nothing else."""
         try:
             role = await self._assume()
         except SecretError as error:
-            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
-            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), remedy)
+            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
             yield verdict.refuted("AssumeRole", error.reason, error.message, error.remedy)
@@ -83,21 +102,27 @@ class Prober:
 
     async def _assume(self) -> AssumedRole:
         """Assume with the current external ID, or else with the previous one. Raises AwsError, SecretError."""
-        current = await self._access.external_id_of(self._target, "Current")
-        previous = await self._access.external_id_of(self._target, "Previous")
+        current = await self._external_id("Current")
         try:
             role = await self._assume_with(current)
         except AwsError as error:
-            if error.reason != "AssumeRoleDenied" or previous is None:
+            if error.reason != "AssumeRoleDenied" or not self._s3.has_previous_external_id:
                 raise
+            previous = await self._external_id("Previous")
             role = await self._assume_with(previous)
             self.external_id, self.in_use = previous, "Previous"
             return role
         self.external_id = current
-        self.in_use = "Current" if previous is not None else None
+        self.in_use = "Current" if self._s3.has_previous_external_id else None
         return role
 
-    async def _assume_with(self, external_id: str | None) -> AssumedRole:
+    async def _external_id(self, which: Literal["Current", "Previous"]) -> str | None:
+        field = "previousExternalIDSecretRef" if which == "Previous" else "externalIDSecretRef"
+        self._secret_remedy = f"Create or correct it, or correct spec.s3.{field}."
+        return await self._access.external_id_of(self._target, which)
+
+    async def _assume_with(self, external_id: str | None, **more: int) -> AssumedRole:
+        """A fresh session that may do no more than exports need."""
         encryption = self._s3.server_side_encryption
         pinned = export_policy(
             self._s3.bucket,
@@ -106,7 +131,7 @@ class Prober:
             kms_key_arn=encryption.kms_key_arn if encryption else None,
         )
         return await self._sessions.assume(
-            self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True
+            self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True, **more
         )
 
     async def _bucket(self, store: ObjectStore) -> AsyncIterator[Check]:
@@ -115,10 +140,10 @@ class Prober:
         try:
             region = await store.region()
         except AwsError as error:
-            if error.reason in ("BucketNotFound", "BucketRegionMismatch"):
-                yield verdict.refuted("Bucket", error.reason, error.message, error.remedy)
-            else:
+            if error.reason == "AccessDenied":
                 yield verdict.passed("Bucket", "It exists; its region was not told.")
+            else:
+                yield verdict.refuted("Bucket", error.reason, error.message, error.remedy)
             return
         if asked and region and asked != region:
             yield verdict.refuted(
@@ -133,19 +158,19 @@ class Prober:
     async def _actions(self, store: ObjectStore) -> AsyncIterator[Check]:
         encryption = self._s3.server_side_encryption
         encrypted = True
-        async for action, failure in store.probe(self._s3.prefix, encryption):
+        async for action, failure in store.probe(self._s3.prefix, encryption, who=self._who):
             if failure is None:
                 yield verdict.passed(action.removeprefix("s3:"))
             elif failure.reason == "KMSDenied" and encryption is not None:
                 encrypted = False
                 yield verdict.refuted("Encryption", failure.reason, failure.message, failure.remedy)
             else:
-                encrypted = encrypted and action == "s3:DeleteObject"
+                encrypted = encrypted and action in _UNENCRYPTED
                 yield verdict.refuted(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
         if encryption is not None and encrypted:
             yield verdict.passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
 
-    async def advice(self) -> AsyncIterator[Check]:
+    async def _advice(self) -> AsyncIterator[Check]:
         """The rare tests: that nobody gets in without the external ID, and what Reltio recommends."""
         yield await self._refuses("WrongExternalIDRefused", f"{secrets.token_hex(16)}")
         if self.external_id is None:
@@ -162,7 +187,7 @@ class Prober:
 
     async def _refuses(self, name: str, external_id: str | None) -> Check:
         try:
-            role = await self._sessions.assume(self._s3.role_arn, external_id, region=self._s3.region, fresh=True)
+            role = await self._assume_with(external_id)
         except AwsError as error:
             if error.reason == "AssumeRoleDenied":
                 return verdict.passed(name)
@@ -180,9 +205,7 @@ class Prober:
         """By asking for it; for an operator that is a role itself AWS caps this at an hour, so IAM is asked instead."""
         name = "SessionDuration"
         try:
-            role = await self._sessions.assume(
-                self._s3.role_arn, self.external_id, region=self._s3.region, duration=WANTED_SECONDS, fresh=True
-            )
+            role = await self._assume_with(self.external_id, duration=WANTED_SECONDS)
         except AwsError as error:
             if _CHAINED in error.message:
                 return await self._session_length_from_iam()
@@ -220,20 +243,36 @@ class Prober:
             "Turn on all four settings of Block Public Access for the bucket.",
         )
 
-    async def inspect(self) -> AsyncIterator[Check]:
-        """Read the role's policies and judge them for Reltio's principals."""
+    async def _inspected(self) -> AsyncIterator[Check]:
+        """Read the role's policies and judge them for Reltio's principals.
+
+        The previous external ID is good enough where the trust policy does not know the current one yet.
+        """
         try:
-            external_id = self.external_id or await self._access.external_id_of(self._target, "Current")
+            external_id = self.external_id or await self._external_id("Current")
             described = await self._roles.describe(self._s3.role_arn)
         except SecretError as error:
-            remedy = "Create or correct it, or correct spec.s3.externalIDSecretRef."
-            yield verdict.refuted("TrustsReltio", "SecretUnusable", str(error), remedy)
+            yield verdict.refuted("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
+            if error.reason == "AnotherRole":
+                yield verdict.refuted("TrustsReltio", error.reason, error.message, error.remedy)
+                return
             remedy = "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, "
             remedy += "iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion."
             yield verdict.refuted("TrustsReltio", "RoleNotReadable", error.message, remedy)
             return
         role = Role(self._s3.role_arn, described.trust, tuple(described.permissions), described.max_session_seconds)
-        for check in inspected(self._target, role, external_id):
+        checks = inspected(self._target, role, external_id)
+        if checks[0].status == "False" and self.in_use is None and self._s3.has_previous_external_id:
+            with contextlib.suppress(SecretError):
+                checks = self._better(checks, inspected(self._target, role, await self._external_id("Previous")))
+        for check in checks:
             yield check
+
+    def _better(self, current: list[Check], previous: list[Check]) -> list[Check]:
+        """Of what was read with either external ID, that with which Reltio gets in."""
+        if previous[0].status == "False":
+            return current
+        self.in_use = "Previous"
+        return previous

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
-from ..api.conditions import Condition, find, is_true
+from ..api.conditions import Condition, find
 from ..api.job import ExportJob
 from ..api.meta import JOBS, TARGETS, merge_diff, to_wire
 from ..api.target import Check, ExportTarget, TargetStatus
 from ..aws.sessions import RoleSessions
 from ..targets import canary, verdict
 from .access import Access
-from .kube import ConflictError, KubeClient, Raw
+from .kube import ConflictError, InvalidError, KubeClient, Raw
 from .probing import Prober
 from .registry import Key, Registry
 
 _log = logging.getLogger(__name__)
 _CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
+
+_Due = Literal["No", "Again", "News"]
 
 
 class TargetController:
@@ -37,6 +40,7 @@ class TargetController:
         *,
         heal_interval: float,
         probe_timeout: float,
+        aws_probes: int = 4,
         now: Callable[[], datetime],
         wake_job: Callable[[Key], None],
         hand_over: Callable[[Key], None] = lambda key: None,
@@ -48,6 +52,8 @@ class TargetController:
         self._registry = registry
         self._heal_interval = heal_interval
         self._probe_timeout = probe_timeout
+        # A probe waits here, where its time does not pass yet, and not for a thread.
+        self._aws_places = asyncio.Semaphore(aws_probes)
         self._now = now
         self._wake_job = wake_job
         self._hand_over = hand_over
@@ -58,8 +64,8 @@ class TargetController:
     async def reconcile(self, key: Key, *, try_suspects: bool = True) -> float | None:
         """Bring the target's status up to date. Returns the seconds until it must be looked at again.
 
-        A target that is known to fail and due for a verification is handed over without `try_suspects`: that may
-        take its time, and then happens where only others of its kind wait.
+        A target that is known to fail, and due for no other reason than the time, is handed over without
+        `try_suspects`: to try it may take long, and then happens where only others of its kind wait.
         """
         raw = await self._kube.get(TARGETS, *key)
         if raw is None:
@@ -69,104 +75,117 @@ class TargetController:
             self._wake_jobs(key)
             return None
         target = msgspec.convert(raw, ExportTarget)
-        if not try_suspects and _is_suspect(target) and verdict.is_tried(target) and await self._is_due(target):
+        due = await self._due(target) if verdict.is_tried(target) else "No"
+        if due == "Again" and not try_suspects and _is_suspect(target):
             self._registry.put_target(target)
             self._hand_over(key)
             return None
         try:
-            status = await self._with_canary(target, await self._status(target))
+            status = await self._status(target, due)
+            raw = await self._write(raw, target, status)
+            if raw is None:
+                return None
+            # The verdict stands, whatever becomes of the canary.
+            target = msgspec.convert(raw, ExportTarget)
+            status = await self._with_canary(target, target.status)
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
         if not verdict.is_tried(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
-        due = max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+        after = max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
         if _is_suspect(seen):
-            return min(due, max(0.5, self._heal_interval))  # its Secrets are looked at, see _is_due
-        return min(due, _CANARY_LOOK) if canary.is_wanted(target, status) else due
+            return min(after, max(0.5, self._heal_interval))  # its Secrets are looked at, see _due
+        return min(after, _CANARY_LOOK) if canary.is_wanted(target, status) else after
 
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
         """Take over how the canary's job ends; create it first, where there is none for the target as it is."""
         if not canary.is_wanted(target, status):
             return canary.without(target, status, self._now())
-        raw = await self._kube.get(JOBS, target.metadata.namespace, canary.name_of(target))
-        if raw is None:
-            raw = await self._kube.create(JOBS, canary.manifest_of(target))
+        name = canary.name_of(target, status)
+        try:
+            raw = await self._kube.get(JOBS, target.metadata.namespace, name)
+            if raw is None:
+                raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
+        except InvalidError as error:
+            return canary.refused(target, status, name, str(error), self._now())
         job = msgspec.convert(raw, ExportJob) if raw else None
-        return canary.judge(target, status, job, self._now())
+        return canary.judge(target, status, name, job, self._now())
 
-    async def _status(self, target: ExportTarget) -> TargetStatus:
+    async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
         key = target.metadata.key
         now = self._now()
         if target.spec.suspend:
             status = verdict.suspended(target, now)
         elif target.spec.verification.mode == "Disabled":
             status = verdict.unverified(target, now)
-        elif not await self._is_due(target):
+        elif due == "No":
             status = target.status
         else:
             self._secrets[key] = (self._clock(), await self._access.secrets_of(target))
-            checks, in_use = await self._verify(target)
-            status = msgspec.structs.replace(verdict.judge(target, checks, self._now()), external_id_in_use=in_use)
-            healthy = is_true(status.conditions, "Ready")
-            self._failures[key] = 0 if healthy else self._failures.get(key, 0) + 1
+            failures = self._failures.get(key, 0)
+            status = await self._verified(target, failures)
+            self._failures[key] = 0 if verdict.is_healthy(status) else failures + 1
         return verdict.with_counts(status, *self._registry.counts(key))
 
-    async def _is_due(self, target: ExportTarget) -> bool:
-        """Whether to verify now: by the time, or because a Secret of a failing target is another than it was."""
+    async def _due(self, target: ExportTarget) -> _Due:
+        """Whether to verify now. Another spec, a request, or another Secret of a failing target is news."""
         key = target.metadata.key
-        if verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0:
-            return True
+        if verdict.has_news(target):
+            return "News"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
-        if not before or not _is_suspect(target) or self._clock() - read_at < self._heal_interval:
-            return False
-        if await self._access.secrets_of(target) != before:
-            return True
-        self._secrets[key] = (self._clock(), before)
-        return False
+        if before and _is_suspect(target) and self._clock() - read_at >= self._heal_interval:
+            self._secrets[key] = (self._clock(), before)
+            if await self._access.secrets_of(target) != before:
+                return "News"
+        due = verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
+        return "Again" if due else "No"
 
-    async def _verify(self, target: ExportTarget) -> tuple[list[Check], str | None]:
-        """Try everything, the two services side by side, within a bound that a dead one cannot exceed.
-
-        Answers with the checks, and with which external ID works when there are two.
-        """
+    async def _verified(self, target: ExportTarget, failures: int) -> TargetStatus:
+        """The verdict after everything was tried, the two services side by side."""
         prober = Prober(self._access, self._sessions, target)
-        reltio, aws = await asyncio.gather(
-            self._bounded(prober.reltio(), "ReltioReachable", "spec.reltio"), self._verify_aws(target, prober)
-        )
-        return [*reltio, *aws], prober.in_use
+        advise = verdict.advice_is_due(target, self._now())
+        names = [name for name in verdict.checks_of(target) if name not in verdict.ADVICE]
 
-    async def _verify_aws(self, target: ExportTarget, prober: Prober) -> list[Check]:
-        checks: list[Check] = []
-        if target.spec.verification.assumes:
-            checks += await self._bounded(prober.aws(), "AssumeRole", "spec.s3")
-            assumed = any(check.name == "AssumeRole" and check.status == "True" for check in checks)
-            if assumed and verdict.advice_is_due(target, self._now()):
-                advised = await self._bounded(prober.advice(), "SessionDuration", "spec.s3")
-                checks += [check for check in advised if check.reason != "ProbeTimeout"]
-        if target.spec.verification.inspects:
-            checks += await self._bounded(prober.inspect(), "TrustsReltio", "spec.s3")
-        return checks
+        async def aws() -> list[Check]:
+            async with self._aws_places:
+                return await self._bounded(prober.aws(advise=advise), names[len(verdict.RELTIO) :])
 
-    async def _bounded(self, checks: AsyncIterator[Check], name: str, where: str) -> list[Check]:
+        reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), verdict.RELTIO), aws())
+        status = verdict.judge(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
+        return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
+
+    async def _bounded(self, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
+        """What the checks say within the time that a dead service cannot exceed.
+
+        Those that were made count; the first of `names` that was not is refuted.
+        """
         done: list[Check] = []
         try:
             async with asyncio.timeout(self._probe_timeout):
                 async for check in checks:
                     done.append(check)  # noqa: PERF401 - what was done before the time-out counts
+            return done
         except TimeoutError:
-            text = f"No verdict within {self._probe_timeout:.0f} s."
-            done.append(verdict.refuted(name, "ProbeTimeout", text, f"Check the network, and {where}."))
-        return done
+            reason, text = "ProbeTimeout", f"No verdict within {self._probe_timeout:.0f} s."
+            remedy = "Check the network between the operator and the service."
+        except Exception as error:
+            _log.exception("Cannot verify %s", names[0])
+            reason, text = "InternalError", f"{type(error).__name__} while this was tried."
+            remedy = "See the operator's log; it is tried again."
+        made = {check.name for check in done}
+        left = next((name for name in names if name not in made), None)
+        return [*done, verdict.refuted(left, reason, text, remedy)] if left else done
 
-    async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> None:
+    async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
+        """Write what has changed. Answers with the object as it is then; None when it is gone."""
         change = merge_diff(to_wire(target.status), to_wire(status))
         before = find(target.status.conditions, "Ready")
         if change:
             patched = await self._kube.patch_status(TARGETS, raw, change)
             if patched is None:
-                return
+                return None
             raw = patched
         current = msgspec.convert(raw, ExportTarget)
         self._registry.put_target(current)
@@ -175,6 +194,7 @@ class TargetController:
             await self._announce(raw, ready)
         if "conditions" in change:
             self._wake_jobs(current.metadata.key)
+        return raw
 
     async def _announce(self, raw: Raw, ready: Condition) -> None:
         if ready.reason in ("Suspended", "VerificationDisabled"):

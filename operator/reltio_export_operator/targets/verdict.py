@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
-from ..api.conditions import Conditions, Truth, find
+from ..api.conditions import Conditions, Truth, find, is_true
 from ..api.meta import whole_seconds
 from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
 
-_RELTIO = ("ReltioReachable", "ReltioToken", "ReltioTenant")
+RELTIO = ("ReltioReachable", "ReltioToken", "ReltioTenant")
 _TRIED = ("AssumeRole", "Bucket", "ListBucket", "PutObject", "GetObject", "DeleteObject", "Encryption")
 _READ = ("TrustsReltio", "RolePermits")
+_NOT_REACHED = "NotReached"
 # Tests whose failure does not stop exports, and which leave denied calls in the audit trail: made rarely.
 ADVICE = ("WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration", "PublicAccessBlocked")
 _CONDITIONS = {
-    "ReltioAuthenticated": _RELTIO,
+    "ReltioAuthenticated": RELTIO,
     "RoleAssumable": ("AssumeRole", "TrustsReltio"),
     "BucketAccessible": (*_TRIED[1:], "RolePermits"),
     "Recommended": ADVICE,
@@ -33,9 +34,18 @@ _PROVEN = {
     "Inspect": "The role's policies let Reltio's principals in and do what is needed; nothing was tried.",
     "AssumeRoleAndInspect": "Every check passed for the operator's principal, and the role's policies name Reltio's.",
 }
-_SLACK = timedelta(minutes=5)  # the clock of who asks for a verification may be ahead
 _SECURITY_INTERVAL = 24 * 3600.0
 _MAX_HEAL = 600.0
+_MIN_INTERVAL = 60.0
+_PATIENCE = 2  # failures that pass by themselves before a target that was Ready is not any more
+_TEXT = 4096  # characters of a message or remedy, as the CRD has it
+# What passes by itself: nobody needs to do anything, and one such failure proves nothing about the next export.
+_PASSING = frozenset(
+    [
+        *("RateLimited", "ServerError", "ServiceUnavailable", "AnswerLost", "Unreachable"),
+        *("EndpointUnreachable", "AWSUnavailable", "ProbeTimeout", "InternalError"),
+    ]
+)
 
 
 def passed(name: str, message: str = "") -> Check:
@@ -43,11 +53,11 @@ def passed(name: str, message: str = "") -> Check:
 
 
 def refuted(name: str, reason: str, message: str, remedy: str) -> Check:
-    return Check(name=name, status="False", reason=reason, message=message, remedy=remedy)
+    return Check(name=name, status="False", reason=reason, message=message[:_TEXT], remedy=remedy[:_TEXT])
 
 
 def unknown(name: str, reason: str, message: str, remedy: str = "") -> Check:
-    return Check(name=name, status="Unknown", reason=reason, message=message, remedy=remedy)
+    return Check(name=name, status="Unknown", reason=reason, message=message[:_TEXT], remedy=remedy[:_TEXT])
 
 
 def checks_of(target: ExportTarget) -> tuple[str, ...]:
@@ -56,33 +66,48 @@ def checks_of(target: ExportTarget) -> tuple[str, ...]:
     tried = _TRIED if s3.server_side_encryption is not None else _TRIED[:-1]
     advice = ADVICE if verification.assumes else ADVICE[:-1]
     return (
-        *_RELTIO,
+        *RELTIO,
         *(tried if verification.assumes else ()),
         *(_READ if verification.inspects else ()),
         *advice,
     )
 
 
-def complete(target: ExportTarget, tried: Iterable[Check]) -> tuple[Check, ...]:
+def complete(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> tuple[Check, ...]:
     """All checks of the target; of two verdicts on one check the worse.
 
-    One that was not reached is Unknown, because of the first that failed; advice that was not asked for again stays.
+    One that was not reached is Unknown, because of the first that failed. Advice that was not `tested` this time stays
+    as it was, as long as the target is the same.
     """
     by_name: dict[str, Check] = {}
-    for check in tried:
+    for check in (*tried, *(() if tested else _earlier_advice(target))):
         known = by_name.get(check.name)
         by_name[check.name] = check if known is None else (_worst([known, check]) or check)
     culprit = next((c.name for c in by_name.values() if c.status == "False" and c.name not in ADVICE), None)
-    earlier = {check.name: check for check in target.status.checks if check.name in ADVICE}
     reason = f"Not tried, because {culprit} failed." if culprit else "Not tried yet."
-    return tuple(
-        by_name.get(name) or earlier.get(name) or unknown(name, "NotReached", reason) for name in checks_of(target)
-    )
+    return tuple(by_name.get(name) or unknown(name, _NOT_REACHED, reason) for name in checks_of(target))
 
 
-def judge(target: ExportTarget, tried: Sequence[Check], now: datetime) -> TargetStatus:
-    """The status after a verification. Ready only when every check but advice passed: Unknown is not good enough."""
-    checks = _with_times(complete(target, tried), target.status.checks, now)
+def _earlier_advice(target: ExportTarget) -> list[Check]:
+    if not target.spec.verification.assumes or _is_new(target, "Recommended"):
+        return []
+    return [check for check in target.status.checks if check.name in ADVICE and check.reason != _NOT_REACHED]
+
+
+def _is_new(target: ExportTarget, type_: str) -> bool:
+    """Whether this condition was said of another generation, or never."""
+    known = find(target.status.conditions, type_)
+    return known is None or known.observed_generation != target.metadata.generation
+
+
+def judge(
+    target: ExportTarget, tried: Sequence[Check], now: datetime, *, tested: bool, failures: int = 0
+) -> TargetStatus:
+    """The status after a verification. Ready only when every check but advice passed: Unknown is not good enough.
+
+    `tested` tells that the rare tests were made; `failures` how many verifications in a row have failed before.
+    """
+    checks = _with_times(complete(target, tried, tested=tested), target.status.checks, now)
     conditions = _conditions(target, now)
     for type_, names in _CONDITIONS.items():
         mine = [check for check in checks if check.name in names]
@@ -94,14 +119,19 @@ def judge(target: ExportTarget, tried: Sequence[Check], now: datetime) -> Target
         else:
             conditions.put(type_, bad.status, bad.reason, _sentence(bad))
     bad = _worst(check for check in checks if check.name not in ADVICE)
+    passes = bad is not None and bad.reason in _PASSING
     if bad is None:
         conditions.put("Ready", "True", "Verified", _PROVEN[target.spec.verification.mode])
-        conditions.drop("Stalled")
-    else:
+    elif not (passes and target.is_ready and failures < _PATIENCE):
         conditions.put("Ready", "False", bad.reason, _sentence(bad))
+    if bad is not None and passes:
+        conditions.put("Reconciling", "True", bad.reason, f"It is verified again soon. {_sentence(bad)}")
+    else:
+        conditions.drop("Reconciling")
+    if bad is not None and not passes:
         conditions.put("Stalled", "True", bad.reason, _sentence(bad))
-    conditions.drop("Reconciling")
-    tested = any(check.name in ADVICE for check in tried)
+    else:
+        conditions.drop("Stalled")
     return _status(
         target,
         conditions,
@@ -111,13 +141,18 @@ def judge(target: ExportTarget, tried: Sequence[Check], now: datetime) -> Target
     )
 
 
+def is_healthy(status: TargetStatus) -> bool:
+    """Whether the last verification found nothing that exports need mended or waited for."""
+    return is_true(status.conditions, "Ready") and find(status.conditions, "Reconciling") is None
+
+
 def advice_is_due(target: ExportTarget, now: datetime) -> bool:
     """Whether the rare tests are to be made: on a change, once a day, and while one of them has failed."""
-    last, ready = target.status.last_security_test_time, find(target.status.conditions, "Ready")
+    last = target.status.last_security_test_time
     known = [check for check in target.status.checks if check.name in ADVICE]
-    changed = ready is None or ready.observed_generation != target.metadata.generation
-    failed = not known or any(check.status == "False" for check in known)
-    return changed or failed or last is None or not 0 <= (now - last).total_seconds() < _SECURITY_INTERVAL
+    open_ = not known or any(check.status == "False" or check.reason == _NOT_REACHED for check in known)
+    recent = last is not None and 0 <= (now - last).total_seconds() < _SECURITY_INTERVAL
+    return _is_new(target, "Recommended") or open_ or not recent
 
 
 def unverified(target: ExportTarget, now: datetime) -> TargetStatus:
@@ -128,7 +163,7 @@ def unverified(target: ExportTarget, now: datetime) -> TargetStatus:
     conditions.put("Ready", "True", "VerificationDisabled", "Accepted as written: spec.verification.mode is Disabled.")
     conditions.drop("Stalled")
     conditions.drop("Reconciling")
-    return _status(target, conditions, checks=())
+    return _status(target, conditions, checks=(), external_id_in_use=None)
 
 
 def suspended(target: ExportTarget, now: datetime) -> TargetStatus:
@@ -149,19 +184,20 @@ def is_due(target: ExportTarget, failures: int, heal_interval: float, now: datet
     """Seconds until the next verification; 0 when it is due. Failing targets back off, up to ten minutes."""
     if target.spec.suspend:
         return 0.0
-    ready = find(target.status.conditions, "Ready")
     last = target.status.last_verification_time
-    if ready is None or last is None or ready.observed_generation != target.metadata.generation:
+    if last is None or has_news(target):
         return 0.0
-    asked = target.verification_requested
-    if asked is not None and last < asked <= now + _SLACK:
-        return 0.0
-    if ready.status == "True":
-        interval = parse_duration(target.spec.verification.interval)
+    if is_healthy(target.status):
+        interval = max(_MIN_INTERVAL, parse_duration(target.spec.verification.interval))
     else:
         interval = min(heal_interval * 2.0 ** max(0, failures - 10), _MAX_HEAL)
     elapsed = (now - last).total_seconds()
     return max(0.0, interval - elapsed) if elapsed >= 0 else 0.0  # the clock was set back
+
+
+def has_news(target: ExportTarget) -> bool:
+    """Whether its spec has changed since the last verdict, or somebody asks for a new one."""
+    return _is_new(target, "Ready") or target.verify_request not in (None, target.status.last_handled_verify_request)
 
 
 def with_counts(status: TargetStatus, active: int, pending: int) -> TargetStatus:
@@ -176,6 +212,7 @@ def _status(target: ExportTarget, conditions: Conditions, **changes: object) -> 
     return msgspec.structs.replace(
         target.status,
         observed_generation=target.metadata.generation,
+        last_handled_verify_request=target.verify_request or target.status.last_handled_verify_request,
         conditions=conditions.result(),
         **changes,
     )

@@ -12,10 +12,18 @@ from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.target import ExportTarget, TargetStatus
 from reltio_export_operator.targets import canary
 
+NAME = "lake-canary-1"
 
-def subject(*conditions: dict[str, Any], wanted: bool = True) -> ExportTarget:
+
+def subject(*conditions: dict[str, Any], wanted: bool = True, canary_job: str = NAME) -> ExportTarget:
     bare = target(spec={"verification": {"canary": wanted}})
-    return msgspec.structs.replace(bare, status=msgspec.convert({"conditions": list(conditions)}, TargetStatus))
+    status = {"conditions": list(conditions), "canaryJob": canary_job}
+    return msgspec.structs.replace(bare, status=msgspec.convert(status, TargetStatus))
+
+
+def asked(given: ExportTarget, request: str) -> ExportTarget:
+    annotations = {"export.reltio.com/verify-requested-at": request}
+    return msgspec.structs.replace(given, metadata=msgspec.structs.replace(given.metadata, annotations=annotations))
 
 
 READY = condition("Ready")
@@ -30,6 +38,10 @@ READY = condition("Ready")
         pytest.param(subject(READY, condition("Delivered", "Unknown")), True, id="running"),
         pytest.param(subject(READY, condition("Delivered")), False, id="shown"),
         pytest.param(subject(READY, condition("Delivered", "False")), False, id="shown not to"),
+        pytest.param(
+            asked(subject(READY, condition("Delivered", "False")), "again"), True, id="shown not to, and asked again"
+        ),
+        pytest.param(asked(subject(READY, condition("Delivered")), "again"), False, id="shown, and asked again"),
         pytest.param(subject(READY, condition("Delivered", observedGeneration=0)), True, id="changed since"),
     ],
 )
@@ -49,7 +61,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
     given = subject(READY)
     owned = {"ownerReferences": [{"kind": "ExportTarget", "name": "lake", "uid": given.metadata.uid}]}
     of_it = job(status=state, metadata=owned)
-    delivered = find(canary.judge(given, given.status, of_it, T0).conditions, "Delivered")
+    delivered = find(canary.judge(given, given.status, NAME, of_it, T0).conditions, "Delivered")
     assert delivered is not None
     assert delivered.status == truth
 
@@ -57,17 +69,38 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
 def test_a_job_of_somebody_else_under_its_name_tells_nothing() -> None:
     given = subject(READY)
     theirs = job(status={"conditions": [condition("Complete")]})
-    delivered = find(canary.judge(given, given.status, theirs, T0).conditions, "Delivered")
+    delivered = find(canary.judge(given, given.status, NAME, theirs, T0).conditions, "Delivered")
     assert delivered is not None
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNameTaken")
 
 
 def test_its_name_is_that_of_the_generation_and_never_too_long() -> None:
     given = subject(READY)
-    assert canary.name_of(given) == "lake-canary-1"
+    assert canary.name_of(given, given.status) == NAME
     long = msgspec.structs.replace(given, metadata=msgspec.structs.replace(given.metadata, name="x" * 253))
-    assert len(canary.name_of(long)) == 253
-    assert canary.manifest_of(given)["metadata"]["name"] == "lake-canary-1"
+    assert len(canary.name_of(long, given.status)) == 253
+    cut = msgspec.structs.replace(
+        given, metadata=msgspec.structs.replace(given.metadata, name="x" * 243 + "." + "y" * 9)
+    )
+    assert canary.name_of(cut, given.status) == "x" * 243 + "-canary-1"
+    assert canary.manifest_of(given, NAME)["metadata"]["name"] == NAME
+
+
+def test_one_that_runs_is_followed_though_another_is_asked_for() -> None:
+    running = asked(subject(READY, condition("Delivered", "Unknown")), "again")
+    assert canary.name_of(running, running.status) == NAME
+    failed = asked(subject(READY, condition("Delivered", "False")), "again")
+    assert canary.name_of(failed, failed.status).startswith(f"{NAME}-")
+
+
+def test_one_that_cannot_be_created_says_why_and_is_tried_again() -> None:
+    given = subject(READY)
+    status = canary.refused(given, given.status, NAME, "quota exceeded", T0)
+    delivered = find(status.conditions, "Delivered")
+    assert delivered is not None
+    assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNotCreated")
+    assert "quota exceeded" in delivered.message
+    assert canary.is_wanted(given, status)
 
 
 def test_the_condition_goes_when_it_is_no_longer_asked_for() -> None:
