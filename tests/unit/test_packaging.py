@@ -1,0 +1,81 @@
+"""What an installation brings along is what the code imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "operator" / "reltio_export_operator"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SANDBOX = [PACKAGE / "sandbox"]
+
+
+def modules(*folders: Path, but: list[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            if not any(path.is_relative_to(other) for other in but):
+                yield path
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of other packages that a module imports whenever it runs; not those for type checks alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module.partition(".")[0])
+    return {name for name in found if name not in sys.stdlib_module_names and not name.startswith("mypy_boto3")}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+DISTRIBUTIONS = importlib.metadata.packages_distributions()
+
+
+def pinned(name: str) -> set[str]:
+    text = (ROOT / "requirements" / name).read_text()
+    return {normal(found) for found in re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("folders", "but", "lock"),
+    [
+        pytest.param([PACKAGE], SANDBOX, "runtime.txt", id="operator and command line"),
+        pytest.param(SANDBOX, [], "sandbox.txt", id="sandbox"),
+    ],
+)
+def test_every_package_that_is_imported_is_locked(folders: list[Path], but: list[Path], lock: str) -> None:
+    locked = pinned(lock)
+    missing = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(*folders, but=but)
+        for name in imported(path) - {"reltio_export_operator"}
+        if not {normal(one) for one in DISTRIBUTIONS[name]} & locked
+    }
+    assert missing == set()
+
+
+def test_every_declared_dependency_is_locked() -> None:
+    declared = {normal(re.split(r"[\[<>=~! ]", one)[0]) for one in PROJECT["dependencies"]}
+    assert declared <= pinned("runtime.txt")
+    assert pinned("runtime.txt") <= pinned("sandbox.txt") <= pinned("dev.txt")
+
+
+def test_every_locked_package_has_hashes_and_no_index() -> None:
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        text = lock.read_text()
+        assert len(re.findall(r"^[A-Za-z0-9._-]+==", text, re.MULTILINE)) > 0
+        assert "://" not in text
+        for block in re.split(r"\n(?=[A-Za-z0-9])", text.strip()):
+            assert "--hash=sha256:" in block, block
