@@ -77,6 +77,9 @@ async def test_cancel_stops_a_job_and_waits(world: World) -> None:
     assert code == 0, output
     assert "Failed: Cancelled" in output
     assert condition(await world.get("ExportJob", "stopped"), "Failed")
+    code, output = await call(world, "cancel", "stopped")
+    assert code == 1
+    assert "has ended already. Failed: Cancelled" in output
 
 
 async def test_verify_asks_the_operator_and_shows_every_check(world: World) -> None:
@@ -129,3 +132,12 @@ async def test_a_receipt_is_verified_and_a_changed_file_is_found(world: World) -
     code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
     assert code == 1
     assert f"{output['firstFiles'][0]} differs" in told
+    forged = json.dumps({"digest": "sha256:0", "files": []}).encode()
+    for name, content, words in (
+        ("uninvited.gz", b"x", "uninvited.gz is there but not on the receipt"),
+        ("_export-receipt.json", forged, "has another digest than the job's status"),
+        ("_export-receipt.json", b"[]", "_export-receipt.json is damaged"),
+    ):
+        await asyncio.to_thread(world.sandbox.cloud.put_object, output["bucket"], output["prefix"] + name, content)
+        code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+        assert (code, words in told) == (1, True), told

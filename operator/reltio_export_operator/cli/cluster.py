@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -12,7 +13,6 @@ import click
 import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 
 from ..api.meta import API_VERSION, GROUP, JOBS, TARGETS, VERSION
 
@@ -38,6 +38,8 @@ class Cluster:
     namespace: str
 
     def get(self, plural: str, name: str) -> Raw:
+        if not name or "/" in name:
+            raise UsageProblem(f"{name!r} is no name of an {_KINDS[plural]}.")
         found: Raw = _told(
             lambda: self.objects.get_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, plural, name, _request_timeout=_TIMEOUT
@@ -96,7 +98,7 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
         contexts, current = config.list_kube_config_contexts()
         entry = next((one for one in contexts if one["name"] == context), current)
         chosen = chosen or entry["context"].get("namespace")
-    except ConfigException as error:
+    except Exception as error:  # the loader raises whatever an odd file makes it stumble over
         raise UsageProblem(f"No cluster to talk to: {error} Set KUBECONFIG, or give --context.") from None
     if not loaded.verify_ssl:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the kubeconfig says so
@@ -147,7 +149,7 @@ def _sentence(error: ApiException, what: str) -> str:
 
 
 def friendly(command: Callable[P, T]) -> Callable[P, T]:
-    """Answer Ctrl-C without a traceback."""
+    """Answer Ctrl-C, and whatever goes wrong, without a traceback, unless RELTIO_EXPORT_TRACEBACK asks for it."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -155,5 +157,12 @@ def friendly(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
             raise click.Abort from None
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if os.environ.get("RELTIO_EXPORT_TRACEBACK"):
+                raise
+            text = f"{type(error).__name__}: {error}. Set RELTIO_EXPORT_TRACEBACK=1 to see where."
+            raise UsageProblem(text) from None
 
     return wrapped

@@ -19,6 +19,7 @@ from . import complete
 from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, output_option, print_json
 from .story import tell
 
+_INTERRUPTED = 130  # as a shell says it of a process that Ctrl-C ended
 _LOOK = 1.0  # seconds between looks at a job that is followed
 _TYPES = ("Entities", "Relations", "Activities", "MergeTree", "SegmentEntities")
 
@@ -85,7 +86,13 @@ def run(
     if not wait:
         _show(created, output, f"exportjob.export.reltio.com/{job} created")
         return
-    sys.exit(_follow(cluster, job, output))
+    try:
+        sys.exit(_follow(cluster, job, output))
+    except KeyboardInterrupt:
+        where = f"{job} -n {cluster.namespace}"
+        click.echo(f"\nThe job goes on. Its story: kubectl reltio-export why {where}", err=True)
+        click.echo(f"To stop it: kubectl reltio-export cancel {where}", err=True)
+        sys.exit(_INTERRUPTED)
 
 
 @click.command()
@@ -101,18 +108,22 @@ def cancel(job: str, wait: bool, context: str | None, namespace: str | None, out
     Example: kubectl reltio-export cancel people -n mdm
     """
     cluster = connect(context, namespace)
+    before = cluster.get(JOBS, job)
+    if _ended(before):
+        _show(before, output, f"ExportJob {job} has ended already. {_outcome(before)}")
+        sys.exit(1)
     cluster.patch(JOBS, job, {"metadata": {"annotations": {CANCEL_ANNOTATION: "true"}}})
     click.echo(f"exportjob.export.reltio.com/{job} is being cancelled", err=output == "json")
     for raw in _looks(cluster, job):
         if not wait or _ended(raw):
-            _show(raw, output, _outcome(raw) if wait else "")
-            return
+            _show(raw, output, _outcome(raw) if wait else f"exportjob.export.reltio.com/{job} annotated")
+            sys.exit(1 if _condition(raw, "Complete") else 0)
 
 
 def _follow(cluster: Cluster, job: str, output: str) -> int:
     """Show the job's progress until it has ended: a bar on a terminal, a line a change elsewhere."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     shown, raw = "", {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         line = bar.add_task(job, total=100)

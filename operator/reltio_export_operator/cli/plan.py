@@ -15,7 +15,7 @@ from ..api.target import ExportTarget
 from ..jobs import naming
 from ..reltio.mapping import wire_request
 from .cluster import UsageProblem, cluster_options, connect, friendly, output_option, print_json
-from .documents import as_model, only, read
+from .documents import as_model, namespace_of, only, read
 
 _MASK = "***"
 
@@ -36,10 +36,11 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
     raw = only(documents, "ExportJob")
     if raw is None:
         raise UsageProblem(f"{filename} holds no ExportJob.")
-    job = as_model(raw, ExportJob)
+    namespace = namespace_of(raw, namespace) or _of_the_context(context)
+    job = as_model(raw, ExportJob, namespace)
     name = job.spec.target_ref.name
     beside = only(read(target_file), "ExportTarget") if target_file else only(documents, "ExportTarget")
-    target = as_model(beside or connect(context, namespace).get(TARGETS, name), ExportTarget)
+    target = as_model(beside or connect(context, namespace).get(TARGETS, name), ExportTarget, namespace)
     if target.metadata.name != name:
         raise UsageProblem(f"spec.targetRef.name is {name}, the target given is {target.metadata.name}.")
     shown = planned(job, target)
@@ -51,6 +52,13 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
         for key, value in shown[part].items():
             click.echo(f"  {part:<8} {key}: {value}")
     click.echo(f"  body     {msgspec.json.encode(shown['body']).decode()}")
+
+
+def _of_the_context(context: str | None) -> str | None:
+    try:
+        return connect(context, None).namespace
+    except UsageProblem:
+        return None  # no cluster is needed where the target comes from a file
 
 
 def planned(job: ExportJob, target: ExportTarget) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..api.conditions import find, is_true
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
@@ -27,9 +30,12 @@ from ..controllers.probing import Prober
 from ..targets import generate, verdict
 from . import complete
 from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, output_option, print_json
-from .documents import as_model, only, read
+from .documents import as_model, namespace_of, only, read
 
 _WITHIN = 120.0
+_NO_ID = "Warning: the target has no external ID, so the role trusts whoever makes its principal act. Give it one."
+_UNREAD_ID = "Note: put the external ID in place of <the external ID>; it is in a Secret, which is not read."
+_PRINCIPAL = re.compile(r"\d{12}|arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:(root|(user|role)/\S+)")
 
 
 @click.command()
@@ -65,6 +71,7 @@ def verify(target: str | None, filename: Path | None, context: str | None, names
 @click.argument("target", required=False, shell_complete=complete.targets)
 @click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with the ExportTarget.")
 @click.option("--principal", "principals", multiple=True, help="Account id or ARN that Reltio Support hands out.")
+@click.option("--document", type=click.Choice(["trust", "permissions"]), help="Of JSON, this one policy document.")
 @cluster_options
 @output_option("json", "terraform", "cloudformation")
 @friendly
@@ -72,6 +79,7 @@ def policy(
     target: str | None,
     filename: Path | None,
     principals: tuple[str, ...],
+    document: str | None,
     context: str | None,
     namespace: str | None,
     output: str,
@@ -79,18 +87,29 @@ def policy(
     """Write out the IAM role that TARGET needs: the least permissions, the trust, and 12 hours of session.
 
     \b
-    Example: kubectl reltio-export policy lake --principal 123456789012 -o terraform
+    Examples: kubectl reltio-export policy lake --principal 123456789012 -o terraform
+              kubectl reltio-export policy lake --principal 123456789012 --document trust > trust.json
     """
     if (target is None) == (filename is None):
         raise UsageProblem("Give either the name of a target or a file (-f).")
     raw = _from_file(filename) if filename else connect(context, namespace).get(TARGETS, str(target))
-    subject = as_model(raw, ExportTarget)
+    subject = as_model(raw, ExportTarget, namespace)
     trusted = principals or subject.spec.verification.reltio_principals
+    for principal in trusted:
+        if not _PRINCIPAL.fullmatch(principal):
+            raise UsageProblem(f"--principal {principal} is neither an account id of 12 digits nor an IAM ARN.")
     if not trusted:
         raise UsageProblem("Whom shall the role trust? Give --principal, or set spec.verification.reltioPrincipals.")
     s3 = subject.spec.s3
     external = s3.external_id or ("<the external ID>" if s3.external_id_secret_ref else None)
+    if s3.external_id is None:
+        click.echo(_UNREAD_ID if external else _NO_ID, err=True)
     role = generate.design(subject, trusted, external)
+    if document is not None:
+        if output != "json":
+            raise UsageProblem("--document is for -o json.")
+        click.echo(json.dumps(role.trust if document == "trust" else role.permissions, indent=2))
+        return
     written = {
         "json": generate.as_json,
         "terraform": generate.as_terraform,
@@ -114,9 +133,10 @@ def _by_the_operator(cluster: Cluster, name: str) -> ExportTarget:
 
 
 async def _from_here(filename: Path, context: str | None, namespace: str | None) -> ExportTarget:
-    raw = _from_file(filename)
-    target = as_model(raw, ExportTarget)
-    secrets: Any = _Secrets(read(filename), context, namespace)
+    documents = read(filename)
+    raw = _target_among(documents, filename)
+    target = as_model(raw, ExportTarget, namespace)
+    secrets: Any = _Secrets(documents, context, namespace_of(raw, namespace))
     with ThreadPoolExecutor(4) as threads:
         async with httpx.AsyncClient() as http:
             prober = Prober(Access(secrets, http), RoleSessions(threads), target)
@@ -155,7 +175,11 @@ def _encoded(value: str) -> str:
 
 
 def _from_file(filename: Path) -> Raw:
-    raw = only(read(filename), "ExportTarget")
+    return _target_among(read(filename), filename)
+
+
+def _target_among(documents: list[Raw], filename: Path) -> Raw:
+    raw = only(documents, "ExportTarget")
     if raw is None:
         raise UsageProblem(f"{filename} holds no ExportTarget.")
     return raw
@@ -165,13 +189,9 @@ def _print(target: ExportTarget) -> None:
     table = Table("Check", "Status", "Reason", "What to do")
     for check in target.status.checks:
         colour = {"True": "green", "False": "red"}.get(check.status, "yellow")
-        table.add_row(
-            check.name,
-            f"[{colour}]{check.status}[/{colour}]",
-            check.reason,
-            f"{check.message} {check.remedy}".strip() if check.status != "True" else check.message,
-        )
+        text = f"{check.message} {check.remedy}".strip() if check.status != "True" else check.message
+        table.add_row(check.name, Text(check.status, style=colour), check.reason, Text(text))
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     ready = find(target.status.conditions, "Ready")
-    console.print(f"Ready={ready.status if ready else 'Unknown'}: {ready.message if ready else ''}", highlight=False)
+    click.echo(f"Ready={ready.status if ready else 'Unknown'}: {ready.message if ready else ''}")

@@ -51,17 +51,21 @@ def _trust(partition: str, principals: Sequence[str], external_id: str | None) -
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
+# In a path these are letters; in a policy they would match anything, or start a variable.
+_LITERAL = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
+
+
 def _permissions(target: ExportTarget, partition: str) -> dict[str, Any]:
     s3 = target.spec.s3
-    bucket = f"arn:{partition}:s3:::{s3.bucket}"
+    bucket, prefix = f"arn:{partition}:s3:::{s3.bucket}", s3.prefix.translate(_LITERAL)
     listing: dict[str, Any] = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
     if s3.prefix:
-        listing["Condition"] = {"StringLike": {"s3:prefix": [f"{s3.prefix}*", s3.prefix]}}
+        listing["Condition"] = {"StringLike": {"s3:prefix": f"{prefix}*"}}
     objects = {
         "Sid": "Objects",
         "Effect": "Allow",
         "Action": list(OBJECT_ACTIONS),
-        "Resource": f"{bucket}/{s3.prefix}*",
+        "Resource": f"{bucket}/{prefix}*",
     }
     statements = [listing, objects]
     encryption = s3.server_side_encryption
