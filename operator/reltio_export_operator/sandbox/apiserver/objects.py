@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import errors, managers
+from . import errors, managers, names
 from .managers import Owner
 from .structural import Schema, broken_rules, pruned, violations, with_defaults
 
@@ -99,9 +99,9 @@ class Store:
         new = copy.deepcopy(given)
         meta = new.setdefault("metadata", {})
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
-        if not meta.get("name"):
-            raise errors.invalid(resource.kind, resource.group, "", [errors.required("metadata.name")])
+            meta["name"] = names.generated(meta["generateName"])
+        if causes := list(names.problems(meta.get("name"), plural=resource.plural)):
+            raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), causes)
         if resource.namespaced:
             meta["namespace"] = namespace
         key = (namespace, meta["name"])

@@ -1,0 +1,43 @@
+"""Names of objects: how they are checked, and how they are made up. As in k8s.io/apimachinery/pkg/util/validation."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+from . import errors
+from .errors import Cause
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LONGEST_SUBDOMAIN, _LONGEST_LABEL = 253, 63
+_RANDOM = 5  # characters that are added to metadata.generateName
+
+
+def generated(base: str) -> str:
+    """A name that begins with as much of the base as leaves room for what is added."""
+    return base[: _LONGEST_LABEL - _RANDOM] + uuid.uuid4().hex[:_RANDOM]
+
+
+def problems(name: str | None, *, plural: str) -> Iterator[Cause]:
+    """What is wrong with a name: of a namespace it is one DNS label, of all else a subdomain."""
+    if not name:
+        yield errors.required("metadata.name")
+        return
+    label = plural == "namespaces"
+    limit = _LONGEST_LABEL if label else _LONGEST_SUBDOMAIN
+    if len(name) > limit:
+        yield errors.invalid_value("metadata.name", name, f"must be no more than {limit} characters")
+    if not re.fullmatch(_LABEL if label else _SUBDOMAIN, name):
+        yield errors.invalid_value("metadata.name", name, _LABEL_RULE if label else _SUBDOMAIN_RULE)
+
+
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    f"end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+)
