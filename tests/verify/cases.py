@@ -178,7 +178,7 @@ CASES = (
     Case(
         "inspected: a pattern takes other external IDs",
         lambda w: _condition(w, "StringLike", f"?{EXTERNAL_ID[1:]}"),
-        {"WrongExternalIDRefused": "ExternalIDNotRequired"},
+        {"WrongExternalIDRefused": "ExternalIDNotExact"},
         spec=_inspect(),
     ),
     Case(

@@ -160,7 +160,12 @@ class ObjectStore:
             self._s3.put_object(**where, Body=_CANARY_BODY, **_encrypted(encryption))
 
         def get() -> None:
-            self._s3.get_object(**where)["Body"].read()
+            try:
+                self._s3.get_object(**where)["Body"].read()
+            except ClientError as error:
+                # It may be read, but another probe of the same target has just deleted it.
+                if error.response.get("Error", {}).get("Code") != "NoSuchKey":
+                    raise
 
         def delete() -> None:
             self._s3.delete_object(**where)

@@ -1,8 +1,8 @@
 """What IAM policy documents say about one request. Pure.
 
 Follows the policy evaluation logic of the IAM User Guide for a single policy: an explicit deny wins, an allow is
-needed, and what is not understood makes the answer Unknown rather than wrong: keys of which the request does not tell
-whether they are there, operators other than those below, and policy variables, which are not filled in.
+needed, and what is not understood makes the answer Unknown rather than wrong. Policy variables are not filled in.
+Whether something holds is True, False, or None where that cannot be told.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import Any, Literal
 Answer = Literal["Allow", "Deny", "NoMatch", "Unknown"]
 Document = Mapping[str, Any]
 
-_TOKEN = re.compile(r"\$\{[*?$]\}|.", re.DOTALL)
-_VARIABLE = re.compile(r"\$\{(?![*?$]\})")
+_VARIABLE = re.compile(r"\$\{(?![*?$]\})[^}]*\}")
+_ESCAPED = re.compile(r"\$\{([*?$])\}")
+_TOKEN = re.compile(r"\$\{[*?$]\}|.", re.DOTALL)  # ${*}, ${?} and ${$} stand for the letters themselves
+_ARN_PARTS = 6
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: action as ``s3:PutObject``, resource ARN, who asks (ARN), and context keys in lower case.
+    """One request: action as ``s3:PutObject``, resource ARN, who asks (ARN; an account's root: anybody of it).
 
-    A key with None is known to be absent; of one that is not in the context nothing is known.
+    `context` has keys in lower case. None: the request does not carry the key. A key that is not there is not known.
     """
 
     action: str
@@ -34,7 +36,7 @@ class Request:
 
 def evaluate(documents: Iterable[Document], request: Request) -> Answer:
     """The answer of these documents together. NoMatch: none of them speaks of the request, which denies it."""
-    answers = [_statement(statement, request) for document in documents for statement in _statements(document)]
+    answers = [_statement(statement, request) for document in documents for statement in statements_of(document)]
     if "Deny" in answers:
         return "Deny"
     if any(answer == "Unknown-Deny" for answer in answers):
@@ -44,9 +46,19 @@ def evaluate(documents: Iterable[Document], request: Request) -> Answer:
     return "Unknown" if "Unknown-Allow" in answers else "NoMatch"
 
 
-def _statements(document: Document) -> list[Mapping[str, Any]]:
+def statements_of(document: Document) -> list[Mapping[str, Any]]:
     found = document.get("Statement", [])
     return [found] if isinstance(found, Mapping) else [one for one in found if isinstance(one, Mapping)]
+
+
+def values_of(value: Any) -> list[str]:
+    """Where a policy may have one value or a list, the list."""
+    return [_text(one) for one in value] if isinstance(value, list | tuple) else [_text(value)]
+
+
+def wildcards_filled(pattern: str, letter: str) -> str:
+    """A text that the pattern matches, with this letter where any may stand."""
+    return "".join(letter if token in ("*", "?") else token[-2:-1] or token for token in _TOKEN.findall(pattern))
 
 
 def _statement(statement: Mapping[str, Any], request: Request) -> str:
@@ -65,98 +77,119 @@ def _statement(statement: Mapping[str, Any], request: Request) -> str:
     return effect if held else "NoMatch"
 
 
-def _all(answers: list[bool | None]) -> bool | None:
-    """Whether all hold; None when one cannot be told and none of the others fails."""
-    if False in answers:
-        return False
-    return None if None in answers else True
-
-
-def _not(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
-
-
 def _either(statement: Mapping[str, Any], key: str, value: str, *, ignore_case: bool = False) -> bool | None:
     """Action or NotAction, Resource or NotResource; one that is not there does not restrict."""
     if key in statement:
-        return _matches(_listed(statement[key]), value, ignore_case=ignore_case)
+        return _matches_any(values_of(statement[key]), value, ignore_case=ignore_case)
     if f"Not{key}" in statement:
-        return _not(_matches(_listed(statement[f"Not{key}"]), value, ignore_case=ignore_case))
+        return _not(_matches_any(values_of(statement[f"Not{key}"]), value, ignore_case=ignore_case))
     return True
-
-
-def _matches(patterns: list[str], value: str, *, ignore_case: bool) -> bool | None:
-    if any(_like(pattern, value, ignore_case=ignore_case) for pattern in patterns):
-        return True
-    return None if any(_VARIABLE.search(pattern) for pattern in patterns) else False
 
 
 def _names_principal(statement: Mapping[str, Any], principal: str) -> bool | None:
     if "Principal" in statement:
         return _is_among(statement["Principal"], principal)
     if "NotPrincipal" in statement:
-        return _not(_is_among(statement["NotPrincipal"], principal))
+        among = _is_among(statement["NotPrincipal"], principal)
+        # Who is spared only as one of an account may still be meant: AWS wants both named.
+        by_name = {principal, "*"} & {*_principals(statement["NotPrincipal"])}
+        return None if among and not by_name else _not(among)
     return True  # a permission policy: it speaks of whom it is attached to
 
 
 def _is_among(principals: Any, principal: str) -> bool | None:
-    """None: of the account that asks only some are named."""
+    """None: the principal is a whole account, and only some of it are named."""
     if principals == "*":
         return True
-    named = _listed(principals.get("AWS", [])) if isinstance(principals, Mapping) else []
-    partition, account = principal.split(":")[1], principal.split(":")[4]
-    root = f"arn:{partition}:iam::{account}:root"
+    named = _principals(principals)
+    account = _account(principal)
+    root = ":".join([*principal.split(":")[: _ARN_PARTS - 1], "root"])
     if any(one in ("*", principal, account, root) for one in named):
         return True
-    within = (f"arn:{partition}:iam::{account}:", f"arn:{partition}:sts::{account}:")
-    return None if principal == root and any(one.startswith(within) for one in named) else False
+    partition = principal.split(":")[1]
+    some = any(one.startswith(f"arn:{partition}:") and _account(one) == account for one in named)
+    return None if principal == root and some else False
+
+
+def _principals(principals: Any) -> list[str]:
+    return values_of(principals.get("AWS", [])) if isinstance(principals, Mapping) else []
+
+
+def _account(arn: str) -> str:
+    return arn.split(":")[4] if arn.count(":") >= _ARN_PARTS - 1 else arn
 
 
 def _conditions(conditions: Mapping[str, Any], context: Mapping[str, str | None]) -> bool | None:
     return _all(
-        [
-            _condition(operator, key, _listed(values), context)
-            for operator, keys in conditions.items()
-            for key, values in keys.items()
-        ]
+        _condition(operator, key.lower(), values_of(values), context)
+        for operator, keys in conditions.items()
+        for key, values in keys.items()
     )
 
 
 def _condition(operator: str, key: str, values: list[str], context: Mapping[str, str | None]) -> bool | None:
-    if key.lower() not in context:
+    if key not in context:
         return None
-    optional = operator.endswith("IfExists")
-    of_a_set, _, name = operator.removesuffix("IfExists").rpartition(":")
-    actual = context[key.lower()]
+    actual = context[key]
+    quantifier, _, name = operator.removesuffix("IfExists").rpartition(":")
     if name == "Null":
-        return (actual is None) == (values[0].lower() == "true")
-    negated = "Not" in name
+        return _matches_any([value.lower() for value in values], "true" if actual is None else "false")
+    plain = name.replace("Not", "", 1)
+    negated = plain != name
+    if plain not in ("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike", "ArnEquals", "Bool"):
+        return None
     if actual is None:
-        return of_a_set == "ForAllValues" or optional or (negated and of_a_set != "ForAnyValue")
-    if any(_VARIABLE.search(value) for value in values):
+        if operator.endswith("IfExists") or quantifier == "ForAllValues":
+            return True
+        return negated and quantifier != "ForAnyValue"
+    found = _any(_value(plain, value, actual) for value in values)
+    return _not(found) if negated else found
+
+
+def _value(operator: str, value: str, actual: str) -> bool | None:
+    """Whether one value of a condition fits, by an operator that is not negated."""
+    if operator == "StringLike":
+        return _like(value, actual)
+    if _VARIABLE.search(value):
         return None
-    plain = name.replace("Not", "")
-    if plain == "StringEquals":
-        found = actual in values
-    elif plain == "StringEqualsIgnoreCase":
-        found = actual.lower() in [value.lower() for value in values]
-    elif plain in ("StringLike", "ArnLike", "ArnEquals"):
-        found = any(_like(value, actual) for value in values)
-    elif plain == "Bool":
-        found = actual.lower() == values[0].lower()
-    else:
-        return None
-    return found != negated
+    if operator.startswith("Arn"):
+        patterns, parts = value.split(":", _ARN_PARTS - 1), actual.split(":", _ARN_PARTS - 1)
+        if len(patterns) != _ARN_PARTS or len(parts) != _ARN_PARTS:
+            return None
+        return _all(_like(pattern, part) for pattern, part in zip(patterns, parts, strict=True))
+    value = _ESCAPED.sub(r"\1", value)
+    return value == actual if operator == "StringEquals" else value.lower() == actual.lower()
 
 
-def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
-    """IAM's wildcards: `*` for any text, `?` for one character; ``${*}``, ``${?}`` and ``${$}`` are those letters."""
-    expression = "".join(
-        {"*": ".*", "?": "."}.get(token) or re.escape(token[2] if len(token) > 1 else token)
-        for token in _TOKEN.findall(pattern)
-    )
-    return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+def _matches_any(patterns: Iterable[str], value: str, *, ignore_case: bool = False) -> bool | None:
+    return _any(_like(pattern, value, ignore_case=ignore_case) for pattern in patterns)
 
 
-def _listed(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool | None:
+    """IAM's wildcards: `*` for any text, `?` for one character. None: it hangs on what a variable stands for."""
+    tokens = _TOKEN.findall(_VARIABLE.sub("*", pattern))
+    wild = {"*": ".*", "?": "."}
+    expression = "".join(wild.get(token) or re.escape(token[-2:-1] or token) for token in tokens)
+    found = re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return None if found and _VARIABLE.search(pattern) else found
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    """False when one is false, else None when one cannot be told."""
+    known = list(verdicts)
+    if False in known:
+        return False
+    return None if None in known else True
+
+
+def _any(verdicts: Iterable[bool | None]) -> bool | None:
+    return _not(_all(_not(verdict) for verdict in verdicts))
+
+
+def _not(verdict: bool | None) -> bool | None:
+    return None if verdict is None else not verdict
+
+
+def _text(value: Any) -> str:
+    """A value as a policy spells it: in JSON it may be a boolean or a number."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

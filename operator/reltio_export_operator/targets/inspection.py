@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..api.target import Check, ExportTarget
-from .iam import Answer, Document, Request, evaluate
+from .iam import Answer, Document, Request, evaluate, statements_of, values_of, wildcards_filled
 from .verdict import passed, refuted, unknown
 
+_ASSUME = "sts:AssumeRole"
+_EXTERNAL_ID = "sts:externalid"
 WANTED_SECONDS = 43_200  # the session length that Reltio's page asks the role to allow
 OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 
@@ -22,22 +24,14 @@ class Role:
     permissions: tuple[Document, ...]
     max_session_seconds: int
 
-    @property
-    def partition(self) -> str:
-        return self.arn.split(":")[1]
-
-    @property
-    def account(self) -> str:
-        return self.arn.split(":")[4]
-
 
 def inspected(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
     """What the policies of the role say about Reltio's principals, the external ID and the bucket."""
     principals = target.spec.verification.reltio_principals
     return [
         _trusts(role, principals, external_id),
-        _refuses(role, principals, "WrongExternalIDRefused", _others(external_id or "")),
-        _refuses(role, principals, "MissingExternalIDRefused", [None]),
+        _refuses_others(role, principals, external_id),
+        _refuses(role, principals, "MissingExternalIDRefused", None),
         session_length(role.max_session_seconds),
         _permits(target, role),
     ]
@@ -75,23 +69,47 @@ def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> C
     return passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
 
 
-def _others(external_id: str) -> list[str | None]:
-    """External IDs that are not the target's, of which a pattern in the trust policy may let some in."""
-    changed = [
-        f"{external_id[:at]}{'a' if char != 'a' else 'b'}{external_id[at + 1 :]}" for at, char in enumerate(external_id)
+def _refuses_others(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
+    """Whether another external ID is refused: an invented one, and those that patterns of the trust policy let in."""
+    name = "WrongExternalIDRefused"
+    verdict = _refuses(role, principals, name, f"{external_id}-and-more")
+    if verdict.status == "False":
+        return verdict
+    others = [
+        next(text for text in (wildcards_filled(pattern, "x"), wildcards_filled(pattern, "y")) if text != external_id)
+        for pattern in _external_ids(role.trust)
+        if "*" in pattern or "?" in pattern
     ]
-    longer = [f"{external_id[:at]}a{external_id[at:]}" for at in range(len(external_id) + 1)]
-    return [*changed, *longer, "another"]
+    if any(_assumes(role, who, other) == "Allow" for who in principals for other in others):
+        return refuted(
+            name,
+            "ExternalIDNotExact",
+            f"The trust policy of {role.arn} compares the external ID with a pattern, so others are let in as well.",
+            "Use StringEquals instead of StringLike for sts:ExternalId in the trust policy.",
+        )
+    return verdict
 
 
-def _refuses(role: Role, principals: Sequence[str], name: str, external_ids: Sequence[str | None]) -> Check:
-    answers = [_assumes(role, who, external_id) for who in principals for external_id in external_ids]
+def _external_ids(trust: Document) -> list[str]:
+    """What the conditions of a trust policy compare the external ID with."""
+    return [
+        value
+        for statement in statements_of(trust)
+        for keys in statement.get("Condition", {}).values()
+        for key, values in keys.items()
+        if key.lower() == _EXTERNAL_ID
+        for value in values_of(values)
+    ]
+
+
+def _refuses(role: Role, principals: Sequence[str], name: str, external_id: str | None) -> Check:
+    answers = [_assumes(role, who, external_id) for who in principals]
     if "Allow" in answers:
         return refuted(
             name,
             "ExternalIDNotRequired",
-            f"The trust policy of {role.arn} lets Reltio in {'without an' if None in external_ids else 'with another'} "
-            "external ID, so anybody who can make Reltio export could write to this bucket.",
+            f"The trust policy of {role.arn} lets Reltio in {'with any' if external_id else 'without an'} external ID, "
+            "so anybody who can make Reltio export could write to this bucket.",
             "Add the condition StringEquals sts:ExternalId to the trust policy.",
         )
     if "Unknown" in answers:
@@ -101,22 +119,25 @@ def _refuses(role: Role, principals: Sequence[str], name: str, external_ids: Seq
 
 def _permits(target: ExportTarget, role: Role) -> Check:
     s3 = target.spec.s3
-    bucket = f"arn:{role.partition}:s3:::{s3.bucket}"
-    context = _context(role)
-    listing = {**context, "s3:prefix": f"{s3.prefix}any/"}
-    wanted = [Request("s3:ListBucket", bucket, context=listing)]
+    bucket = f"arn:{role.arn.split(':')[1]}:s3:::{s3.bucket}"
+    caller = _caller(role.arn)
+    encryption = s3.server_side_encryption
+    key = encryption.kms_key_arn if encryption else None
+    wanted = [Request("s3:ListBucket", bucket, context={**caller, "s3:prefix": f"{s3.prefix}any/"})]
+    context = {
+        "s3:PutObject": {
+            "s3:x-amz-server-side-encryption": encryption.algorithm if encryption else None,
+            "s3:x-amz-server-side-encryption-aws-kms-key-id": key,
+        }
+    }
     wanted += [
-        Request(action, f"{bucket}/{s3.prefix}any/any", context={**context, **_encryption(target, action)})
+        Request(action, f"{bucket}/{s3.prefix}any", context={**caller, **context.get(action, {})})
         for action in OBJECT_ACTIONS
     ]
-    key = s3.server_side_encryption.kms_key_arn if s3.server_side_encryption else None
-    if key is not None:
-        suffix = "amazonaws.com.cn" if role.partition == "aws-cn" else "amazonaws.com"
-        via = {
-            **context,
-            "kms:viaservice": f"s3.{key.split(':')[3]}.{suffix}",
-            "kms:calleraccount": role.account,
-        }
+    if key:
+        _, partition, _, region, *_ = key.split(":")
+        domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        via = {**caller, "kms:viaservice": f"s3.{region}.{domain}", "kms:calleraccount": _account_of(role.arn)}
         wanted += [Request(action, key, context=via) for action in ("kms:GenerateDataKey", "kms:Decrypt")]
     answers = {request.action: evaluate(role.permissions, request) for request in wanted}
     denied = [action for action, answer in answers.items() if answer in ("Deny", "NoMatch")]
@@ -134,34 +155,19 @@ def _permits(target: ExportTarget, role: Role) -> Check:
 
 
 def _assumes(role: Role, principal: str, external_id: str | None) -> Answer:
-    """Whether this principal gets in with this external ID, or without one."""
-    is_account = not principal.startswith("arn:")
-    who = f"arn:{role.partition}:iam::{principal}:root" if is_account else principal
-    context: dict[str, str | None] = {
-        "sts:externalid": external_id,
-        "aws:principalaccount": who.split(":")[4],
+    who = principal if principal.startswith("arn:") else f"arn:{role.arn.split(':')[1]}:iam::{principal}:root"
+    return evaluate([role.trust], Request(_ASSUME, role.arn, who, {**_caller(who), _EXTERNAL_ID: external_id}))
+
+
+def _caller(arn: str) -> dict[str, str | None]:
+    """The context keys that hang on who calls; of somebody in an account the account alone is known."""
+    known: dict[str, str | None] = {
+        "aws:principalaccount": _account_of(arn),
+        "aws:principalisawsservice": "false",
         "aws:securetransport": "true",
     }
-    if not is_account:  # of an account it is not known who will ask
-        context["aws:principalarn"] = who
-    return evaluate([role.trust], Request("sts:AssumeRole", role.arn, who, context))
+    return known if arn.endswith(":root") else {**known, "aws:principalarn": arn}
 
 
-def _context(role: Role) -> dict[str, str | None]:
-    """What is known of any request that is made as the role."""
-    return {
-        "aws:principalarn": role.arn,
-        "aws:principalaccount": role.account,
-        "aws:securetransport": "true",
-    }
-
-
-def _encryption(target: ExportTarget, action: str) -> dict[str, str | None]:
-    """The headers of a put that policies may ask for."""
-    if action != "s3:PutObject":
-        return {}
-    encryption = target.spec.s3.server_side_encryption
-    return {
-        "s3:x-amz-server-side-encryption": encryption.algorithm if encryption else None,
-        "s3:x-amz-server-side-encryption-aws-kms-key-id": encryption.kms_key_arn if encryption else None,
-    }
+def _account_of(arn: str) -> str:
+    return arn.split(":")[4]

@@ -215,3 +215,8 @@ async def test_a_mistake_of_ours_is_not_blamed_on_aws(pool: ThreadPoolExecutor) 
 
     with pytest.raises(TypeError):
         await Bucket(pool, put_object=broken).store.put("k", b"")
+
+
+async def test_an_object_that_another_probe_has_just_deleted_could_have_been_read(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool, get_object=refusing("NoSuchKey"))
+    assert await bucket.probe() == dict.fromkeys(STEPS)
