@@ -93,7 +93,8 @@ async def test_a_job_that_is_applied_again_and_again_is_one_export_and_changes_n
     spec = {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}}
     for _ in range(3):
         await apply(world, "ExportJob", "nightly", spec, manager="kustomize-controller")
-    job = await world.finished()
+    await world.finished()
+    job = await world.until("ExportJob", "nightly", lambda raw: not raw["metadata"].get("finalizers"))
     for _ in range(3):
         again = await apply(world, "ExportJob", "nightly", spec, manager="kustomize-controller")
     assert (again["metadata"]["generation"], again["metadata"]["resourceVersion"]) == (
