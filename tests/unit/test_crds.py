@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from reltio_export_operator.sandbox.apiserver.structural import broken_rules
+
 CRDS = sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))
 
 Schema = dict[str, Any]
@@ -73,3 +75,45 @@ def test_field_paths_of_rules_exist(schema: Schema) -> None:
 def test_a_new_object_is_not_yet_observed(schema: Schema) -> None:
     """kstatus takes an object without status for healthy; the default makes it wait for the operator."""
     assert schema["properties"]["status"]["default"] == {"observedGeneration": -1}
+
+
+def broken(field: str, value: object) -> int:
+    """How many rules of a field of a target's spec the value breaks."""
+    schema = schema_of(next(path for path in CRDS if path.stem == "exporttargets"))["properties"]["spec"]
+    for name in field.split("."):
+        schema = schema["properties"][name]
+    return len(list(broken_rules(value, None, schema, field)))
+
+
+@pytest.mark.parametrize("field", ["reltio.authURL", "reltio.exportServiceURL"])
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://auth.reltio.com/oauth/token", True),
+        ("https://auth.reltio.com", True),
+        ("https://10.0.0.1:8443/jobs", True),
+        ("https://[2001:db8::1]:8443/jobs", True),
+        ("http://127.0.0.1:4010/jobs", True),
+        ("http://simulator.test.svc.cluster.local:80/jobs", True),
+        ("https://auth.reltio.com:abc/oauth", False),
+        ("https://[bad/oauth", False),
+        ("https://user@auth.reltio.com/", False),
+        ("https://auth.reltio.com/a b", False),
+        ("https://auth.reltio.com/?a=b", False),
+        ("https://\u00e9.example.com/", False),
+        ("http://auth.reltio.com/oauth", False),
+    ],
+)
+def test_a_url_has_a_scheme_a_host_and_perhaps_a_port_and_a_path(field: str, url: str, fits: bool) -> None:
+    assert (broken(field, url) == 0) is fits
+
+
+@pytest.mark.parametrize(("interval", "fits"), [("1m", True), ("60s", True), ("59s", False), ("0s", False)])
+def test_a_target_is_verified_each_minute_at_most(interval: str, fits: bool) -> None:
+    assert (broken("verification.interval", interval) == 0) is fits
+
+
+@pytest.mark.parametrize(("kind", "fits"), [("key/1234abcd-12ab", True), ("alias/lake", False)])
+def test_a_key_is_named_by_itself_and_not_by_an_alias(kind: str, fits: bool) -> None:
+    arn = f"arn:aws:kms:us-east-1:111122223333:{kind}"
+    assert (broken("s3.serverSideEncryption.kmsKeyARN", arn) == 0) is fits

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
 
 Raw = dict[str, Any]
 
@@ -45,6 +45,7 @@ class Aws:
     roles: dict[str, Role] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     key_denies: set[str] = field(default_factory=set)
+    s3_answers: bool = True
     region_name = "us-east-1"
 
     def client(self, service: str, **arguments: Any) -> Client:
@@ -96,7 +97,7 @@ class Client:
 
     def get_role(self, *, RoleName: str) -> Raw:
         role = self._own("iam:GetRole", RoleName)
-        arn = next(arn for arn, one in self._aws.roles.items() if one is role)
+        arn = next(arn for arn, known in self._aws.roles.items() if known is role)
         trust = _document([role.trust])
         return {"Role": {"Arn": arn, "AssumeRolePolicyDocument": trust, "MaxSessionDuration": role.max_session}}
 
@@ -115,7 +116,10 @@ class Client:
         return {"AttachedPolicies": []}
 
     def _own(self, action: str, name: str) -> Role:
-        arn, role = next((arn, role) for arn, role in self._aws.roles.items() if arn.endswith(f"/{name}"))
+        found = [(arn, role) for arn, role in self._aws.roles.items() if arn.endswith(f"/{name}")]
+        if not found:
+            raise _error("NoSuchEntity", f"The role with name {name} cannot be found.", action.partition(":")[2])
+        ((arn, role),) = found
         if not _allowed(self._aws.own_permissions, action, arn):
             raise _denied(action.partition(":")[2], str(self._aws.principal), action, arn)
         return role
@@ -123,6 +127,8 @@ class Client:
     # -- S3
 
     def head_bucket(self, *, Bucket: str) -> Raw:
+        if not self._aws.s3_answers:
+            raise ConnectTimeoutError(endpoint_url="https://s3")
         if Bucket not in self._aws.buckets:
             raise _error("404", "Not Found", "HeadBucket")
         bucket = self._aws.buckets[Bucket]
@@ -158,6 +164,8 @@ class Client:
         return {}
 
     def get_public_access_block(self, *, Bucket: str) -> Raw:
+        if not self._aws.s3_answers:
+            raise ConnectTimeoutError(endpoint_url="https://s3")
         bucket = self._may("s3:GetBucketPublicAccessBlock", Bucket)
         names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         return {"PublicAccessBlockConfiguration": dict.fromkeys(names, bucket.public_access_blocked)}

@@ -13,6 +13,7 @@ from botocore import exceptions as boto
 
 _NOISE = re.compile(
     r"\s*\(?\b(?:Extended Request ?ID|Request ?ID|Host ?ID|x-amz-request-id|x-amz-id-2)\b[:=]?\s*[\w+/=-]+[),]*"
+    r"|(?<=date/time )\d+"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b",
     re.IGNORECASE,
 )
@@ -147,6 +148,13 @@ def _from_answer(error: boto.ClientError, action: str, resource: str, secrets: I
             "Create the bucket, or correct spec.s3.bucket of the ExportTarget.",
             code=code,
         )
+    if code == "NoSuchEntity" and action.startswith("iam:"):
+        return AwsError(
+            "RoleNotFound",
+            f"The operator's account has no role {resource}, or one of its policies was just removed.",
+            "Create the role, or correct spec.s3.roleARN; a role of another account cannot be inspected.",
+            code=code,
+        )
     if code in _ELSEWHERE:
         return region_mismatch(resource, None, bucket_region(error.response), code=code)
     if code in _DENIED:
@@ -236,10 +244,11 @@ def _own_role_refused(code: str, text: str) -> AwsError:
 
 
 def _other(code: str, text: str, action: str, resource: str) -> AwsError:
+    transient = code in _TRANSIENT
     return AwsError(
-        "AWSUnavailable" if code in _TRANSIENT else "AWSError",
+        "AWSUnavailable" if transient else "AWSError",
         f"{action} on {resource} failed with {code}: {text}",
         f"See {code} in the AWS documentation of {action}.",
         code=code,
-        transient=code in _TRANSIENT,
+        transient=transient,
     )

@@ -29,7 +29,7 @@ class RoleReader:
 
     async def longest_session(self, role_arn: str) -> int:
         """MaxSessionDuration in seconds; needs iam:GetRole."""
-        return int((await self._role(role_arn)).get("MaxSessionDuration", 3600))
+        return int((await self._role(role_arn))["MaxSessionDuration"])
 
     async def describe(self, role_arn: str) -> RoleDescription:
         """Needs iam:GetRole, ListRolePolicies, GetRolePolicy, ListAttachedRolePolicies, GetPolicy, GetPolicyVersion."""
@@ -41,15 +41,14 @@ class RoleReader:
         )
 
     async def _role(self, role_arn: str) -> Mapping[str, Any]:
-        """The role of this ARN: IAM knows roles of the operator's own account, and by their last name only."""
         role: Mapping[str, Any] = await self._call(
             "iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"]
         )
-        if role["Arn"] != role_arn:
+        if role["Arn"] != role_arn:  # IAM finds roles of the operator's own account, and by name alone
             raise AwsError(
-                "AnotherRole",
-                f"IAM shows {role['Arn']} instead of {role_arn}.",
-                "Correct spec.s3.roleARN; a role of another account cannot be read by the operator.",
+                "RoleNotFound",
+                f"The role of this name that the operator's account has is {role['Arn']}, not {role_arn}.",
+                "Correct account and path in spec.s3.roleARN; a role of another account cannot be inspected.",
             )
         return role
 

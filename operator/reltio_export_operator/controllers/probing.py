@@ -255,7 +255,7 @@ class Prober:
             yield verdict.refuted("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
-            if error.reason == "AnotherRole":
+            if error.reason == "RoleNotFound":
                 yield verdict.refuted("TrustsReltio", error.reason, error.message, error.remedy)
                 return
             remedy = "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, "
