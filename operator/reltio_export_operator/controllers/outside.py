@@ -69,12 +69,16 @@ class Services:
         submission = _submission(job)
         async with _refusals():
             client = await self._client(job)
-            request = wire_request(
-                job.spec.export,
-                submission,
-                external_id=await self._external_id(job),
-                encryption=submission.s3.server_side_encryption,
-            )
+            external_id = await self._external_id(job)
+            try:
+                request = wire_request(
+                    job.spec.export,
+                    submission,
+                    external_id=external_id,
+                    encryption=submission.s3.server_side_encryption,
+                )
+            except (ValueError, ArithmeticError) as error:  # a value that the schema takes, and nobody can send
+                raise errors.InvalidParameter(f"spec.export cannot be sent: {error}.") from error
             try:
                 submitted = await client.submit(request)
             except errors.DestinationBusy as busy:

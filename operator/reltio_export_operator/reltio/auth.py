@@ -79,7 +79,7 @@ class TokenSource:
                 timeout=_TIMEOUT,
                 follow_redirects=False,
             )
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             raise error_from_transport(error) from None
         if response.status_code in (400, 401):
             raise CredentialsRejected(

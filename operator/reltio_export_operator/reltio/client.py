@@ -173,7 +173,7 @@ class ReltioClient:
                 follow_redirects=False,
                 **more,
             )
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             raise error_from_transport(error, effectful=effectful) from None
         if not response.is_success:
             raise error_from_response(response, effectful=effectful)

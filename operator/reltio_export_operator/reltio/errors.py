@@ -207,7 +207,9 @@ def _by_status(status: int, code: int | None, text: str) -> type[ReltioError]:
     return ServerError if status >= 500 else UnexpectedAnswer
 
 
-def error_from_transport(error: httpx.RequestError | httpx.InvalidURL, *, effectful: bool = False) -> ReltioError:
+def error_from_transport(
+    error: httpx.RequestError | httpx.InvalidURL | UnicodeError, *, effectful: bool = False
+) -> ReltioError:
     """What a failure below HTTP stands for: certainly not sent, or of unknown effect."""
     if not isinstance(error, httpx.RequestError):
         return UnusableURL(f"The URL cannot be used: {error}.")

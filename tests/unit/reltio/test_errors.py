@@ -174,3 +174,7 @@ def test_what_is_said_of_one_call_only_is_left_out(noise: str) -> None:
 def test_a_url_that_cannot_be_used_is_no_matter_of_time() -> None:
     error = error_from_transport(httpx.InvalidURL("Invalid port: 'x'"))
     assert (error.reason, error.transient, error.ambiguous) == ("InvalidURL", False, False)
+
+
+def test_a_host_name_that_is_none_is_told_like_a_url_that_cannot_be_used() -> None:
+    assert error_from_transport(UnicodeError("Malformed A-label")).reason == "InvalidURL"
