@@ -471,3 +471,10 @@ def test_no_fresh_directory_while_an_attempt_may_live(
     if not over:
         assert decision.status.submission is not None
         assert decision.status.submission.path == status["submission"]["path"]
+
+
+def test_the_outcome_of_a_job_is_said_of_its_spec_as_it_is_now() -> None:
+    done = job(status={"conditions": [condition("Complete")], "observedGeneration": 1}, metadata={"generation": 2})
+    status = decide(View(done, T0)).status
+    assert status.observed_generation == 2
+    assert [one.observed_generation for one in status.conditions] == [2]

@@ -82,7 +82,10 @@ def _observed(view: View, decision: Decision) -> Decision:
     generation = view.job.metadata.generation
     if view.job.metadata.deletion_timestamp is not None or decision.status.observed_generation == generation:
         return decision
-    return replace(decision, status=msgspec.structs.replace(decision.status, observed_generation=generation))
+    # Its conditions with it: `kubectl wait` passes over one that speaks of an earlier generation.
+    told = tuple(msgspec.structs.replace(one, observed_generation=generation) for one in decision.status.conditions)
+    status = msgspec.structs.replace(decision.status, observed_generation=generation, conditions=told)
+    return replace(decision, status=status)
 
 
 def _with_sightings(view: View) -> View:
