@@ -127,7 +127,7 @@ def test_a_deleted_job_in_doubt_goes_within_the_bound_although_the_service_never
     world.delete_job()
     world.wait(lambda: world.job() is None)
     assert world.job() is None
-    assert world.clock.now - deleted <= world.settings.cleanup + 60
+    assert world.clock.now - deleted <= world.settings.cleanup_timeout_seconds + 60
 
 
 def test_a_job_in_doubt_is_cancelled_although_its_bucket_cannot_be_read(world: World) -> None:

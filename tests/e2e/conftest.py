@@ -213,7 +213,7 @@ def opener(kubeconfig: Path) -> Callable[..., AbstractAsyncContextManager[World]
                         "RELTIO_EXPORT_LEADER_ELECT": "true",
                         "RELTIO_EXPORT_LEASE_NAME": RELEASE,
                         "RELTIO_EXPORT_LEASE_NAMESPACE": namespace,
-                        "RELTIO_EXPORT_LEASE_DURATION": "5",
+                        "RELTIO_EXPORT_LEASE_DURATION_SECONDS": "5",
                     },
                 )
             async with Sandbox(chosen) as sandbox:

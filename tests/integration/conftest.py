@@ -131,12 +131,12 @@ def options(directory: Path, **settings: str) -> Options:
         directory,
         simulator=SimulatorConfig(time_scale=20),
         settings={
-            "RELTIO_EXPORT_POLL_INTERVAL": "0.3",
-            "RELTIO_EXPORT_PROGRESS_INTERVAL": "0.3",
-            "RELTIO_EXPORT_HEAL_INTERVAL": "1",
-            "RELTIO_EXPORT_SETTLE": "2",
-            "RELTIO_EXPORT_RETRY_BASE": "0.5",
-            "RELTIO_EXPORT_CLEANUP": "10",
+            "RELTIO_EXPORT_POLL_INTERVAL_SECONDS": "0.3",
+            "RELTIO_EXPORT_PROGRESS_INTERVAL_SECONDS": "0.3",
+            "RELTIO_EXPORT_TARGET_RETRY_INTERVAL_SECONDS": "1",
+            "RELTIO_EXPORT_SUBMIT_SETTLE_SECONDS": "2",
+            "RELTIO_EXPORT_RETRY_BASE_SECONDS": "0.5",
+            "RELTIO_EXPORT_CLEANUP_TIMEOUT_SECONDS": "10",
             **settings,
         },
     )

@@ -24,7 +24,7 @@ SLOW, FAST = 2, 500  # objects per second
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with opener(tmp_path_factory.mktemp("sandbox"), RELTIO_EXPORT_CLEANUP="4") as world:
+    async with opener(tmp_path_factory.mktemp("sandbox"), RELTIO_EXPORT_CLEANUP_TIMEOUT_SECONDS="4") as world:
         await world.secret()
         await world.target(spec={"maxConcurrentJobs": 16})
         await world.ready()

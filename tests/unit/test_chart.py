@@ -196,17 +196,17 @@ def test_the_definitions_can_be_left_to_others(helm: str) -> None:
 
 
 def test_settings_arrive_as_the_operator_reads_them(helm: str) -> None:
-    values = '{"awsThreads": 4, "pollInterval": 2.5, "leaderElect": false, "retryCap": 1000000}'
+    values = '{"awsThreads": 4, "pollIntervalSeconds": 2.5, "leaderElect": false, "retryCapSeconds": 1000000}'
     variables = environment(render(helm, "--set-json", f"settings={values}"))
     settings = Settings.from_environment({name: text for name, text in variables.items() if isinstance(text, str)})
-    assert (settings.aws_threads, settings.poll_interval, settings.retry_cap) == (4, 2.5, 1_000_000)
+    assert (settings.aws_threads, settings.poll_interval_seconds, settings.retry_cap_seconds) == (4, 2.5, 1_000_000)
     assert settings.leader_elect is False
 
 
 def test_a_setting_that_does_not_exist_is_refused(helm: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
-        render(helm, "--set", "settings.pollIntervall=5")
-    assert "pollIntervall" in refused.value.stderr
+        render(helm, "--set", "settings.pollIntervalSecond=5")
+    assert "pollIntervalSecond'" in refused.value.stderr
 
 
 def test_the_schema_offers_every_setting_of_the_operator() -> None:

@@ -74,7 +74,10 @@ class Leadership:
         """Whether the Lease was renewed so lately that no other replica can hold it. Asked right before a submit."""
         if not self._settings.leader_elect:
             return True
-        return self._lock is not None and time.monotonic() - self._lock.renewed < self._settings.lease_duration * 2 / 3
+        return (
+            self._lock is not None
+            and time.monotonic() - self._lock.renewed < self._settings.lease_duration_seconds * 2 / 3
+        )
 
     async def during(self, serve: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
         """Wait to be elected, then serve. Raises LeadershipLostError when the Lease is lost meanwhile."""
@@ -90,7 +93,7 @@ class Leadership:
         async def on_lost() -> None:
             lost.set()
 
-        duration = self._settings.lease_duration
+        duration = self._settings.lease_duration_seconds
         self._lock = _WatchedLock(self._settings.lease_name, self._namespace(), self._identity, self._api)
         election = leaderelection.LeaderElection(
             electionconfig.Config(

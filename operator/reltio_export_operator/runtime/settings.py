@@ -15,24 +15,24 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """All times in seconds. A field's variable is its name in capitals, as RELTIO_EXPORT_POLL_INTERVAL."""
+    """All times in seconds. A field's variable is its name in capitals, as RELTIO_EXPORT_POLL_INTERVAL_SECONDS."""
 
     namespaces: str = ""  # comma separated; empty for all
-    poll_interval: float = 15.0
-    progress_interval: float = 30.0
-    retry_base: float = 10.0
-    retry_cap: float = 360.0
-    settle: float = 75.0
-    cleanup: float = 120.0
-    heal_interval: float = 30.0  # how often a target that is not Ready is verified again, at first
-    probe_timeout: float = 60.0
+    poll_interval_seconds: float = 15.0
+    progress_interval_seconds: float = 30.0
+    retry_base_seconds: float = 10.0
+    retry_cap_seconds: float = 360.0
+    submit_settle_seconds: float = 75.0
+    cleanup_timeout_seconds: float = 120.0
+    target_retry_interval_seconds: float = 30.0  # how often a target that is not Ready is verified again, at first
+    probe_timeout_seconds: float = 60.0
     workers: int = 32
     aws_threads: int = 8
     bulk_threads: int = 8  # read delivered files
     leader_elect: bool = True
     lease_name: str = "reltio-export-operator"
     lease_namespace: str = ""
-    lease_duration: int = 15
+    lease_duration_seconds: int = 15
     metrics_port: int = 8080  # health and metrics; 0 for none
     log_format: str = "json"
     log_level: str = "INFO"
