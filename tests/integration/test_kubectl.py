@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,10 @@ import pytest_asyncio
 import yaml
 
 from integration.conftest import World
+from tools import tool
 
 Raw = dict[str, Any]
-KUBECTL = os.environ.get("KUBECTL") or shutil.which("kubectl")
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(KUBECTL is None, reason="kubectl was not found: set KUBECTL, or put it on PATH"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Person:
@@ -48,7 +43,7 @@ class Person:
 
     async def kubectl(self, *arguments: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
-            str(KUBECTL),
+            tool("kubectl"),
             "--kubeconfig",
             str(self._world.sandbox.kubeconfig),
             *arguments,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 import yaml
 
 from reltio_export_operator.runtime.settings import Settings
+from tools import tool
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "reltio-export-operator"
@@ -43,12 +42,7 @@ NOT_IN_VALUES = {
 
 @pytest.fixture(scope="module")
 def helm() -> str:
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    candidates = (os.environ.get("HELM"), "helm", assets and str(Path(assets, "helm")))
-    for candidate in candidates:
-        if candidate and (found := shutil.which(candidate)):
-            return found
-    pytest.skip("Helm was not found: set HELM, or put helm on PATH or into KUBEBUILDER_ASSETS.")
+    return tool("helm")
 
 
 def render(helm: str, *arguments: str) -> list[Manifest]:
