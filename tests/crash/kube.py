@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
-from reltio_export_operator.controllers.kube import ConflictError, SecretError
+from reltio_export_operator.kube.client import ConflictError, SecretError
 
 from .clock import Clock
 

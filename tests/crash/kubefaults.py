@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reltio_export_operator.controllers.kube import ConflictError
+from reltio_export_operator.kube.client import ConflictError
 
 from .kube import ServerError
 from .world import World

@@ -17,7 +17,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.sandbox.environment import EXTERNAL_ID
 from reltio_export_operator.sandbox.reltio import Behaviour, Fault
-from reltio_export_operator.targets.generate import design
+from reltio_export_operator.targets.role_templates import design
 
 if TYPE_CHECKING:
     from conftest import World

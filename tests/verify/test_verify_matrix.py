@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from reltio_export_operator.api.target import ExportTarget
-from reltio_export_operator.controllers.kube import InvalidError
-from reltio_export_operator.targets.generate import design
-from reltio_export_operator.targets.verdict import ADVICE
+from reltio_export_operator.kube.client import InvalidError
+from reltio_export_operator.targets.readiness import ADVICE
+from reltio_export_operator.targets.role_templates import design
 
 from .aws import Role
 from .cases import CASES, Case

@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx
 import msgspec
+from reltio_export_operator.controllers.targets.reconciler.reconciler import TargetController
 
 from crash.clock import Clock
 from crash.kube import MemoryKube, merged
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
-from reltio_export_operator.controllers.registry import Registry
-from reltio_export_operator.controllers.targets import TargetController
+from reltio_export_operator.controllers.cache import Registry
 from reltio_export_operator.sandbox.reltio import Client, Tenant
 from reltio_export_operator.sandbox.reltio.agenda import Inline
 from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio

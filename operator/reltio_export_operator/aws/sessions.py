@@ -21,8 +21,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..targets.permissions import partition_of
 from .errors import from_botocore
-from .policy import partition_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
 from ..api.target import Encryption
+from ..delivery.integrity import CHUNK, Ranged, Readable, Summary, is_zip, read_through, read_zip
 from .errors import AwsError, bucket_region, from_botocore, region_mismatch
-from .integrity import CHUNK, Ranged, Readable, Summary, is_zip, read_through, read_zip
 from .sessions import AssumedRole, RoleSessions
 
 _RANGE = 4 << 20

@@ -58,8 +58,8 @@ def run() -> None:
     Settings come from RELTIO_EXPORT_* variables; see docs/install.md.
     """
     from ..handlers import operator
+    from ..kube.election import LeadershipLostError
     from ..runtime import logs
-    from ..runtime.election import LeadershipLostError
     from ..runtime.settings import Settings, SettingsError
 
     try:

@@ -18,7 +18,7 @@ from rich.progress import track
 from ..api.job import ExportJob, Output
 from ..api.meta import JOBS, Model
 from ..aws.store import CANARY
-from ..jobs.delivery import OURS, RECEIPT, Delivery, StoredFile, digest_of
+from ..delivery.manifest import OURS, RECEIPT, Delivery, StoredFile, digest_of
 from . import complete
 from .cluster import UsageProblem, cluster_options, connect, friendly, output_option, print_json
 

@@ -25,9 +25,9 @@ from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
 from ..aws.sessions import RoleSessions
 from ..controllers.access import Access
-from ..controllers.kube import KubeClient, SecretError
-from ..controllers.probing import Prober
-from ..targets import generate, verdict
+from ..controllers.targets.prober import Prober
+from ..kube.client import KubeClient, SecretError
+from ..targets import readiness, role_templates
 from . import complete
 from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, output_option, print_json
 from .documents import as_model, namespace_of, only, read
@@ -104,16 +104,16 @@ def policy(
     external = s3.external_id or ("<the external ID>" if s3.external_id_secret_ref else None)
     if s3.external_id is None:
         click.echo(_UNREAD_ID if external else _NO_ID, err=True)
-    role = generate.design(subject, trusted, external)
+    role = role_templates.design(subject, trusted, external)
     if document is not None:
         if output != "json":
             raise UsageProblem("--document is for -o json.")
         click.echo(json.dumps(role.trust if document == "trust" else role.permissions, indent=2))
         return
     written = {
-        "json": generate.as_json,
-        "terraform": generate.as_terraform,
-        "cloudformation": generate.as_cloudformation,
+        "json": role_templates.as_json,
+        "terraform": role_templates.as_terraform,
+        "cloudformation": role_templates.as_cloudformation,
     }
     click.echo(written[output](role))
 
@@ -143,7 +143,7 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
             with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advise=True)]
-    status = verdict.judge(target, checks, datetime.now(UTC), tested=prober.tested)
+    status = readiness.judge(target, checks, datetime.now(UTC), tested=prober.tested)
     return msgspec.structs.replace(target, status=status)
 
 

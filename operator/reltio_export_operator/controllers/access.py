@@ -10,9 +10,9 @@ import httpx
 
 from ..api.job import ServiceSnapshot
 from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
+from ..kube.client import KubeClient, SecretError
 from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
-from .kube import KubeClient, SecretError
 
 _SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
 

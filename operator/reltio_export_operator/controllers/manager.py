@@ -16,17 +16,17 @@ from kubernetes.aio import client
 
 from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
-from ..jobs.view import Limits
+from ..jobs.observation import Limits
+from ..kube.client import KubeClient
+from ..kube.workqueue import WorkQueue
 from ..runtime.metrics import Metrics
 from ..runtime.settings import Settings
 from .access import Access
-from .jobs import JobController
-from .kube import KubeClient
-from .outside import Services
-from .poller import TenantPollers
-from .registry import Key, Registry
-from .targets import TargetController
-from .workqueue import WorkQueue
+from .cache import Key, Registry
+from .jobs.gateway import Services
+from .jobs.reconciler import JobController
+from .jobs.task_tracker import TenantPollers
+from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
 _RESYNC = 60.0  # seconds

@@ -10,7 +10,7 @@ import kopf
 from kubernetes.aio import client, config
 
 from ..controllers.manager import Manager
-from ..runtime.election import Leadership
+from ..kube.election import Leadership
 from ..runtime.health import Health
 from ..runtime.settings import Settings
 from . import jobs, targets

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from ..api.job import Progress, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.observation import TaskView
+from ..api.task import TaskView
 
 COMPLETED = frozenset({"COMPLETED"})
 FAILED = frozenset({"FAILED", "COMPLETED_WITH_ERRORS"})

@@ -8,13 +8,7 @@ from collections.abc import Callable
 
 import httpx
 
-from .errors import (
-    CredentialsRejected,
-    ReltioError,
-    UnexpectedAnswer,
-    error_from_response,
-    error_from_transport,
-)
+from .errors import CredentialsRejected, ReltioError, UnexpectedAnswer, error_from_response, error_from_transport
 
 _EARLY = 60.0  # renew this long before the end, or a tenth of the life when that is less
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ..api.observation import TaskView
+from ..api.task import TaskView
 from .auth import TokenSource
 from .errors import (
     AnswerLost,

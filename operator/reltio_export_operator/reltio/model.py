@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..api.observation import TaskView
+from ..api.task import TaskView
 
 _MASKED = {"externalid": "***"}
 _EXTERNAL_ID = re.compile(r"(external[\s_-]?id[\"']?\s*[:=]\s*)[\"']?[^\s\"',;&)]+", re.IGNORECASE)

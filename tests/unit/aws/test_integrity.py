@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.aws.integrity import Ranged, Summary, glance, read_through, read_zip
+from reltio_export_operator.delivery.integrity import Ranged, Summary, glance, read_through, read_zip
 
 ROWS = [["ID", "Attributes.Name"], ["1", "Ada"], ["2", 'quoted "name",\nover two lines'], ["3", ""]]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.aws.integrity import Summary, read_through, read_zip
-from reltio_export_operator.aws.records import Records
+from reltio_export_operator.delivery.integrity import Summary, read_through, read_zip
+from reltio_export_operator.delivery.records import Records
 
 OBJECTS = [json.dumps({"uri": f"entities/{n}", "name": {"first": "x"}}).encode() for n in range(5)]
 LINES = b"\n".join(OBJECTS)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from reltio_export_operator.controllers.jobs.reconciler.delivery_reader import Reading, Reports
 
 from aws_fakes import FakeClient, refusal
 from builders import job, running
@@ -19,8 +20,7 @@ from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
-from reltio_export_operator.controllers.deliveries import Reading, Reports
-from reltio_export_operator.jobs.delivery import Delivery, differences_of
+from reltio_export_operator.delivery.manifest import Delivery, differences_of
 
 FILES = 10_000
 KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from reltio_export_operator.controllers.jobs.reconciler.delivery_checks import Inspected, Inspections
+from reltio_export_operator.controllers.jobs.reconciler.delivery_reader import Reports
+
 from builders import job, running
 from reltio_export_operator.api.job import ExportJob
-from reltio_export_operator.controllers.deliveries import Reports
-from reltio_export_operator.controllers.inspection import Inspected, Inspections
-from reltio_export_operator.controllers.registry import Key
-from reltio_export_operator.jobs.delivery import Delivery, FileReport
-from reltio_export_operator.jobs.outcomes import Refusal
+from reltio_export_operator.controllers.cache import Key
+from reltio_export_operator.delivery.manifest import Delivery, FileReport
+from reltio_export_operator.jobs.results import Refusal
 
 SUBJECT = job(status=running("COMPLETED"))
 

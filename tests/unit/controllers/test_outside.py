@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from reltio_export_operator.controllers.jobs.reconciler.gateway import Services
+from reltio_export_operator.controllers.jobs.reconciler.reconciler import RefusedError
 
 from builders import job, running
-from reltio_export_operator.controllers.jobs import RefusedError
-from reltio_export_operator.controllers.outside import Services
-from reltio_export_operator.controllers.registry import Registry
+from reltio_export_operator.controllers.cache import Registry
 
 
 class NoServices:

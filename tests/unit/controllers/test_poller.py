@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from reltio_export_operator.controllers.jobs.reconciler.task_tracker import TenantPollers, Watch
 
 from reltio_export_operator.api.job import ServiceSnapshot
-from reltio_export_operator.api.observation import TaskView
 from reltio_export_operator.api.target import CredentialsSecretRef
-from reltio_export_operator.controllers.poller import TenantPollers, Watch
+from reltio_export_operator.api.task import TaskView
 from reltio_export_operator.reltio.errors import ObjectNotFound, ReltioError, ServerError
 
 SERVICE = ServiceSnapshot(

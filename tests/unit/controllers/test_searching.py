@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from reltio_export_operator.controllers.jobs.reconciler.task_search import TaskSearch
 
-from reltio_export_operator.api.observation import TaskView
-from reltio_export_operator.controllers.searching import TaskSearch
+from reltio_export_operator.api.task import TaskView
 from reltio_export_operator.reltio.errors import ServerError
 
 

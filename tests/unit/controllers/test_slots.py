@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reltio_export_operator.controllers.slots import Slots
+from reltio_export_operator.controllers.jobs.reconciler.limiter import Slots
 
 
 def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from reltio_export_operator.controllers.workqueue import WorkQueue
+from reltio_export_operator.kube.workqueue import WorkQueue
 
 
 async def test_a_key_woken_often_before_a_far_deadline_leaves_no_pile() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import job
-from reltio_export_operator.jobs.delivery import (
+from reltio_export_operator.delivery.manifest import (
     Delivery,
     FileReport,
     StoredFile,

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import T0, job, running, submission, target
-from reltio_export_operator.api.observation import TaskView
-from reltio_export_operator.jobs.doubles import sort_out
+from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.jobs.duplicates import sort_out
+from reltio_export_operator.jobs.observation import Control, View
 from reltio_export_operator.jobs.policies import decide
-from reltio_export_operator.jobs.view import Control, View
 
 
 def task(id_: str, created: int, group: str | None = None, status: str = "PROCESSING") -> TaskView:

@@ -15,10 +15,10 @@ from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.meta import FINALIZER
-from reltio_export_operator.api.observation import TaskView
+from reltio_export_operator.api.task import TaskView
 from reltio_export_operator.jobs import tasks
+from reltio_export_operator.jobs.observation import Ages, Decision, Says, View
 from reltio_export_operator.jobs.policies import decide
-from reltio_export_operator.jobs.view import Ages, Decision, Says, View
 
 DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
 

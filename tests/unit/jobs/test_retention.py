@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from builders import T0, condition, job, running, stamp
+from reltio_export_operator.jobs.observation import Decision, Delete, View
 from reltio_export_operator.jobs.policies import decide
 from reltio_export_operator.jobs.retention import keeper_of
-from reltio_export_operator.jobs.view import Decision, Delete, View
 
 
 def expired(metadata: dict[str, Any]) -> Decision:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.api.observation import TaskView
+from reltio_export_operator.api.task import TaskView
 from reltio_export_operator.reltio.model import parse_task
 
 FULL = {

@@ -10,8 +10,8 @@ import pytest
 
 from builders import target
 from reltio_export_operator.api.target import ExportTarget
-from reltio_export_operator.targets.generate import RoleDesign, as_cloudformation, as_json, as_terraform, design
-from reltio_export_operator.targets.inspection import Role, inspected
+from reltio_export_operator.targets.role_checks import Role, inspected
+from reltio_export_operator.targets.role_templates import RoleDesign, as_cloudformation, as_json, as_terraform, design
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/k"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import target
-from reltio_export_operator.targets.inspection import Role, inspected
+from reltio_export_operator.targets.role_checks import Role, inspected
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builders import T0, condition, stamp, target
 from reltio_export_operator.api.conditions import Condition, find
 from reltio_export_operator.api.target import Check, ExportTarget, TargetStatus
-from reltio_export_operator.targets import verdict
+from reltio_export_operator.targets import readiness
 
 MODES: dict[str, dict[str, Any]] = {
     "AssumeRole": {},
@@ -29,12 +29,12 @@ def of(mode: str, **status: Any) -> ExportTarget:
 
 def judge(subject: ExportTarget, checks: list[Check], now: datetime, failures: int = 0) -> TargetStatus:
     """The verdict of a verification that made the rare tests when one of them is among the checks."""
-    tested = any(check.name in verdict.ADVICE for check in checks)
-    return verdict.judge(subject, checks, now, tested=tested, failures=failures)
+    tested = any(check.name in readiness.ADVICE for check in checks)
+    return readiness.judge(subject, checks, now, tested=tested, failures=failures)
 
 
 def all_passed(subject: ExportTarget) -> list[Check]:
-    return [verdict.passed(name) for name in verdict.checks_of(subject)]
+    return [readiness.passed(name) for name in readiness.checks_of(subject)]
 
 
 def told(status: TargetStatus, type_: str = "Ready") -> Condition:
@@ -55,11 +55,11 @@ def test_ready_when_every_check_passed_and_says_what_that_proves(mode: str) -> N
 @pytest.mark.parametrize("mode", MODES)
 def test_any_one_failed_check_but_advice_denies_ready_and_names_itself(mode: str) -> None:
     subject = of(mode)
-    for name in verdict.checks_of(subject):
+    for name in readiness.checks_of(subject):
         checks = [c for c in all_passed(subject) if c.name != name]
-        checks.append(verdict.refuted(name, "Broken", f"{name} broke.", "Mend it."))
+        checks.append(readiness.refuted(name, "Broken", f"{name} broke.", "Mend it."))
         status = judge(subject, checks, T0)
-        if name in verdict.ADVICE:
+        if name in readiness.ADVICE:
             assert told(status).status == "True"
             assert told(status, "Recommended").reason == "Broken"
         else:
@@ -71,27 +71,30 @@ def test_any_one_failed_check_but_advice_denies_ready_and_names_itself(mode: str
 truths = st.sampled_from(["True", "False", "Unknown"])
 
 
-@given(st.dictionaries(st.sampled_from([*verdict.checks_of(of("AssumeRoleAndInspect"))]), truths), st.data())
+@given(st.dictionaries(st.sampled_from([*readiness.checks_of(of("AssumeRoleAndInspect"))]), truths), st.data())
 def test_ready_is_never_said_with_a_required_check_that_has_not_passed(
     results: dict[str, Any], data: st.DataObject
 ) -> None:
     subject = of("AssumeRoleAndInspect")
     status = judge(subject, [Check(name=name, status=truth) for name, truth in results.items()], T0)
-    required = [name for name in verdict.checks_of(subject) if name not in verdict.ADVICE]
+    required = [name for name in readiness.checks_of(subject) if name not in readiness.ADVICE]
     passed = all(results.get(name) == "True" for name in required)
     assert (told(status).status == "True") == passed
-    assert [check.name for check in status.checks] == list(verdict.checks_of(subject))
+    assert [check.name for check in status.checks] == list(readiness.checks_of(subject))
 
 
 def test_checks_that_were_not_reached_are_unknown_and_name_what_failed() -> None:
-    status = judge(of("AssumeRole"), [verdict.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
+    status = judge(of("AssumeRole"), [readiness.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
     put = next(check for check in status.checks if check.name == "PutObject")
     assert (put.status, put.message) == ("Unknown", "Not tried, because AssumeRole failed.")
 
 
 def test_of_two_verdicts_on_one_check_the_worse_counts() -> None:
     subject = of("AssumeRoleAndInspect")
-    twice = [verdict.refuted("WrongExternalIDRefused", "Open", "Open.", ""), verdict.passed("WrongExternalIDRefused")]
+    twice = [
+        readiness.refuted("WrongExternalIDRefused", "Open", "Open.", ""),
+        readiness.passed("WrongExternalIDRefused"),
+    ]
     status = judge(subject, twice, T0)
     assert next(c.status for c in status.checks if c.name == "WrongExternalIDRefused") == "False"
 
@@ -109,14 +112,14 @@ def test_advice_that_is_not_asked_for_again_keeps_its_verdict() -> None:
     subject = of("AssumeRole")
     first = judge(subject, all_passed(subject), T0)
     later = msgspec.structs.replace(subject, status=first)
-    required = [c for c in all_passed(subject) if c.name not in verdict.ADVICE]
+    required = [c for c in all_passed(subject) if c.name not in readiness.ADVICE]
     again = judge(later, required, T0 + timedelta(hours=1))
     assert told(again, "Recommended").status == "True"
     assert again.last_security_test_time == first.last_security_test_time
 
 
 def with_advice(hours_ago: float, status: str = "True") -> ExportTarget:
-    checks = [{"name": name, "status": status} for name in verdict.ADVICE]
+    checks = [{"name": name, "status": status} for name in readiness.ADVICE]
     return of(
         "AssumeRole",
         conditions=[condition("Ready"), condition("Recommended")],
@@ -137,7 +140,7 @@ def with_advice(hours_ago: float, status: str = "True") -> ExportTarget:
     ],
 )
 def test_the_rare_tests_are_rare(subject: ExportTarget, due: bool) -> None:
-    assert verdict.advice_is_due(subject, T0) is due
+    assert readiness.advice_is_due(subject, T0) is due
 
 
 def verified(minutes_ago: float, ready: str = "True", generation: int = 1) -> ExportTarget:
@@ -162,19 +165,19 @@ def verified(minutes_ago: float, ready: str = "True", generation: int = 1) -> Ex
     ],
 )
 def test_when_a_target_is_verified_next(subject: ExportTarget, failures: int, seconds: float) -> None:
-    assert verdict.is_due(subject, failures, 30.0, T0) == seconds
+    assert readiness.is_due(subject, failures, 30.0, T0) == seconds
 
 
 @pytest.mark.parametrize("failures", [0, 1])
 def test_what_passes_by_itself_takes_ready_away_only_when_it_lasts(failures: int) -> None:
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
-    hiccup = [verdict.refuted("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
+    hiccup = [readiness.refuted("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
     status = judge(ready, hiccup, T0, failures)
     assert told(status).status == "True"
     assert told(status, "Reconciling").reason == "Unreachable"
     assert find(status.conditions, "Stalled") is None
-    assert not verdict.is_healthy(status)
+    assert not readiness.is_healthy(status)
     later = judge(msgspec.structs.replace(ready, status=status), hiccup, T0, 2)
     assert (told(later).status, told(later, "Reconciling").status) == ("False", "True")
     assert find(later.conditions, "Stalled") is None
@@ -184,7 +187,7 @@ def test_a_hiccup_is_no_verdict_on_a_target_that_was_not_ready_as_it_is() -> Non
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(ready, metadata=msgspec.structs.replace(ready.metadata, generation=2))
-    hiccup = [verdict.refuted("ReltioReachable", "Unreachable", "No.", "Wait.")]
+    hiccup = [readiness.refuted("ReltioReachable", "Unreachable", "No.", "Wait.")]
     assert told(judge(changed, hiccup, T0)).status == "False"
 
 
@@ -195,26 +198,26 @@ def test_a_target_with_a_hiccup_is_tried_again_soon_and_not_after_its_interval()
         "AssumeRole", conditions=[condition("Ready"), condition("Reconciling")], lastVerificationTime=stamp(0)
     )
     assert ready.status == "True"
-    assert verdict.is_due(with_hiccup, 1, 30.0, T0) == 30.0
+    assert readiness.is_due(with_hiccup, 1, 30.0, T0) == 30.0
 
 
 def test_advice_on_another_generation_is_forgotten_and_asked_for_as_soon_as_it_can_be() -> None:
     subject = of("AssumeRole")
     tested = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(tested, metadata=msgspec.structs.replace(tested.metadata, generation=2))
-    status = judge(changed, [verdict.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
-    assert {c.status for c in status.checks if c.name in verdict.ADVICE} == {"Unknown"}
-    assert verdict.advice_is_due(msgspec.structs.replace(changed, status=status), T0)
+    status = judge(changed, [readiness.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
+    assert {c.status for c in status.checks if c.name in readiness.ADVICE} == {"Unknown"}
+    assert readiness.advice_is_due(msgspec.structs.replace(changed, status=status), T0)
 
 
 def test_a_finding_of_the_rare_tests_is_not_hidden_by_a_reading_of_the_policies() -> None:
     subject = of("AssumeRoleAndInspect")
-    open_ = verdict.refuted("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
+    open_ = readiness.refuted("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
     checks = [c for c in all_passed(subject) if c.name != "WrongExternalIDRefused"]
     tested = msgspec.structs.replace(subject, status=judge(subject, [*checks, open_], T0))
-    read = verdict.judge(tested, all_passed(subject), T0, tested=False)
+    read = readiness.judge(tested, all_passed(subject), T0, tested=False)
     assert told(read, "Recommended").reason == "ExternalIDNotRequired"
-    assert verdict.advice_is_due(msgspec.structs.replace(tested, status=read), T0 + timedelta(hours=1))
+    assert readiness.advice_is_due(msgspec.structs.replace(tested, status=read), T0 + timedelta(hours=1))
 
 
 def asked(value: str, handled: str | None = None) -> ExportTarget:
@@ -228,14 +231,14 @@ def test_a_request_is_served_once_whatever_time_it_names(value: str) -> None:
     subject = asked(value)
     status = judge(subject, all_passed(subject), T0)
     assert status.last_handled_verify_request == value
-    assert not verdict.has_news(msgspec.structs.replace(subject, status=status))
+    assert not readiness.has_news(msgspec.structs.replace(subject, status=status))
     again = asked(f"{value} again", handled=value)
-    assert verdict.has_news(msgspec.structs.replace(again, status=msgspec.structs.replace(status)))
+    assert readiness.has_news(msgspec.structs.replace(again, status=msgspec.structs.replace(status)))
 
 
 def test_a_target_that_is_not_verified_shows_no_external_id_and_serves_requests() -> None:
     subject = asked("now")
     used = msgspec.structs.replace(subject, status=TargetStatus(external_id_in_use="Previous"))
-    assert verdict.unverified(used, T0).external_id_in_use is None
-    assert verdict.unverified(used, T0).last_handled_verify_request == "now"
-    assert verdict.suspended(used, T0).last_handled_verify_request == "now"
+    assert readiness.unverified(used, T0).external_id_in_use is None
+    assert readiness.unverified(used, T0).last_handled_verify_request == "now"
+    assert readiness.suspended(used, T0).last_handled_verify_request == "now"

@@ -14,7 +14,7 @@ import msgspec
 
 from ...api.job import TaskStatus
 from .. import tasks
-from ..view import Decision, View, seconds_until
+from ..observation import Decision, View, seconds_until
 from .ending import end_early, leave_orphan, rest_when_finished, stop_for_deletion
 from .running import (
     follow,
@@ -26,15 +26,7 @@ from .running import (
     stop_siblings,
     verify_delivery,
 )
-from .starting import (
-    begin,
-    hold_before_start,
-    retry_later,
-    send_again,
-    settle_doubt,
-    wait_for_target,
-    wait_for_turn,
-)
+from .starting import begin, hold_before_start, retry_later, send_again, settle_doubt, wait_for_target, wait_for_turn
 
 _UNWATCHED = 20.0  # seconds; a Secret that is put back is taken up within a minute
 

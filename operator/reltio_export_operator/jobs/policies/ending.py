@@ -9,8 +9,8 @@ import msgspec
 from ...api.conditions import Conditions
 from ...api.job import JobStatus
 from .. import retention, tasks
-from ..verdicts import failed, reason_to_end
-from ..view import (
+from ..endings import failed, reason_to_end
+from ..observation import (
     Control,
     Decision,
     Delete,

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from ...api.job import Output
 from ...api.meta import whole_seconds
-from .. import doubles, tasks
-from ..verdicts import completed, tasks_failed, with_doubles
-from ..view import Control, Decision, Inspect, Nothing, Says, View, status_of, wait_left
+from .. import duplicates, tasks
+from ..endings import completed, tasks_failed, with_doubles
+from ..observation import Control, Decision, Inspect, Nothing, Says, View, status_of, wait_left
 from .ending import stop
 
 _LATE_PAUSE = timedelta(minutes=10)
@@ -20,7 +20,7 @@ def stop_doubles(view: View) -> Decision | None:
     submission = view.status.submission
     if submission is None or not view.status.tasks:
         return None
-    told = with_doubles(view, doubles.sort_out_strangers(view))
+    told = with_doubles(view, duplicates.sort_out_strangers(view))
     alive = tasks.live(told.status.duplicates, view.missing)
     if not alive and told.status is view.status:
         return None

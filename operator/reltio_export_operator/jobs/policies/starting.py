@@ -6,8 +6,8 @@ import msgspec
 
 from ...api.meta import whole_seconds
 from .. import naming
-from ..verdicts import failed
-from ..view import Begin, Decision, Says, Search, View, status_of, wait_left
+from ..endings import failed
+from ..observation import Begin, Decision, Says, Search, View, status_of, wait_left
 
 
 def send_again(view: View) -> Decision | None:

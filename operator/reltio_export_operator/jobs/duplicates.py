@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..api.observation import TaskView
-from .view import View
+from ..api.task import TaskView
+from .observation import View
 
 _TOGETHER_MS = 10_000  # siblings are made in one go; a second submission comes later than `Limits.settle`
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..api.target import Check, ExportTarget
 from .iam import Answer, Document, Request, evaluate, statements_of, values_of, wildcards_filled
-from .verdict import passed, refuted, unknown
+from .readiness import passed, refuted, unknown
 
 _ASSUME = "sts:AssumeRole"
 _EXTERNAL_ID = "sts:externalid"

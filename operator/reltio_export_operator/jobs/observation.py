@@ -11,8 +11,8 @@ import msgspec
 
 from ..api.conditions import Conditions
 from ..api.job import ExportJob, JobStatus, Submission
-from ..api.observation import TaskView
 from ..api.target import ExportTarget
+from ..api.task import TaskView
 
 LONGEST_WAIT = 3700.0  # seconds; a Retry-After is taken for an hour at most
 

@@ -8,11 +8,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 
-from ..api.job import ExportJob, Submission
-from ..aws.errors import AwsError
-from ..aws.integrity import ZIP_TAIL, glance, is_zip
-from ..aws.store import CANARY, ObjectStore
-from ..jobs.delivery import (
+from ...api.job import ExportJob, Submission
+from ...aws.errors import AwsError
+from ...aws.store import CANARY, ObjectStore
+from ...delivery.integrity import ZIP_TAIL, glance, is_zip
+from ...delivery.manifest import (
     CHECKSUMS,
     MANIFEST,
     RECEIPT,

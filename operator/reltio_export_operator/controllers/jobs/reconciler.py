@@ -12,23 +12,23 @@ from typing import Protocol
 
 import msgspec
 
-from ..api.job import ExportJob, Submission
-from ..api.meta import JOBS, TARGETS
-from ..api.target import ExportTarget
-from ..jobs import outcomes, tasks
-from ..jobs.delivery import Delivery
-from ..jobs.outcomes import Acceptance, Findings, Refusal
-from ..jobs.policies import decide
-from ..jobs.verdicts import reason_to_end
-from ..jobs.view import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
-from .deliveries import Reports
-from .inspection import Inspected, Inspections
-from .journal import Journal
-from .kube import ConflictError, InvalidError, KubeClient, Raw, SecretError
-from .poller import TenantPollers
-from .registry import Key, Registry
-from .slots import Slots
-from .stopwatch import Stopwatch
+from ...api.job import ExportJob, Submission
+from ...api.meta import JOBS, TARGETS
+from ...api.target import ExportTarget
+from ...delivery.manifest import Delivery
+from ...jobs import results, tasks
+from ...jobs.endings import reason_to_end
+from ...jobs.observation import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
+from ...jobs.policies import decide
+from ...jobs.results import Acceptance, Findings, Refusal
+from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
+from ..cache import Key, Registry
+from .delivery_checks import Inspected, Inspections
+from .delivery_reader import Reports
+from .limiter import Slots
+from .state_timer import Stopwatch
+from .status_writer import Journal
+from .task_tracker import TenantPollers
 
 _log = logging.getLogger(__name__)
 _TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
@@ -262,9 +262,9 @@ class JobController:
             job = msgspec.convert(raw, ExportJob)
             view = replace(await self._view(job), now=self._now())
             if isinstance(answer, Acceptance):
-                decision = outcomes.accepted(view, answer)
+                decision = results.accepted(view, answer)
             else:
-                decision = outcomes.refused(view, answer)
+                decision = results.refused(view, answer)
             try:
                 written = await self._journal.write(raw, job, decision)
                 return replace(decision, events=()), written
@@ -278,9 +278,9 @@ class JobController:
     async def _search(self, job: ExportJob) -> Decision:
         view = replace(await self._view(job), now=self._now())
         try:
-            return outcomes.found(view, await self._outside.search(job))
+            return results.found(view, await self._outside.search(job))
         except RefusedError as error:
-            return outcomes.unanswered(view, error.refusal)
+            return results.unanswered(view, error.refusal)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
         """Begin to look at the delivery, or take what was found; until then the decision stands."""
@@ -290,8 +290,8 @@ class JobController:
             return decision
         view = replace(await self._view(job), job=judged, now=self._now())
         if isinstance(result, Refusal):
-            return outcomes.unreadable(view, result)
-        return outcomes.inspected(view, result.delivery, result.findings)
+            return results.unreadable(view, result)
+        return results.inspected(view, result.delivery, result.findings)
 
     async def _look(self, job: ExportJob, known: Reports) -> Inspected | Refusal:
         submission = job.status.submission

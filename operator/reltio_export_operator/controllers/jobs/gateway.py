@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ..api.job import ExportJob, Submission
-from ..aws.errors import AwsError
-from ..aws.sessions import RoleSessions
-from ..aws.store import ObjectStore
-from ..jobs.delivery import MANIFEST, Delivery
-from ..jobs.doubles import sort_out
-from ..jobs.outcomes import Acceptance, Findings, Refusal
-from ..jobs.view import Control
-from ..reltio import errors
-from ..reltio.client import ReltioClient
-from ..reltio.mapping import wire_request
-from .access import Access
-from .deliveries import Reading, Reports
-from .jobs import RefusedError
-from .kube import SecretError
-from .registry import Registry
-from .searching import TaskSearch
+from ...api.job import ExportJob, Submission
+from ...aws.errors import AwsError
+from ...aws.sessions import RoleSessions
+from ...aws.store import ObjectStore
+from ...delivery.manifest import MANIFEST, Delivery
+from ...jobs.duplicates import sort_out
+from ...jobs.observation import Control
+from ...jobs.results import Acceptance, Findings, Refusal
+from ...kube.client import SecretError
+from ...reltio import errors
+from ...reltio.client import ReltioClient
+from ...reltio.mapping import wire_request
+from ..access import Access
+from ..cache import Registry
+from .delivery_reader import Reading, Reports
+from .reconciler import RefusedError
+from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
 _PERMANENT = (

@@ -6,8 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Set
 
-from ..api.observation import TaskView
-from ..reltio.client import ReltioClient
+from ...api.task import TaskView
+from ...reltio.client import ReltioClient
 
 Found = tuple[TaskView, ...]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..api.target import ExportTarget
-from .inspection import WANTED_SECONDS
+from .role_checks import WANTED_SECONDS
 
 OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")

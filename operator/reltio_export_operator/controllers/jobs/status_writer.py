@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from ..api.conditions import Condition, Conditions
-from ..api.job import ExportJob
-from ..api.meta import FINALIZER, JOBS, merge_diff, to_wire
-from ..jobs.view import Decision
-from .kube import ConflictError, KubeClient, Raw
-from .registry import Key
+from ...api.conditions import Condition, Conditions
+from ...api.job import ExportJob
+from ...api.meta import FINALIZER, JOBS, merge_diff, to_wire
+from ...jobs.observation import Decision
+from ...kube.client import ConflictError, KubeClient, Raw
+from ..cache import Key
 
 _log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ..api.job import ServiceSnapshot
-from ..api.observation import TaskView
-from ..jobs.view import Says
-from ..reltio.client import ReltioClient
-from ..reltio.errors import ObjectNotFound, ReltioError
-from .registry import Key
+from ...api.job import ServiceSnapshot
+from ...api.task import TaskView
+from ...jobs.observation import Says
+from ...reltio.client import ReltioClient
+from ...reltio.errors import ObjectNotFound, ReltioError
+from ..cache import Key
 
 _log = logging.getLogger(__name__)
 _GONE_AFTER = 3  # looks in a row that did not find a task before it counts as vanished

@@ -10,12 +10,12 @@ import msgspec
 
 from ..api.job import Output, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.observation import TaskView
-from . import doubles, tasks
-from .delivery import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
+from ..api.task import TaskView
+from ..delivery.manifest import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
+from . import duplicates, tasks
+from .endings import completed, failed, reason_to_end, with_doubles
+from .observation import Decision, Event, Inspect, Release, Says, View, backoff, status_of
 from .policies.starting import held_back, resubmission
-from .verdicts import completed, failed, reason_to_end, with_doubles
-from .view import Decision, Event, Inspect, Release, Says, View, backoff, status_of
 
 _SHOWN = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -128,7 +128,7 @@ def unanswered(view: View, refusal: Refusal) -> Decision:
 
 
 def _adopted(view: View, carriers: Sequence[TaskView]) -> Decision:
-    sorted_out = doubles.sort_out(carriers)
+    sorted_out = duplicates.sort_out(carriers)
     group = next((task.group_id for task in sorted_out.own if task.group_id), None)
     ids = tuple(task.id for task in sorted_out.own)
     decision = accepted(view, Acceptance(ids, group, adopted=True))
@@ -160,7 +160,9 @@ def inspected(view: View, delivery: Delivery, findings: Findings | None = None) 
     submission = view.status.submission
     assert submission is not None
     told = (
-        with_doubles(view, doubles.sort_out(findings.tasks)) if findings and findings.tasks else Decision(view.status)
+        with_doubles(view, duplicates.sort_out(findings.tasks))
+        if findings and findings.tasks
+        else Decision(view.status)
     )
     if tasks.live(told.status.duplicates, view.missing):
         return replace(told, after=0)

@@ -11,16 +11,16 @@ from typing import Literal
 
 import msgspec
 
-from ..api.conditions import Condition, find
-from ..api.job import ExportJob
-from ..api.meta import JOBS, TARGETS, merge_diff, to_wire
-from ..api.target import Check, ExportTarget, TargetStatus
-from ..aws.sessions import RoleSessions
-from ..targets import canary, verdict
-from .access import Access
-from .kube import ConflictError, InvalidError, KubeClient, Raw
-from .probing import Prober
-from .registry import Key, Registry
+from ...api.conditions import Condition, find
+from ...api.job import ExportJob
+from ...api.meta import JOBS, TARGETS, merge_diff, to_wire
+from ...api.target import Check, ExportTarget, TargetStatus
+from ...aws.sessions import RoleSessions
+from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
+from ...targets import canary, readiness
+from ..access import Access
+from ..cache import Key, Registry
+from .prober import Prober
 
 _log = logging.getLogger(__name__)
 _CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
@@ -75,7 +75,7 @@ class TargetController:
             self._wake_jobs(key)
             return None
         target = msgspec.convert(raw, ExportTarget)
-        due = await self._due(target) if verdict.is_tried(target) else "No"
+        due = await self._due(target) if readiness.is_tried(target) else "No"
         if due == "Again" and not try_suspects and _is_suspect(target):
             self._registry.put_target(target)
             self._hand_over(key)
@@ -91,10 +91,10 @@ class TargetController:
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
-        if not verdict.is_tried(target):
+        if not readiness.is_tried(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
-        after = max(0.5, verdict.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
+        after = max(0.5, readiness.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
         if _is_suspect(seen):
             return min(after, max(0.5, self._heal_interval))  # its Secrets are looked at, see _due
         return min(after, _CANARY_LOOK) if canary.is_wanted(target, status) else after
@@ -117,43 +117,43 @@ class TargetController:
         key = target.metadata.key
         now = self._now()
         if target.spec.suspend:
-            status = verdict.suspended(target, now)
+            status = readiness.suspended(target, now)
         elif target.spec.verification.mode == "Disabled":
-            status = verdict.unverified(target, now)
+            status = readiness.unverified(target, now)
         elif due == "No":
             status = target.status
         else:
             self._secrets[key] = (self._clock(), await self._access.secrets_of(target))
             failures = self._failures.get(key, 0)
             status = await self._verified(target, failures)
-            self._failures[key] = 0 if verdict.is_healthy(status) else failures + 1
-        return verdict.with_counts(status, *self._registry.counts(key))
+            self._failures[key] = 0 if readiness.is_healthy(status) else failures + 1
+        return readiness.with_counts(status, *self._registry.counts(key))
 
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. Another spec, a request, or another Secret of a failing target is news."""
         key = target.metadata.key
-        if verdict.has_news(target):
+        if readiness.has_news(target):
             return "News"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
         if before and _is_suspect(target) and self._clock() - read_at >= self._heal_interval:
             self._secrets[key] = (self._clock(), before)
             if await self._access.secrets_of(target) != before:
                 return "News"
-        due = verdict.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
+        due = readiness.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
         return "Again" if due else "No"
 
     async def _verified(self, target: ExportTarget, failures: int) -> TargetStatus:
         """The verdict after everything was tried, the two services side by side."""
         prober = Prober(self._access, self._sessions, target)
-        advise = verdict.advice_is_due(target, self._now())
-        names = [name for name in verdict.checks_of(target) if name not in verdict.ADVICE]
+        advise = readiness.advice_is_due(target, self._now())
+        names = [name for name in readiness.checks_of(target) if name not in readiness.ADVICE]
 
         async def aws() -> list[Check]:
             async with self._aws_places:
-                return await self._bounded(prober.aws(advise=advise), names[len(verdict.RELTIO) :])
+                return await self._bounded(prober.aws(advise=advise), names[len(readiness.RELTIO) :])
 
-        reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), verdict.RELTIO), aws())
-        status = verdict.judge(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
+        reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), readiness.RELTIO), aws())
+        status = readiness.judge(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
         return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
 
     async def _bounded(self, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
@@ -176,7 +176,7 @@ class TargetController:
             remedy = "See the operator's log; it is tried again."
         made = {check.name for check in done}
         left = next((name for name in names if name not in made), None)
-        return [*done, verdict.refuted(left, reason, text, remedy)] if left else done
+        return [*done, readiness.refuted(left, reason, text, remedy)] if left else done
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
         """Write what has changed. Answers with the object as it is then; None when it is gone."""

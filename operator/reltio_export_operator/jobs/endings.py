@@ -10,10 +10,10 @@ import msgspec
 from ..api.conditions import Conditions
 from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.observation import TaskView
+from ..api.task import TaskView
 from . import tasks
-from .doubles import Sorted
-from .view import Decision, Event, Release, Says, View, backoff, seconds_until, status_of
+from .duplicates import Sorted
+from .observation import Decision, Event, Release, Says, View, backoff, seconds_until, status_of
 
 _KEPT_FAILURES = 10
 

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ..api.job import ExportJob
-from ..jobs.delivery import Delivery
-from ..jobs.outcomes import Findings, Refusal
-from .deliveries import Reports
-from .registry import Key
+from ...api.job import ExportJob
+from ...delivery.manifest import Delivery
+from ...jobs.results import Findings, Refusal
+from ..cache import Key
+from .delivery_reader import Reports
 
 _log = logging.getLogger(__name__)
 

@@ -7,17 +7,17 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from ..api.target import Check, ExportTarget
-from ..aws.errors import AwsError
-from ..aws.policy import export_policy, partition_of
-from ..aws.roles import RoleReader
-from ..aws.sessions import AssumedRole, RoleSessions
-from ..aws.store import ObjectStore
-from ..reltio.errors import ReltioError, Unreachable, UnusableURL
-from ..targets import verdict
-from ..targets.inspection import WANTED_SECONDS, Role, inspected, session_length, too_short
-from .access import Access, snapshot
-from .kube import SecretError
+from ...api.target import Check, ExportTarget
+from ...aws.errors import AwsError
+from ...aws.roles import RoleReader
+from ...aws.sessions import AssumedRole, RoleSessions
+from ...aws.store import ObjectStore
+from ...kube.client import SecretError
+from ...reltio.errors import ReltioError, Unreachable, UnusableURL
+from ...targets import readiness
+from ...targets.permissions import export_policy, partition_of
+from ...targets.role_checks import WANTED_SECONDS, Role, inspected, session_length, too_short
+from ..access import Access, snapshot
 
 _CHAINED = "role chaining"
 _TOO_LONG = "MaxSessionDuration"
@@ -46,24 +46,24 @@ class Prober:
             await client.authenticate()
         except SecretError as error:
             remedy = "Create or correct it, or correct spec.reltio.credentialsSecretRef."
-            yield verdict.refuted(token, "SecretUnusable", str(error), remedy)
+            yield readiness.refuted(token, "SecretUnusable", str(error), remedy)
             return
         except ReltioError as error:
             unreachable = isinstance(error, Unreachable | UnusableURL)
-            yield verdict.refuted(
+            yield readiness.refuted(
                 "ReltioReachable" if unreachable else token, error.reason, error.message, error.remedy
             )
             return
-        yield verdict.passed(token)
+        yield readiness.passed(token)
         try:
             await client.ping_tenant()
         except ReltioError as error:
             unreachable = isinstance(error, Unreachable | UnusableURL)
             name = "ReltioReachable" if unreachable else "ReltioTenant"
-            yield verdict.refuted(name, error.reason, error.message, error.remedy)
+            yield readiness.refuted(name, error.reason, error.message, error.remedy)
             return
-        yield verdict.passed("ReltioReachable")
-        yield verdict.passed("ReltioTenant")
+        yield readiness.passed("ReltioReachable")
+        yield readiness.passed("ReltioTenant")
 
     async def aws(self, *, advise: bool) -> AsyncIterator[Check]:
         """What the target's mode asks for: try the role, read it, and then make the rare tests when they are due."""
@@ -85,13 +85,13 @@ class Prober:
         try:
             role = await self._assume()
         except SecretError as error:
-            yield verdict.refuted("AssumeRole", "SecretUnusable", str(error), self._secret_remedy)
+            yield readiness.refuted("AssumeRole", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
-            yield verdict.refuted("AssumeRole", error.reason, error.message, error.remedy)
+            yield readiness.refuted("AssumeRole", error.reason, error.message, error.remedy)
             return
         told = "Only the previous external ID works; the role's trust policy does not name the current one yet."
-        yield verdict.passed("AssumeRole", told if self.in_use == "Previous" else "")
+        yield readiness.passed("AssumeRole", told if self.in_use == "Previous" else "")
         store = ObjectStore(self._sessions, role, self._s3.bucket)
         async for check in self._bucket(store):
             yield check
@@ -141,40 +141,40 @@ class Prober:
             region = await store.region()
         except AwsError as error:
             if error.reason == "AccessDenied":
-                yield verdict.passed("Bucket", "It exists; its region was not told.")
+                yield readiness.passed("Bucket", "It exists; its region was not told.")
             else:
-                yield verdict.refuted("Bucket", error.reason, error.message, error.remedy)
+                yield readiness.refuted("Bucket", error.reason, error.message, error.remedy)
             return
         if asked and region and asked != region:
-            yield verdict.refuted(
+            yield readiness.refuted(
                 "Bucket",
                 "BucketRegionMismatch",
                 f"Bucket {self._s3.bucket} is in {region}, not in {asked}.",
                 f"Set spec.s3.region of the ExportTarget to {region}, or leave it out.",
             )
             return
-        yield verdict.passed("Bucket", f"It is in {region}." if region else "")
+        yield readiness.passed("Bucket", f"It is in {region}." if region else "")
 
     async def _actions(self, store: ObjectStore) -> AsyncIterator[Check]:
         encryption = self._s3.server_side_encryption
         encrypted = True
         async for action, failure in store.probe(self._s3.prefix, encryption, who=self._who):
             if failure is None:
-                yield verdict.passed(action.removeprefix("s3:"))
+                yield readiness.passed(action.removeprefix("s3:"))
             elif failure.reason == "KMSDenied" and encryption is not None:
                 encrypted = False
-                yield verdict.refuted("Encryption", failure.reason, failure.message, failure.remedy)
+                yield readiness.refuted("Encryption", failure.reason, failure.message, failure.remedy)
             else:
                 encrypted = encrypted and action in _UNENCRYPTED
-                yield verdict.refuted(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
+                yield readiness.refuted(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
         if encryption is not None and encrypted:
-            yield verdict.passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
+            yield readiness.passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
 
     async def _advice(self) -> AsyncIterator[Check]:
         """The rare tests: that nobody gets in without the external ID, and what Reltio recommends."""
         yield await self._refuses("WrongExternalIDRefused", f"{secrets.token_hex(16)}")
         if self.external_id is None:
-            yield verdict.refuted(
+            yield readiness.refuted(
                 "MissingExternalIDRefused",
                 "NoExternalID",
                 "The target has no external ID, so the role trusts everybody who can make its principal act.",
@@ -190,11 +190,11 @@ class Prober:
             role = await self._assume_with(external_id)
         except AwsError as error:
             if error.reason == "AssumeRoleDenied":
-                return verdict.passed(name)
-            return verdict.unknown(name, error.reason, error.message, error.remedy)
+                return readiness.passed(name)
+            return readiness.unknown(name, error.reason, error.message, error.remedy)
         self._sessions.forget(role)
         how = "without an external ID" if external_id is None else "with an invented external ID"
-        return verdict.refuted(
+        return readiness.refuted(
             name,
             "ExternalIDNotRequired",
             f"The role can be assumed {how}: anybody who can make its principal act could write to this bucket.",
@@ -211,7 +211,7 @@ class Prober:
                 return await self._session_length_from_iam()
             if _TOO_LONG in error.message:
                 return too_short()
-            return verdict.unknown(name, error.reason, error.message, error.remedy)
+            return readiness.unknown(name, error.reason, error.message, error.remedy)
         self._sessions.forget(role)
         return session_length(WANTED_SECONDS)
 
@@ -219,7 +219,7 @@ class Prober:
         try:
             return session_length(await self._roles.longest_session(self._s3.role_arn))
         except AwsError:
-            return verdict.unknown(
+            return readiness.unknown(
                 "SessionDuration",
                 "NotReadable",
                 "The operator is a role itself, so AWS grants it an hour at most; it may not read the role's setting.",
@@ -233,10 +233,10 @@ class Prober:
             blocked = await ObjectStore(self._sessions, role, self._s3.bucket).blocks_public_access()
         except AwsError:
             text = "The role may not read the bucket's public access block, which exports do not need."
-            return verdict.unknown(name, "NotReadable", text)
+            return readiness.unknown(name, "NotReadable", text)
         if blocked:
-            return verdict.passed(name)
-        return verdict.refuted(
+            return readiness.passed(name)
+        return readiness.refuted(
             name,
             "PublicAccessPossible",
             f"Bucket {self._s3.bucket} does not block public access.",
@@ -252,15 +252,15 @@ class Prober:
             external_id = self.external_id or await self._external_id("Current")
             described = await self._roles.describe(self._s3.role_arn)
         except SecretError as error:
-            yield verdict.refuted("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
+            yield readiness.refuted("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
             if error.reason == "RoleNotFound":
-                yield verdict.refuted("TrustsReltio", error.reason, error.message, error.remedy)
+                yield readiness.refuted("TrustsReltio", error.reason, error.message, error.remedy)
                 return
             remedy = "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, "
             remedy += "iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion."
-            yield verdict.refuted("TrustsReltio", "RoleNotReadable", error.message, remedy)
+            yield readiness.refuted("TrustsReltio", "RoleNotReadable", error.message, remedy)
             return
         role = Role(self._s3.role_arn, described.trust, tuple(described.permissions), described.max_session_seconds)
         checks = inspected(self._target, role, external_id)

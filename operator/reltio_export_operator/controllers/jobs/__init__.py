@@ -1,0 +1,1 @@
+"""The ExportJob controller and what carries out its decisions."""

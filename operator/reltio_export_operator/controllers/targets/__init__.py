@@ -1,0 +1,1 @@
+"""The ExportTarget controller and its prober."""

@@ -1,0 +1,1 @@
+"""What lies in an attempt's directory: manifest, integrity, records. No AWS."""

@@ -1,0 +1,1 @@
+"""The Kubernetes side: client, work queue, leader election."""
