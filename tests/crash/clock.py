@@ -31,7 +31,7 @@ class Clock:
     def at(self, when: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (when, next(self._numbers), what))
 
-    def after(self, seconds: float, what: Callable[[], None]) -> None:
+    def requeue_after(self, seconds: float, what: Callable[[], None]) -> None:
         self.at(self.now + seconds, what)
 
     def advance(self, until: float | None) -> None:

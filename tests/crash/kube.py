@@ -142,17 +142,17 @@ class MemoryKube:
     def change(self, plural: str, namespace: str, name: str, change: Raw) -> Raw | None:
         """A merge patch. Nothing happens when it changes nothing, as on a real server."""
         before = self.objects[plural, namespace, name]
-        after = merged(before, change)
-        after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
-        if after == before:
+        requeue_after = merged(before, change)
+        requeue_after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
+        if requeue_after == before:
             return copy.deepcopy(before)
-        if after["spec"] != before["spec"]:
-            after["metadata"]["generation"] += 1
-        if after["metadata"].get("deletionTimestamp") and not after["metadata"].get("finalizers"):
-            self._remove(plural, after)
+        if requeue_after["spec"] != before["spec"]:
+            requeue_after["metadata"]["generation"] += 1
+        if requeue_after["metadata"].get("deletionTimestamp") and not requeue_after["metadata"].get("finalizers"):
+            self._remove(plural, requeue_after)
         else:
-            self._store(plural, after, "MODIFIED")
-        return copy.deepcopy(after)
+            self._store(plural, requeue_after, "MODIFIED")
+        return copy.deepcopy(requeue_after)
 
     def user_delete(self, plural: str, namespace: str, name: str) -> None:
         raw = copy.deepcopy(self.objects[plural, namespace, name])

@@ -138,7 +138,7 @@ class Service:
     def _then(self, task: Task, seconds: float, what: Any) -> None:
         task.turn += 1
         turn = task.turn
-        self._clock.after(seconds, lambda: what() if task.turn == turn and task.status not in ENDED else None)
+        self._clock.requeue_after(seconds, lambda: what() if task.turn == turn and task.status not in ENDED else None)
 
     def _process(self, task: Task) -> None:
         task.status, task.since = "PROCESSING", self._clock.now

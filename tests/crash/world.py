@@ -107,7 +107,7 @@ class World:
                 for listener in list(self.kube.listeners):
                     listener(plural, raw)
 
-        self.clock.after(seconds, reconnect)
+        self.clock.requeue_after(seconds, reconnect)
 
     def rest(self, seconds: float) -> None:
         """No operator runs for this long; the rest of the world does."""
@@ -190,7 +190,7 @@ def _wake(manager: Manager, plural: str, raw: Raw) -> None:
     key = (raw["metadata"]["namespace"], raw["metadata"]["name"])
     if plural == "exporttargets":
         manager.targets.add(key)
-    elif Manager.concerns(raw):
+    elif Manager.needs_reconcile(raw):
         manager.jobs.add(key)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.kube.client import InvalidError
-from reltio_export_operator.targets.readiness import ADVICE
+from reltio_export_operator.targets.readiness import ADVISORY_CHECKS
 from reltio_export_operator.targets.role_templates import design
 
 from .aws import Role
@@ -22,7 +22,7 @@ def failing(target: ExportTarget) -> dict[str, str]:
     return {check.name: check.reason for check in target.status.checks if check.status == "False"}
 
 
-def unknown(target: ExportTarget) -> list[str]:
+def check_unknown(target: ExportTarget) -> list[str]:
     return [check.name for check in target.status.checks if check.status == "Unknown"]
 
 
@@ -40,13 +40,13 @@ async def test_a_mistake_fails_its_own_checks_and_no_other(case: Case) -> None:
     case.arrange(world)
     target = await world.verify()
     assert failing(target) == case.failing
-    assert target.is_ready == (set(case.failing) <= set(ADVICE))
+    assert target.is_ready == (set(case.failing) <= set(ADVISORY_CHECKS))
     for check in target.status.checks:
         if check.status == "False":
             assert check.message, check
             assert check.remedy, check
-    if set(case.failing) <= set(ADVICE) or case.unknown:
-        assert set(unknown(target)) >= set(case.unknown)
+    if set(case.failing) <= set(ADVISORY_CHECKS) or case.check_unknown:
+        assert set(check_unknown(target)) >= set(case.check_unknown)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
@@ -64,7 +64,7 @@ async def test_a_policy_that_cannot_be_judged_denies_ready_and_says_how_to_find_
     world.aws.roles[ROLE].trust["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = "o-1"
     target = await world.verify()
     assert failing(target) == {}
-    assert "TrustsReltio" in unknown(target)
+    assert "TrustsReltio" in check_unknown(target)
     assert not target.is_ready
 
 
@@ -102,11 +102,11 @@ async def test_a_failing_target_waits_among_its_kind_unless_there_is_news_of_it(
     world = World()
     world.secret(clientSecret="wrong")
     assert not (await world.verify()).is_ready
-    await world.verify(try_suspects=False)
+    await world.verify(include_failing=False)
     assert world.handed_over == [("mdm", "lake")]
     world.secret()
     world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": 7}})
-    assert (await world.verify(try_suspects=False)).is_ready
+    assert (await world.verify(include_failing=False)).is_ready
     assert len(world.handed_over) == 1
 
 

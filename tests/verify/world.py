@@ -8,14 +8,14 @@ from typing import Any
 
 import httpx
 import msgspec
-from reltio_export_operator.controllers.targets.reconciler.reconciler import TargetController
 
 from crash.clock import Clock
 from crash.kube import MemoryKube, merged
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
-from reltio_export_operator.controllers.cache import Registry
+from reltio_export_operator.controllers.cache import JobCache
+from reltio_export_operator.controllers.targets.reconciler import TargetController
 from reltio_export_operator.sandbox.reltio import Client, Tenant
 from reltio_export_operator.sandbox.reltio.agenda import Inline
 from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
@@ -85,7 +85,7 @@ class World:
         """Nothing below this path can be connected to."""
         self._cut.append(path)
 
-    async def verify(self, *, try_suspects: bool = True) -> ExportTarget:
+    async def verify(self, *, include_failing: bool = True) -> ExportTarget:
         """What the status says after the operator has looked, as a new process would."""
 
         class Network(httpx.AsyncBaseTransport):
@@ -99,12 +99,12 @@ class World:
                 self.kube,  # type: ignore[arg-type]
                 Access(self.kube, http),  # type: ignore[arg-type]
                 RoleSessions(Inline(), boto=self.aws),  # type: ignore[arg-type]
-                Registry(),
+                JobCache(),
                 heal_interval=0,
                 probe_timeout=30,
                 now=lambda: datetime.now(UTC),
                 wake_job=lambda key: None,
-                hand_over=self.handed_over.append,
+                defer_failing=self.handed_over.append,
             )
-            await controller.reconcile((NAMESPACE, TARGET), try_suspects=try_suspects)
+            await controller.reconcile((NAMESPACE, TARGET), include_failing=include_failing)
         return msgspec.convert(self.kube.objects["exporttargets", NAMESPACE, TARGET], ExportTarget)

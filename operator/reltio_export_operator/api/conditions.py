@@ -8,7 +8,7 @@ from typing import Literal
 
 from .meta import Model, whole_seconds
 
-Truth = Literal["True", "False", "Unknown"]
+ConditionStatus = Literal["True", "False", "Unknown"]
 _MESSAGE_LIMIT = 2048
 
 
@@ -16,7 +16,7 @@ class Condition(Model, frozen=True, kw_only=True):
     """One condition, as in metav1.Condition."""
 
     type: str
-    status: Truth
+    status: ConditionStatus
     last_transition_time: datetime
     reason: str
     message: str
@@ -34,7 +34,7 @@ class Conditions:
         self._generation = generation
         self._now = whole_seconds(now)
 
-    def put(self, type_: str, status: Truth, reason: str, message: str) -> None:
+    def put(self, type_: str, status: ConditionStatus, reason: str, message: str) -> None:
         before = self._by_type.get(type_)
         changed = before is None or before.status != status
         self._by_type[type_] = Condition(

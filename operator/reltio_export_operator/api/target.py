@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from .conditions import Condition, Truth, is_true
+from .conditions import Condition, ConditionStatus, is_true
 from .meta import VERIFY_ANNOTATION, Model, ObjectMeta
 
 Algorithm = Literal["AES256", "aws:kms"]
@@ -92,7 +92,7 @@ class Check(Model, frozen=True, kw_only=True):
     """The verdict of one named check."""
 
     name: str
-    status: Truth
+    status: ConditionStatus
     reason: str = ""
     message: str = ""
     remedy: str = ""
@@ -131,6 +131,11 @@ class ExportTarget(Model, frozen=True, kw_only=True):
             and ready is not None
             and ready.observed_generation == self.metadata.generation
         )
+
+
+def partition_of(role_arn: str) -> str:
+    """The AWS partition of a role: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
+    return role_arn.split(":")[1]
 
 
 def parse_duration(text: str) -> float:

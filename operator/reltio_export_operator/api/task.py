@@ -9,7 +9,7 @@ import msgspec
 _MARKER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid of a job>-<attempt>
 
 
-class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task of the Export Service at one moment.
 
     Times are epoch milliseconds; None means: not told. `name` is the service's own name for the task and
@@ -32,12 +32,12 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int | None = None
     error: str | None = None
 
-    def carries(self, marker: str) -> bool:
+    def names_attempt(self, attempt_id: str) -> bool:
         """Whether one of the names contains the marker of an attempt."""
-        exactly = re.compile(re.escape(marker) + r"(?!\d)")
+        exactly = re.compile(re.escape(attempt_id) + r"(?!\d)")
         return any(exactly.search(name) for name in (self.name, self.export_name) if name)
 
     @property
-    def markers(self) -> frozenset[str]:
+    def attempt_ids(self) -> frozenset[str]:
         """What looks like the marker of an attempt in one of the names."""
         return frozenset(found for name in (self.name, self.export_name) if name for found in _MARKER.findall(name))

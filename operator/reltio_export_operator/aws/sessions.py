@@ -21,7 +21,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..targets.permissions import partition_of
+from ..api.target import partition_of
 from .errors import from_botocore
 
 if TYPE_CHECKING:

@@ -114,7 +114,7 @@ def cancel(job: str, wait: bool, context: str | None, namespace: str | None, out
         sys.exit(1)
     cluster.patch(JOBS, job, {"metadata": {"annotations": {CANCEL_ANNOTATION: "true"}}})
     click.echo(f"exportjob.export.reltio.com/{job} is being cancelled", err=output == "json")
-    for raw in _looks(cluster, job):
+    for raw in _checks(cluster, job):
         if not wait or _ended(raw):
             _show(raw, output, _outcome(raw) if wait else f"exportjob.export.reltio.com/{job} annotated")
             sys.exit(1 if _condition(raw, "Complete") else 0)
@@ -127,7 +127,7 @@ def _follow(cluster: Cluster, job: str, output: str) -> int:
     shown, raw = "", {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         line = bar.add_task(job, total=100)
-        for raw in _looks(cluster, job):
+        for raw in _checks(cluster, job):
             status = raw.get("status", {})
             text = f"{job} {status.get('phase', 'Pending')} {status.get('progress', {}).get('summary', '')}".rstrip()
             bar.update(line, description=text, completed=status.get("progress", {}).get("percent", 0))
@@ -140,7 +140,7 @@ def _follow(cluster: Cluster, job: str, output: str) -> int:
     return 0 if _condition(raw, "Complete") else 1
 
 
-def _looks(cluster: Cluster, job: str) -> Iterator[Raw]:
+def _checks(cluster: Cluster, job: str) -> Iterator[Raw]:
     while True:
         yield cluster.get(JOBS, job)
         time.sleep(_LOOK)

@@ -143,7 +143,7 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
             with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advise=True)]
-    status = readiness.judge(target, checks, datetime.now(UTC), tested=prober.tested)
+    status = readiness.evaluate(target, checks, datetime.now(UTC), tested=prober.tested)
     return msgspec.structs.replace(target, status=status)
 
 

@@ -12,14 +12,14 @@ from ..jobs.queue import Entry, ahead_of
 Key = tuple[str, str]
 
 
-class Registry:
+class JobCache:
     """Targets by key, and the unfinished jobs of each target."""
 
     def __init__(self) -> None:
         self._targets: dict[Key, ExportTarget] = {}
         self._jobs: dict[Key, dict[str, Entry]] = defaultdict(dict)
         self._target_of: dict[Key, Key] = {}
-        self._begun: set[str] = set()
+        self._assumed: set[str] = set()
 
     def target(self, key: Key) -> ExportTarget | None:
         return self._targets.get(key)
@@ -39,18 +39,18 @@ class Registry:
         target_key = (job.metadata.namespace, job.spec.target_ref.name)
         earlier = self._jobs[target_key].get(job.metadata.name)
         if earlier is not None and earlier.uid != job.metadata.uid:
-            self._begun.discard(earlier.uid)
+            self._assumed.discard(earlier.uid)
         self._target_of[key] = target_key
         created = job.metadata.creation_timestamp
         assert created is not None
         active = job.status.submission is not None
         if active:
-            self._begun.discard(job.metadata.uid)  # now on record
+            self._assumed.discard(job.metadata.uid)  # now on record
         self._jobs[target_key][job.metadata.name] = Entry(
             uid=job.metadata.uid,
             created=created,
             name=job.metadata.name,
-            active=active or job.metadata.uid in self._begun,
+            active=active or job.metadata.uid in self._assumed,
             eligible=not job.spec.suspend and job.status.retry_time is None and job.metadata.deletion_timestamp is None,
         )
 
@@ -64,18 +64,18 @@ class Registry:
             return
         entry = self._jobs[target_key].pop(key[1], None)
         if entry is not None:
-            self._begun.discard(entry.uid)
+            self._assumed.discard(entry.uid)
         if not self._jobs[target_key]:
             del self._jobs[target_key]
 
-    def reserve(self, job: ExportJob) -> None:
+    def assume(self, job: ExportJob) -> None:
         """Count the job as active from now on, before its intent is on record."""
-        self._begun.add(job.metadata.uid)
+        self._assumed.add(job.metadata.uid)
         self.put_job(job)
 
-    def give_back(self, job: ExportJob) -> None:
+    def forget_assumed(self, job: ExportJob) -> None:
         """The intent could not be written: the place is free again."""
-        self._begun.discard(job.metadata.uid)
+        self._assumed.discard(job.metadata.uid)
         self.put_job(job)
 
     def ahead(self, job: ExportJob) -> int:
@@ -85,19 +85,19 @@ class Registry:
         places = target.spec.max_concurrent_jobs if target else 0
         return ahead_of(job.metadata.uid, self._jobs.get(target_key, {}).values(), places)
 
-    def next_in_line(self, target_key: Key, count: int) -> Iterable[Key]:
+    def next_admissible(self, target_key: Key, count: int) -> Iterable[Key]:
         """Keys of the first waiting jobs, in order."""
         waiting = [e for e in self._jobs.get(target_key, {}).values() if not e.active and e.eligible]
         waiting.sort(key=lambda entry: entry.order)
         return [(target_key[0], entry.name) for entry in waiting[:count]]
 
-    def heads(self) -> Iterable[Key]:
+    def next_admissible_of_each_target(self) -> Iterable[Key]:
         """The first waiting job of each target that has a free place."""
         return [
             key
             for target_key, target in self._targets.items()
             if self.counts(target_key)[0] < target.spec.max_concurrent_jobs
-            for key in self.next_in_line(target_key, 1)
+            for key in self.next_admissible(target_key, 1)
         ]
 
     def jobs_of(self, target_key: Key) -> list[Key]:

@@ -22,16 +22,16 @@ from ..kube.workqueue import WorkQueue
 from ..runtime.metrics import Metrics
 from ..runtime.settings import Settings
 from .access import Access
-from .cache import Key, Registry
-from .jobs.gateway import Services
+from .cache import JobCache, Key
+from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
-from .jobs.task_tracker import TenantPollers
+from .jobs.task_tracker import TaskTracker
 from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
 _RESYNC = 60.0  # seconds
 _SEED_AGAIN = 5.0  # seconds
-_SUSPECTS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
+_FAILING_WORKERS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
 
 
 class Manager:
@@ -48,18 +48,18 @@ class Manager:
         sessions: RoleSessions,
         *,
         metrics: Metrics | None = None,
-        may_act: Callable[[], bool] = lambda: True,
+        may_submit: Callable[[], bool] = lambda: True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._registry = registry = Registry()
+        self._registry = registry = JobCache()
         access = Access(kube, http, clock=clock)
         metrics = metrics or Metrics()
 
-        async def try_suspect(key: Key) -> None:
-            after = await target_controller.reconcile(key)
-            if after is not None:
-                self.targets.add_after(key, after)
+        async def reconcile_failing(key: Key) -> None:
+            requeue_after = await target_controller.reconcile(key)
+            if requeue_after is not None:
+                self.targets.add_after(key, requeue_after)
 
         self.jobs: WorkQueue[Key] = WorkQueue(
             lambda key: job_controller.reconcile(key),
@@ -67,13 +67,13 @@ class Manager:
             observe=lambda seconds, failed: metrics.reconciled("jobs", seconds, failed=failed),
         )
         self.targets: WorkQueue[Key] = WorkQueue(
-            lambda key: target_controller.reconcile(key, try_suspects=False),
+            lambda key: target_controller.reconcile(key, include_failing=False),
             workers=settings.workers,
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
         )
-        self._suspects: WorkQueue[Key] = WorkQueue(
-            try_suspect,
-            workers=_SUSPECTS,
+        self._failing_targets: WorkQueue[Key] = WorkQueue(
+            reconcile_failing,
+            workers=_FAILING_WORKERS,
             observe=lambda seconds, failed: metrics.reconciled("suspects", seconds, failed=failed),
         )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
@@ -84,35 +84,35 @@ class Manager:
             ready=lambda: registry.readiness()[0],
             not_ready=lambda: registry.readiness()[1],
         )
-        self._pollers = TenantPollers(
+        self._pollers = TaskTracker(
             access.reltio,
             self.jobs.add,
             interval=settings.poll_interval_seconds,
             progress_interval=settings.progress_interval_seconds,
             clock=clock,
         )
-        self._services = Services(access, sessions, registry)
+        self._services = ReltioS3Gateway(access, sessions, registry)
         job_controller = JobController(
             kube,
             self._services,
             registry,
             self._pollers,
             limits=Limits(
-                retry_base=settings.retry_base_seconds,
-                retry_cap=settings.retry_cap_seconds,
-                settle=settings.submit_settle_seconds,
-                submit_window=settings.submit_settle_seconds * 0.8,
-                cleanup=settings.cleanup_timeout_seconds,
+                retry_base_seconds=settings.retry_base_seconds,
+                retry_cap_seconds=settings.retry_cap_seconds,
+                submit_settle_seconds=settings.submit_settle_seconds,
+                submit_window_seconds=settings.submit_settle_seconds * 0.8,
+                cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
             progress_interval=settings.progress_interval_seconds,
             now=now,
             clock=clock,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
-            may_act=may_act,
+            may_submit=may_submit,
             count_event=metrics.job_event,
         )
-        self._stop_jobs, self._seed = job_controller.stop, job_controller.seed
+        self._stop_jobs, self._sync_cache = job_controller.stop, job_controller.sync_cache
         target_controller = TargetController(
             kube,
             access,
@@ -123,14 +123,14 @@ class Manager:
             aws_probes=max(1, settings.aws_threads // 2),
             now=now,
             wake_job=self.jobs.add,
-            hand_over=self._suspects.add,
+            defer_failing=self._failing_targets.add,
             clock=clock,
         )
 
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, may_act: Callable[[], bool]
+        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, may_submit: Callable[[], bool]
     ) -> AsyncIterator[Self]:
         """A manager with connections and threads of its own."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
@@ -140,7 +140,7 @@ class Manager:
             async with httpx.AsyncClient(limits=limits) as http:
                 sessions = RoleSessions(threads, bulk=bulk)
                 kube = KubeClient(api, settings.watched)
-                manager = cls(settings, kube, http, sessions, metrics=metrics, may_act=may_act)
+                manager = cls(settings, kube, http, sessions, metrics=metrics, may_submit=may_submit)
                 try:
                     yield manager
                 finally:
@@ -159,14 +159,14 @@ class Manager:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.targets.run())
-            group.create_task(self._suspects.run())
+            group.create_task(self._failing_targets.run())
             group.create_task(self._work_on_jobs())
             group.create_task(self._keep_queues_moving())
 
     async def _work_on_jobs(self) -> None:
         while True:
             try:
-                await self._seed()
+                await self._sync_cache()
                 break
             except Exception:
                 _log.exception("Cannot list the jobs; trying again in %.0f s", _SEED_AGAIN)
@@ -177,11 +177,11 @@ class Manager:
         """Wake the heads of all queues now and then: one wake-up that was lost must not hold up a target for good."""
         while True:
             await asyncio.sleep(_RESYNC)
-            for key in self._registry.heads():
+            for key in self._registry.next_admissible_of_each_target():
                 self.jobs.add(key)
 
     @staticmethod
-    def concerns(body: Mapping[str, Any]) -> bool:
+    def needs_reconcile(body: Mapping[str, Any]) -> bool:
         """Whether a job may need anything: one that is finished, let go of and without a time to live does not."""
         meta, status = body["metadata"], body.get("status", {})
         if FINALIZER in meta.get("finalizers", ()) or meta.get("deletionTimestamp"):

@@ -15,5 +15,5 @@ def register(registry: kopf.OperatorRegistry, manager: Manager) -> None:
 
     @kopf.on.event(GROUP, VERSION, JOBS, registry=registry)
     async def job_changed(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> None:
-        if namespace and name and manager.concerns(body):
+        if namespace and name and manager.needs_reconcile(body):
             manager.jobs.add((namespace, name))

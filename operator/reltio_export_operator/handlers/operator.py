@@ -39,7 +39,7 @@ async def _serve(
 ) -> None:
     metrics = health.metrics
     metrics.leads(True)
-    async with Manager.connected(settings, api, metrics=metrics, may_act=leadership.is_fresh) as manager:
+    async with Manager.connected(settings, api, metrics=metrics, may_submit=leadership.is_fresh) as manager:
         registry = kopf.OperatorRegistry()
         _configure(registry, settings)
         jobs.register(registry, manager)

@@ -10,44 +10,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..api.task import TaskView
-from .observation import View
+from ..api.task import ObservedTask
+from .observation import Observation
 
 _TOGETHER_MS = 10_000  # siblings are made in one go; a second submission comes later than `Limits.settle`
 
 
 @dataclass(frozen=True)
-class Sorted:
+class TaskGroups:
     """Tasks of the export that counts, which is the oldest one, and of those that should not be."""
 
-    own: tuple[TaskView, ...]
-    doubles: tuple[TaskView, ...]
+    own: tuple[ObservedTask, ...]
+    duplicates: tuple[ObservedTask, ...]
 
 
-def sort_out(tasks: Iterable[TaskView], known: Iterable[TaskView] = ()) -> Sorted:
+def group_tasks(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask] = ()) -> TaskGroups:
     """Tell the oldest export from later ones. Those in `known` were named in one answer, so they are one export."""
     eldest, *later = _exports(tasks, known) or [[]]
-    return Sorted(tuple(eldest), tuple(task for export in later for task in export))
+    return TaskGroups(tuple(eldest), tuple(task for export in later for task in export))
 
 
-def sort_out_strangers(view: View) -> Sorted:
+def group_untracked_tasks(obs: Observation) -> TaskGroups:
     """Tasks that are not on record: siblings that were not told of, and doubles.
 
     An export on record that is the younger one is among the doubles, so that the elder takes its place.
     """
-    submission = view.status.submission
-    known_doubles = {task.id for task in view.status.duplicates}
-    fresh = [task for task in view.strangers if task.id not in known_doubles]
-    on_record = [view.seen[task.id] for task in view.status.tasks if task.id in view.seen]
+    submission = obs.status.submission
+    known_doubles = {task.id for task in obs.status.duplicates}
+    fresh = [task for task in obs.untracked_tasks if task.id not in known_doubles]
+    on_record = [obs.observed_tasks[task.id] for task in obs.status.tasks if task.id in obs.observed_tasks]
     if not fresh or submission is None:
-        return Sorted(tuple(on_record), ())
+        return TaskGroups(tuple(on_record), ())
     if not on_record:
         siblings = [task for task in fresh if task.group_id and task.group_id == submission.group_id]
-        return Sorted(tuple(siblings), tuple(task for task in fresh if task not in siblings))
-    return sort_out(fresh, known=on_record)
+        return TaskGroups(tuple(siblings), tuple(task for task in fresh if task not in siblings))
+    return group_tasks(fresh, known=on_record)
 
 
-def _exports(tasks: Iterable[TaskView], known: Iterable[TaskView]) -> list[list[TaskView]]:
+def _exports(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask]) -> list[list[ObservedTask]]:
     """Siblings together, the oldest export first."""
     one = sorted(known, key=_age)
     exports = [one] if one else []
@@ -60,16 +60,16 @@ def _exports(tasks: Iterable[TaskView], known: Iterable[TaskView]) -> list[list[
     return sorted(exports, key=lambda export: min(map(_age, export)))
 
 
-def _belongs(task: TaskView, export: list[TaskView]) -> bool:
+def _belongs(task: ObservedTask, export: list[ObservedTask]) -> bool:
     """Whether the task is a sibling of those: of their group, or created together with one that tells no group."""
     if task.group_id:
         return any(other.group_id == task.group_id for other in export)
     return any(not other.group_id and abs(_created(other) - _created(task)) <= _TOGETHER_MS for other in export)
 
 
-def _created(task: TaskView) -> int:
+def _created(task: ObservedTask) -> int:
     return task.created_ms or 0
 
 
-def _age(task: TaskView) -> tuple[int, str]:
+def _age(task: ObservedTask) -> tuple[int, str]:
     return _created(task), task.id

@@ -10,73 +10,82 @@ import msgspec
 from ..api.conditions import Conditions
 from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 from . import tasks
-from .duplicates import Sorted
-from .observation import Decision, Event, Release, Says, View, backoff, seconds_until, status_of
+from .duplicates import TaskGroups
+from .observation import (
+    ConditionReason,
+    Decision,
+    Event,
+    Observation,
+    RemoveFinalizer,
+    backoff,
+    seconds_until,
+    status_of,
+)
 
 _KEPT_FAILURES = 10
 
 
-def reason_to_end(view: View) -> Says | None:
+def early_end_reason(obs: Observation) -> ConditionReason | None:
     """Why the job is to end before its export does, if it is."""
-    if view.job.wants_cancel:
-        return Says("Cancelled", "The job was cancelled.")
-    limit, start = view.job.spec.active_deadline_seconds, view.status.start_time
-    if limit is not None and start is not None and not seconds_until(start + timedelta(seconds=limit), view.now):
-        return Says("DeadlineExceeded", f"The job was active longer than activeDeadlineSeconds ({limit} s).")
+    if obs.job.wants_cancel:
+        return ConditionReason("Cancelled", "The job was cancelled.")
+    limit, start = obs.job.spec.active_deadline_seconds, obs.status.start_time
+    if limit is not None and start is not None and not seconds_until(start + timedelta(seconds=limit), obs.now):
+        return ConditionReason("DeadlineExceeded", f"The job was active longer than activeDeadlineSeconds ({limit} s).")
     return None
 
 
-def failed(view: View, reason: str, message: str) -> Decision:
+def failed(obs: Observation, reason: str, message: str) -> Decision:
     """The job ends as Failed. It is Stalled too: no controller will mend it by itself."""
-    says = Says(reason, message)
+    why = ConditionReason(reason, message)
     return Decision(
-        _ended(view, status_of(view, "Failed", failed=says, stalled=says)),
+        _ended(obs, status_of(obs, "Failed", failed=why, stalled=why)),
         events=(Event("Warning", "Failed", f"{reason}: {message}"),),
-        after=0,
+        requeue_after=0,
     )
 
 
-def completed(view: View, output: Output, message: str, reason: str = "Delivered") -> Decision:
+def completed(obs: Observation, output: Output, message: str, reason: str = "Delivered") -> Decision:
     """The job ends as Complete: what was promised lies in the bucket."""
-    shown = view.status.progress
+    shown = obs.status.progress
     count = output.objects if output.objects is not None else shown.total if shown else None
     summary = f"100% ({count}/{count})" if count is not None else "100%"
     progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
     status = status_of(
-        view,
+        obs,
         "Complete",
-        complete=Says(reason, message),
+        complete=ConditionReason(reason, message),
         output=output,
         progress=progress,
     )
-    return Decision(_ended(view, status), events=(Event("Normal", "Completed", message),), after=0)
+    return Decision(_ended(obs, status), events=(Event("Normal", "Completed", message),), requeue_after=0)
 
 
-def attempt_failed(view: View, reason: str, message: str) -> Decision:
+def attempt_failed(obs: Observation, reason: str, message: str) -> Decision:
     """One attempt is over for certain: another directory is tried after a while, or the job fails."""
-    submission = view.status.submission
-    attempts = view.status.attempts or 1
+    submission = obs.status.submission
+    attempts = obs.status.attempts or 1
     failure = Failure(
         attempt=attempts,
         reason=reason,
         message=message[:2048],
-        time=whole_seconds(view.now),
+        time=whole_seconds(obs.now),
         destination=submission.destination if submission else None,
     )
-    failures = (*view.status.failures, failure)[-_KEPT_FAILURES:]
-    if attempts > view.job.spec.backoff_limit:
-        ended = failed(view, "BackoffLimitExceeded" if attempts > 1 else reason, message)
+    failures = (*obs.status.failures, failure)[-_KEPT_FAILURES:]
+    if attempts > obs.job.spec.backoff_limit:
+        ended = failed(obs, "BackoffLimitExceeded" if attempts > 1 else reason, message)
         return replace(ended, status=msgspec.structs.replace(ended.status, failures=failures))
-    delay = backoff(view, attempts)
-    retry_time = whole_seconds(view.now + delay)
+    delay = backoff(obs, attempts)
+    retry_time = whole_seconds(obs.now + delay)
     status = status_of(
-        view,
+        obs,
         "Pending",
-        reconciling=Says(
+        reconciling=ConditionReason(
             "RetryPending",
-            f"Attempt {attempts} of {view.job.spec.backoff_limit + 1} failed ({reason}: {message}) "
+            f"Attempt {attempts} of {obs.job.spec.backoff_limit + 1} failed ({reason}: {message}) "
             f"Next attempt at {retry_time:%Y-%m-%dT%H:%M:%SZ}.",
         ),
         failures=failures,
@@ -89,44 +98,44 @@ def attempt_failed(view: View, reason: str, message: str) -> Decision:
         waiting_since=None,
     )
     # Between attempts nothing is outside that would have to be undone.
-    return Decision(status, Release(), after=delay.total_seconds())
+    return Decision(status, RemoveFinalizer(), requeue_after=delay.total_seconds())
 
 
-def tasks_failed(view: View) -> Decision:
+def tasks_failed(obs: Observation) -> Decision:
     """All tasks have ended and not all of them completed.
 
     A task that somebody cancelled in Reltio is a decision, not a failure: it is not tried again.
     """
-    bad = [task for task in view.status.tasks if task.status not in tasks.COMPLETED]
+    bad = [task for task in obs.status.tasks if task.status not in tasks.COMPLETED]
     told = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
-    text = f"{len(bad)} of {len(view.status.tasks)} tasks did not complete: {told}."
+    text = f"{len(bad)} of {len(obs.status.tasks)} tasks did not complete: {told}."
     if tasks.all_in(bad, tasks.CANCELED):
-        return failed(view, "TaskCanceled", f"{text} Somebody stopped it in Reltio; create a new ExportJob to run it.")
-    return attempt_failed(view, "TaskFailed", text)
+        return failed(obs, "TaskCanceled", f"{text} Somebody stopped it in Reltio; create a new ExportJob to run it.")
+    return attempt_failed(obs, "TaskFailed", text)
 
 
-def with_doubles(view: View, found: Sorted) -> Decision:
+def record_duplicates(obs: Observation, found: TaskGroups) -> Decision:
     """Write down siblings and doubles that were not on record. The status is the view's own when there are none."""
-    status = view.status
+    status = obs.status
     recorded = {task.id: task for task in (*status.tasks, *status.duplicates)}
     own = tuple(_as_recorded(recorded, task) for task in found.own)
-    second = tuple(_as_recorded(recorded, task) for task in found.doubles)
+    second = tuple(_as_recorded(recorded, task) for task in found.duplicates)
     younger = {task.id for task in second}
     merged = tuple({task.id: task for task in (*status.tasks, *own) if task.id not in younger}.values())
-    doubles = tuple({task.id: task for task in (*status.duplicates, *second)}.values())
-    if merged == status.tasks and doubles == status.duplicates:
+    duplicates = tuple({task.id: task for task in (*status.duplicates, *second)}.values())
+    if merged == status.tasks and duplicates == status.duplicates:
         return Decision(status)
-    if doubles == status.duplicates:
+    if duplicates == status.duplicates:
         return Decision(msgspec.structs.replace(status, tasks=merged))
     ids = ", ".join(sorted(younger))
     text = f"More than one export carries the marker of this job: task {ids} is a second one and is being stopped."
-    conditions = Conditions(status.conditions, generation=view.job.metadata.generation, now=view.now)
+    conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
     conditions.put("DuplicateDetected", "True", "SecondExportFound", text)
-    changed = msgspec.structs.replace(status, tasks=merged, duplicates=doubles, conditions=conditions.result())
+    changed = msgspec.structs.replace(status, tasks=merged, duplicates=duplicates, conditions=conditions.result())
     return Decision(changed, events=(Event("Warning", "DuplicateDetected", text),))
 
 
-def _as_recorded(recorded: dict[str, TaskStatus], task: TaskView) -> TaskStatus:
+def _as_recorded(recorded: dict[str, TaskStatus], task: ObservedTask) -> TaskStatus:
     return recorded.get(task.id) or tasks.recorded(task)
 
 
@@ -138,8 +147,8 @@ def duration_text(start: datetime, end: datetime) -> str:
     return "".join(f"{value}{unit}" for value, unit in parts if value) or "0s"
 
 
-def _ended(view: View, status: JobStatus) -> JobStatus:
-    now = whole_seconds(view.now)
+def _ended(obs: Observation, status: JobStatus) -> JobStatus:
+    now = whole_seconds(obs.now)
     return msgspec.structs.replace(
         status,
         completion_time=now,

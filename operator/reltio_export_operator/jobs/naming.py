@@ -18,14 +18,14 @@ _KEY_LIMIT = 1024  # bytes of an S3 key (Amazon S3 User Guide, "Naming Amazon S3
 _FILE_NAME = 64  # bytes left for the names of the files
 
 
-def marker(job: ExportJob, attempt: int) -> str:
+def attempt_id(job: ExportJob, attempt: int) -> str:
     """The value unique to job and attempt."""
     return f"{job.metadata.uid}-{attempt}"
 
 
 def export_name(job: ExportJob, attempt: int) -> str:
     """Name of the export at the service: what the user chose, then the marker."""
-    tail = f"-{marker(job, attempt)}"
+    tail = f"-{attempt_id(job, attempt)}"
     chosen = job.spec.export.name or f"{job.metadata.namespace}.{job.metadata.name}"
     return chosen[: _NAME_LIMIT - len(tail)] + tail
 
@@ -48,7 +48,7 @@ def directory(job: ExportJob, target: ExportTarget, attempt: int, now: datetime)
         chosen = chosen.replace(placeholder, value)
     chosen = chosen.strip("/")
     middle = f"{chosen}/" if chosen else ""
-    return f"{target.spec.s3.prefix}{middle}{marker(job, attempt)}/"
+    return f"{target.spec.s3.prefix}{middle}{attempt_id(job, attempt)}/"
 
 
 def excess(path: str) -> int:
@@ -62,7 +62,7 @@ def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
     path = directory(job, target, attempt, now)
     reltio, s3 = target.spec.reltio, target.spec.s3
     return Submission(
-        id=marker(job, attempt),
+        id=attempt_id(job, attempt),
         attempt=attempt,
         name=export_name(job, attempt),
         path=path,

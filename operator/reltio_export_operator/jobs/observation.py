@@ -12,7 +12,7 @@ import msgspec
 from ..api.conditions import Conditions
 from ..api.job import ExportJob, JobStatus, Submission
 from ..api.target import ExportTarget
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 
 LONGEST_WAIT = 3700.0  # seconds; a Retry-After is taken for an hour at most
 
@@ -21,17 +21,21 @@ LONGEST_WAIT = 3700.0  # seconds; a Retry-After is taken for an hour at most
 class Limits:
     """Bounds in seconds that shape a job's life."""
 
-    retry_base: float = 10.0
-    retry_cap: float = 360.0
-    settle: float = 75.0  # after this long, a submission that nobody has heard of is not on its way any more
-    submit_window: float = 60.0  # a submission starts and ends within this of its intent; well below `settle`
-    cleanup: float = 120.0  # how long a deletion waits for tasks to stop
-    urgent: float = 10.0  # the longest wait between looks while a deletion or an early end waits for an answer
+    retry_base_seconds: float = 10.0
+    retry_cap_seconds: float = 360.0
+    submit_settle_seconds: float = (
+        75.0  # after this long, a submission that nobody has heard of is not on its way any more
+    )
+    submit_window_seconds: float = 60.0  # a submission starts and ends within this of its intent; well below `settle`
+    cleanup_timeout_seconds: float = 120.0  # how long a deletion waits for tasks to stop
+    urgent_requeue_seconds: float = (
+        10.0  # the longest wait between looks while a deletion or an early end waits for an answer
+    )
     secret: float = 20.0  # the longest wait for a Secret that cannot be read: whoever mends it sees it taken up
 
 
 @dataclass(frozen=True)
-class Ages:
+class Elapsed:
     """Seconds since this process first met a state, by a clock that nobody can set.
 
     Each is at most the real age, so waiting for one is safe after a restart and when the wall clock jumps.
@@ -43,7 +47,7 @@ class Ages:
 
 
 @dataclass(frozen=True)
-class Says:
+class ConditionReason:
     """Reason and message of a condition."""
 
     reason: str
@@ -51,23 +55,24 @@ class Says:
 
 
 @dataclass(frozen=True)
-class View:
+class Observation:
     """A job and all that a decision about it may know.
 
-    `seen` are its tasks as the service last showed them, `missing` the ids that it no longer knows, `strangers` tasks
-    that carry the marker of the attempt and are not on record; `trouble` says why the service cannot be watched.
+    `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
+    longer knows. `untracked_tasks` carry the attempt's id but are not in status. `watch_error` says why the tasks
+    cannot be read.
     """
 
     job: ExportJob
     now: datetime
     target: ExportTarget | None = None
-    ahead: int = 0
-    seen: Mapping[str, TaskView] = field(default_factory=dict)
-    missing: frozenset[str] = frozenset()
-    strangers: tuple[TaskView, ...] = ()
-    trouble: Says | None = None
+    queue_position: int = 0
+    observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
+    lost_task_ids: frozenset[str] = frozenset()
+    untracked_tasks: tuple[ObservedTask, ...] = ()
+    watch_error: ConditionReason | None = None
     progress_due: bool = True
-    ages: Ages = field(default_factory=Ages)
+    elapsed: Elapsed = field(default_factory=Elapsed)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -76,12 +81,12 @@ class View:
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Wait:
     """Wait for the next event, observation or time."""
 
 
 @dataclass(frozen=True)
-class Begin:
+class Submit:
     """Write this intent so that a rival's write conflicts, then submit: a new attempt, or the same one again."""
 
     submission: Submission
@@ -95,7 +100,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Control:
+class ControlTasks:
     """Ask the service to pause, resume or stop tasks. Asking again is harmless."""
 
     submission: Submission
@@ -104,23 +109,23 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Inspect:
+class CheckDelivery:
     """Read the manifest and list the directory."""
 
     submission: Submission
 
 
 @dataclass(frozen=True)
-class Release:
+class RemoveFinalizer:
     """Remove the finalizer: nothing outside is left to undo."""
 
 
 @dataclass(frozen=True)
-class Delete:
+class DeleteJob:
     """Delete the object, its time to live being over."""
 
 
-Action = Nothing | Begin | Search | Control | Inspect | Release | Delete
+Action = Wait | Submit | Search | ControlTasks | CheckDelivery | RemoveFinalizer | DeleteJob
 
 
 @dataclass(frozen=True)
@@ -137,20 +142,20 @@ class Decision:
     """The status to write, what to do after it is written, and when to look again at the latest (seconds)."""
 
     status: JobStatus
-    action: Action = Nothing()
-    after: float | None = None
+    action: Action = Wait()
+    requeue_after: float | None = None
     events: tuple[Event, ...] = ()
 
 
 def status_of(
-    view: View,
+    obs: Observation,
     phase: str,
     *,
-    reconciling: Says | None = None,
-    stalled: Says | None = None,
-    complete: Says | None = None,
-    failed: Says | None = None,
-    suspended: Says | None = None,
+    reconciling: ConditionReason | None = None,
+    stalled: ConditionReason | None = None,
+    complete: ConditionReason | None = None,
+    failed: ConditionReason | None = None,
+    suspended: ConditionReason | None = None,
     **changes: object,
 ) -> JobStatus:
     """The job's status with these conditions and fields.
@@ -158,24 +163,24 @@ def status_of(
     Complete and Failed appear only when true, as in batch/v1. Reconciling and Stalled appear only while true,
     as kstatus reads them. Suspended turns False once the job goes on.
     """
-    generation = view.job.metadata.generation
-    conditions = Conditions(view.status.conditions, generation=generation, now=view.now)
-    for type_, says in {
+    generation = obs.job.metadata.generation
+    conditions = Conditions(obs.status.conditions, generation=generation, now=obs.now)
+    for type_, why in {
         "Complete": complete,
         "Failed": failed,
         "Reconciling": reconciling,
         "Stalled": stalled,
     }.items():
-        if says is None:
+        if why is None:
             conditions.drop(type_)
         else:
-            conditions.put(type_, "True", says.reason, says.message)
+            conditions.put(type_, "True", why.reason, why.message)
     if suspended is not None:
         conditions.put("Suspended", "True", suspended.reason, suspended.message)
-    elif view.job.condition("Suspended") is not None:
+    elif obs.job.condition("Suspended") is not None:
         conditions.put("Suspended", "False", "Resumed", "The job is not suspended.")
     return msgspec.structs.replace(
-        view.status,
+        obs.status,
         phase=phase,
         observed_generation=generation,
         conditions=conditions.result(),
@@ -183,24 +188,24 @@ def status_of(
     )
 
 
-def wait_left(view: View) -> float:
+def seconds_until_retry(obs: Observation) -> float:
     """Seconds until `retryTime`. One further away than any wait is a sign of a clock that was set back: 0."""
-    moment = view.status.retry_time
-    left = seconds_until(moment, view.now) if moment else 0.0
+    moment = obs.status.retry_time
+    left = seconds_until(moment, obs.now) if moment else 0.0
     return left if left <= LONGEST_WAIT else 0.0
 
 
-def urgent_wait(view: View) -> float:
+def urgent_wait_seconds(obs: Observation) -> float:
     """As `wait_left`, for what must end soon: a wait that was chosen before there was haste does not count."""
-    left = wait_left(view)
-    return left if left <= view.limits.urgent else 0.0
+    left = seconds_until_retry(obs)
+    return left if left <= obs.limits.urgent_requeue_seconds else 0.0
 
 
 def seconds_until(moment: datetime, now: datetime) -> float:
     return max(0.0, (moment - now).total_seconds())
 
 
-def backoff(view: View, failures: int) -> timedelta:
+def backoff(obs: Observation, failures: int) -> timedelta:
     """Exponential: the base doubled for each failure before this one, up to the cap."""
-    seconds = view.limits.retry_base * 2 ** min(max(failures - 1, 0), 30)
-    return timedelta(seconds=min(view.limits.retry_cap, seconds))
+    seconds = obs.limits.retry_base_seconds * 2 ** min(max(failures - 1, 0), 30)
+    return timedelta(seconds=min(obs.limits.retry_cap_seconds, seconds))

@@ -10,12 +10,21 @@ import msgspec
 
 from ..api.job import Output, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 from ..delivery.manifest import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
 from . import duplicates, tasks
-from .endings import completed, failed, reason_to_end, with_doubles
-from .observation import Decision, Event, Inspect, Release, Says, View, backoff, status_of
-from .policies.starting import held_back, resubmission
+from .endings import completed, early_end_reason, failed, record_duplicates
+from .observation import (
+    CheckDelivery,
+    ConditionReason,
+    Decision,
+    Event,
+    Observation,
+    RemoveFinalizer,
+    backoff,
+    status_of,
+)
+from .policies.starting import resubmit, suspended_submission
 
 _SHOWN = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -24,7 +33,7 @@ _MANIFEST_WAITS = 3  # the last task may be seen to end a moment before the mani
 
 
 @dataclass(frozen=True)
-class Refusal:
+class CallFailure:
     """Why a call to Reltio or AWS did not do what was asked."""
 
     reason: str
@@ -35,7 +44,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Acceptance:
+class Accepted:
     """The tasks that the service runs for a submission. `adopted`: they were there before it."""
 
     task_ids: tuple[str, ...]
@@ -44,149 +53,153 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
-class Findings:
+class SearchResult:
     """What a search for the marker brought to light. `unreadable`: why the bucket could not be asked."""
 
-    tasks: tuple[TaskView, ...] = ()
+    tasks: tuple[ObservedTask, ...] = ()
     manifest: bool = False
-    unreadable: Refusal | None = None
+    unreadable: CallFailure | None = None
 
 
-def accepted(view: View, acceptance: Acceptance) -> Decision:
+def accepted(obs: Observation, accepted_export: Accepted) -> Decision:
     """The service has the export: its tasks are written down."""
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
     known = msgspec.structs.replace(
         submission,
-        submitted_time=whole_seconds(view.now),
+        submitted_time=whole_seconds(obs.now),
         refused_time=None,
-        group_id=acceptance.group_id,
-        adopted=acceptance.adopted,
+        group_id=accepted_export.group_id,
+        adopted=accepted_export.adopted,
     )
-    listed = ", ".join(acceptance.task_ids)
+    listed = ", ".join(accepted_export.task_ids)
     status = status_of(
-        view,
+        obs,
         "Running",
-        reconciling=Says("ExportRunning", f"The service took the export as {listed}."),
+        reconciling=ConditionReason("ExportRunning", f"The service took the export as {listed}."),
         submission=known,
-        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in acceptance.task_ids),
+        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in accepted_export.task_ids),
         retry_time=None,
         waits=None,
         waiting_since=None,
     )
-    verb = "Found the export at the service" if acceptance.adopted else "Submitted"
-    reason = "Adopted" if acceptance.adopted else "Submitted"
-    return Decision(status, events=(Event("Normal", reason, f"{verb}: {listed} to {known.destination}"),), after=0)
+    verb = "Found the export at the service" if accepted_export.adopted else "Submitted"
+    reason = "Adopted" if accepted_export.adopted else "Submitted"
+    return Decision(
+        status, events=(Event("Normal", reason, f"{verb}: {listed} to {known.destination}"),), requeue_after=0
+    )
 
 
-def refused(view: View, refusal: Refusal) -> Decision:
+def refused(obs: Observation, failure: CallFailure) -> Decision:
     """The submission was refused, or its answer is lost."""
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
-    if refusal.permanent:
-        return failed(view, refusal.reason, refusal.message)
-    if refusal.ambiguous:
-        says = Says("AnswerLost", f"The answer to the submission was lost ({refusal.message}); the service is asked.")
-        return _in_doubt(view, says, view.limits.settle)
-    known = msgspec.structs.replace(submission, refused_time=whole_seconds(view.now))
-    waiting = wait(view, "Pending", refusal)
+    if failure.permanent:
+        return failed(obs, failure.reason, failure.message)
+    if failure.ambiguous:
+        why = ConditionReason(
+            "AnswerLost", f"The answer to the submission was lost ({failure.message}); the service is asked."
+        )
+        return _in_doubt(obs, why, obs.limits.submit_settle_seconds)
+    known = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
+    waiting = wait(obs, "Pending", failure)
     return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=known))
 
 
-def found(view: View, findings: Findings) -> Decision:
+def found(obs: Observation, found: SearchResult) -> Decision:
     """The search for an intent without answer has ended."""
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
-    if findings.tasks:
-        return _adopted(view, findings.tasks)
-    if findings.manifest:
-        return Decision(view.status, Inspect(submission))
+    if found.tasks:
+        return _adopted(obs, found.tasks)
+    if found.manifest:
+        return Decision(obs.status, CheckDelivery(submission))
     # A submission of a process that died may still be on its way: sending again, or letting go, too early
     # could leave an export that nobody knows of.
-    left = view.limits.settle - view.ages.doubt
+    left = obs.limits.submit_settle_seconds - obs.elapsed.doubt
     if left > 0:
-        says = Says("AnswerUnknown", "Whether the service has the export is not known yet; it is asked again.")
-        return _in_doubt(view, says, left)
-    if view.job.metadata.deletion_timestamp is not None:
-        return Decision(view.status, Release())
-    says_end = reason_to_end(view)
+        why = ConditionReason(
+            "AnswerUnknown", "Whether the service has the export is not known yet; it is asked again."
+        )
+        return _in_doubt(obs, why, left)
+    if obs.job.metadata.deletion_timestamp is not None:
+        return Decision(obs.status, RemoveFinalizer())
+    says_end = early_end_reason(obs)
     if says_end is not None:
-        return failed(view, says_end.reason, f"{says_end.message} The service had not taken its export.")
-    if findings.unreadable is not None:
+        return failed(obs, says_end.reason, f"{says_end.message} The service had not taken its export.")
+    if found.unreadable is not None:
         text = "The service does not list the export, and whether it arrived cannot be read: "
-        refusal = replace(findings.unreadable, message=text + findings.unreadable.message)
-        return wait(view, "Submitting", refusal, stalled_after=3)
-    untaken = msgspec.structs.replace(submission, refused_time=whole_seconds(view.now))
-    as_refused = msgspec.structs.replace(view.status, submission=untaken, retry_time=None, waits=None)
-    held = held_back(replace(view, job=msgspec.structs.replace(view.job, status=as_refused)))
-    return held or resubmission(view)
+        failure = replace(found.unreadable, message=text + found.unreadable.message)
+        return wait(obs, "Submitting", failure, stalled_after=3)
+    untaken = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
+    as_refused = msgspec.structs.replace(obs.status, submission=untaken, retry_time=None, waits=None)
+    held = suspended_submission(replace(obs, job=msgspec.structs.replace(obs.job, status=as_refused)))
+    return held or resubmit(obs)
 
 
-def unanswered(view: View, refusal: Refusal) -> Decision:
+def unanswered(obs: Observation, failure: CallFailure) -> Decision:
     """The search for an intent without answer got none either."""
-    return wait(view, "Stopping" if _is_ending(view) else "Submitting", refusal)
+    return wait(obs, "Stopping" if _is_ending(obs) else "Submitting", failure)
 
 
-def _adopted(view: View, carriers: Sequence[TaskView]) -> Decision:
-    sorted_out = duplicates.sort_out(carriers)
+def _adopted(obs: Observation, carriers: Sequence[ObservedTask]) -> Decision:
+    sorted_out = duplicates.group_tasks(carriers)
     group = next((task.group_id for task in sorted_out.own if task.group_id), None)
     ids = tuple(task.id for task in sorted_out.own)
-    decision = accepted(view, Acceptance(ids, group, adopted=True))
-    if not sorted_out.doubles:
+    decision = accepted(obs, Accepted(ids, group, adopted=True))
+    if not sorted_out.duplicates:
         return decision
-    told = with_doubles(replace(view, job=msgspec.structs.replace(view.job, status=decision.status)), sorted_out)
+    told = record_duplicates(replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status)), sorted_out)
     return replace(decision, status=told.status, events=decision.events + told.events)
 
 
-def _in_doubt(view: View, says: Says, seconds: float) -> Decision:
-    seconds = min(seconds, _longest(view))
-    retry = whole_seconds(view.now + timedelta(seconds=seconds + 1))
-    if _is_ending(view):  # its conditions say why it is to end
-        return Decision(msgspec.structs.replace(view.status, retry_time=retry), after=seconds + 1)
-    return Decision(status_of(view, "Submitting", reconciling=says, retry_time=retry), after=seconds + 1)
+def _in_doubt(obs: Observation, why: ConditionReason, seconds: float) -> Decision:
+    seconds = min(seconds, _longest(obs))
+    retry = whole_seconds(obs.now + timedelta(seconds=seconds + 1))
+    if _is_ending(obs):  # its conditions say why it is to end
+        return Decision(msgspec.structs.replace(obs.status, retry_time=retry), requeue_after=seconds + 1)
+    return Decision(status_of(obs, "Submitting", reconciling=why, retry_time=retry), requeue_after=seconds + 1)
 
 
-def _is_ending(view: View) -> bool:
-    return view.job.metadata.deletion_timestamp is not None or reason_to_end(view) is not None
+def _is_ending(obs: Observation) -> bool:
+    return obs.job.metadata.deletion_timestamp is not None or early_end_reason(obs) is not None
 
 
-def _longest(view: View) -> float:
+def _longest(obs: Observation) -> float:
     """Seconds that may pass until the next look, at the most."""
-    return view.limits.urgent - 1 if _is_ending(view) else view.limits.retry_cap
+    return obs.limits.urgent_requeue_seconds - 1 if _is_ending(obs) else obs.limits.retry_cap_seconds
 
 
-def inspected(view: View, delivery: Delivery, findings: Findings | None = None) -> Decision:
+def inspected(obs: Observation, delivery: Delivery, found: SearchResult | None = None) -> Decision:
     """The directory was read, and the service searched for doubles where an attempt was sent more than once."""
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
     told = (
-        with_doubles(view, duplicates.sort_out(findings.tasks))
-        if findings and findings.tasks
-        else Decision(view.status)
+        record_duplicates(obs, duplicates.group_tasks(found.tasks)) if found and found.tasks else Decision(obs.status)
     )
-    if tasks.live(told.status.duplicates, view.missing):
-        return replace(told, after=0)
-    judged = _judged(replace(view, job=msgspec.structs.replace(view.job, status=told.status)), delivery)
+    if tasks.unfinished(told.status.duplicates, obs.lost_task_ids):
+        return replace(told, requeue_after=0)
+    judged = _judged(replace(obs, job=msgspec.structs.replace(obs.job, status=told.status)), delivery)
     return replace(judged, events=told.events + judged.events)
 
 
-def _judged(view: View, delivery: Delivery) -> Decision:
-    submission = view.status.submission
+def _judged(obs: Observation, delivery: Delivery) -> Decision:
+    submission = obs.status.submission
     assert submission is not None
-    if delivery.manifest is None and not tasks.all_in(view.status.tasks, tasks.COMPLETED):
-        return Decision(view.status, after=60)
-    if delivery.manifest is None and _waits_for(view, "ManifestPending") < _MANIFEST_WAITS:
-        pending = Refusal("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
-        return wait(_counting(view, "ManifestPending"), "Verifying", pending)
+    if delivery.manifest is None and not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
+        return Decision(obs.status, requeue_after=60)
+    if delivery.manifest is None and _waits_for(obs, "ManifestPending") < _MANIFEST_WAITS:
+        pending = CallFailure("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
+        return wait(_counting(obs, "ManifestPending"), "Verifying", pending)
     differences = differences_of(delivery)
     if differences:
         shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
-        return failed(view, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
+        return failed(obs, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
     names = listed_files(delivery) or []
     output = Output(
         bucket=submission.s3.bucket,
         prefix=submission.path,
-        verified=view.job.spec.delivery.verify,
+        verified=obs.job.spec.delivery.verify,
         files=len(names),
         bytes=sum(delivery.files[name].size for name in names),
         objects=total_objects(delivery) or 0,
@@ -195,67 +208,69 @@ def _judged(view: View, delivery: Delivery) -> Decision:
         receipt=delivery.receipt,
     )
     return completed(
-        view, output, f"{output.objects} objects in {output.files} files arrived at {submission.destination}"
+        obs, output, f"{output.objects} objects in {output.files} files arrived at {submission.destination}"
     )
 
 
-def unreadable(view: View, refusal: Refusal) -> Decision:
+def unreadable(obs: Observation, failure: CallFailure) -> Decision:
     """The directory could not be read: the export is over, its proof is outstanding.
 
     Where tasks vanished, whether it is over is not known either, and stays so.
     """
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
-    if not tasks.all_in(view.status.tasks, tasks.COMPLETED):
-        return Decision(view.status, after=60)
-    view = _counting(view, "DeliveryUnverified")
-    text = f"The service finished, but {submission.destination} cannot be read: {refusal.message}"
-    if not _destination_stands(view) and (view.status.waits or 0) >= _UNREADABLE_WAITS:
-        return failed(view, "DeliveryUnverified", f"{text} The target was changed or deleted; look there yourself.")
-    return wait(view, "Verifying", replace(refusal, reason="DeliveryUnverified", message=text), stalled_after=3)
+    if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
+        return Decision(obs.status, requeue_after=60)
+    obs = _counting(obs, "DeliveryUnverified")
+    text = f"The service finished, but {submission.destination} cannot be read: {failure.message}"
+    if not _destination_stands(obs) and (obs.status.waits or 0) >= _UNREADABLE_WAITS:
+        return failed(obs, "DeliveryUnverified", f"{text} The target was changed or deleted; look there yourself.")
+    return wait(obs, "Verifying", replace(failure, reason="DeliveryUnverified", message=text), stalled_after=3)
 
 
-def _destination_stands(view: View) -> bool:
+def _destination_stands(obs: Observation) -> bool:
     """Whether the target still says what the attempt was submitted with, so that access to it may come back."""
-    submission, target = view.status.submission, view.target
+    submission, target = obs.status.submission, obs.target
     if submission is None or target is None:
         return False
     s3 = target.spec.s3
     return (s3.bucket, s3.role_arn) == (submission.s3.bucket, submission.s3.role_arn)
 
 
-def _waits_for(view: View, reason: str) -> int:
+def _waits_for(obs: Observation, reason: str) -> int:
     """How often in a row the job has waited for just this."""
-    shown = view.job.condition("Reconciling")
-    return (view.status.waits or 0) if shown is not None and shown.reason == reason else 0
+    shown = obs.job.condition("Reconciling")
+    return (obs.status.waits or 0) if shown is not None and shown.reason == reason else 0
 
 
-def _counting(view: View, reason: str) -> View:
+def _counting(obs: Observation, reason: str) -> Observation:
     """The view with the count and the beginning of waits for just this."""
-    waits = _waits_for(view, reason)
-    since = view.status.waiting_since if waits else None
-    status = msgspec.structs.replace(view.status, waits=waits or None, waiting_since=since)
-    return replace(view, job=msgspec.structs.replace(view.job, status=status))
+    waits = _waits_for(obs, reason)
+    since = obs.status.waiting_since if waits else None
+    status = msgspec.structs.replace(obs.status, waits=waits or None, waiting_since=since)
+    return replace(obs, job=msgspec.structs.replace(obs.job, status=status))
 
 
-def wait(view: View, phase: str, refusal: Refusal, *, stalled_after: int | None = None) -> Decision:
+def wait(obs: Observation, phase: str, failure: CallFailure, *, stalled_after: int | None = None) -> Decision:
     """Refused for now: try again later. A condition says why, since when, and when the next try is."""
-    waits = (view.status.waits or 0) + 1
-    since = view.status.waiting_since or whole_seconds(view.now)
-    delay = max(backoff(view, waits), timedelta(seconds=refusal.retry_after or 0))
-    if refusal.reason == "SecretUnusable":
-        delay = min(delay, timedelta(seconds=view.limits.secret))
-    if _is_ending(view):
-        delay = min(delay, timedelta(seconds=_longest(view)))
-    retry = whole_seconds(view.now + delay)
-    says = Says(refusal.reason, f"{refusal.message} Waiting since {since:{_TIME}}, next try at {retry:{_TIME}}.")
+    waits = (obs.status.waits or 0) + 1
+    since = obs.status.waiting_since or whole_seconds(obs.now)
+    delay = max(backoff(obs, waits), timedelta(seconds=failure.retry_after or 0))
+    if failure.reason == "SecretUnusable":
+        delay = min(delay, timedelta(seconds=obs.limits.secret))
+    if _is_ending(obs):
+        delay = min(delay, timedelta(seconds=_longest(obs)))
+    retry = whole_seconds(obs.now + delay)
+    why = ConditionReason(
+        failure.reason, f"{failure.message} Waiting since {since:{_TIME}}, next try at {retry:{_TIME}}."
+    )
     status = status_of(
-        view,
+        obs,
         phase,
-        reconciling=says,
-        stalled=says if stalled_after is not None and waits > stalled_after else None,
+        reconciling=why,
+        stalled=why if stalled_after is not None and waits > stalled_after else None,
         waits=waits,
         waiting_since=since,
         retry_time=retry,
     )
-    return Decision(status, after=delay.total_seconds())
+    return Decision(status, requeue_after=delay.total_seconds())

@@ -35,16 +35,16 @@ _MANAGERS = {
 }
 
 
-def keeper_of(job: ExportJob) -> str | None:
+def recreated_by(job: ExportJob) -> str | None:
     """Name of the tool or owner that would create the job again once it is deleted; None when nobody would.
 
     Told by tracking labels and annotations, by field managers, and by owners that are not of our own group
     (an ExportSchedule gives each job a new name).
     """
     meta = job.metadata
-    marked = next((tool for mark, tool in _MARKS.items() if mark in meta.labels or mark in meta.annotations), None)
-    if marked:
-        return marked
+    by_attempt = next((tool for mark, tool in _MARKS.items() if mark in meta.labels or mark in meta.annotations), None)
+    if by_attempt:
+        return by_attempt
     for entry in meta.managed_fields:
         manager = str(entry.get("manager", "")).lower()
         for prefix, tool in _MANAGERS.items():

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from ..api.job import Progress, TaskStatus
 from ..api.meta import whole_seconds
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 
 COMPLETED = frozenset({"COMPLETED"})
 FAILED = frozenset({"FAILED", "COMPLETED_WITH_ERRORS"})
@@ -38,7 +38,7 @@ _STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = (
 )  # the CRD takes more; a thousand tasks must fit into one object
 
 
-def live(tasks: Iterable[TaskStatus], gone: Container[str] = ()) -> tuple[TaskStatus, ...]:
+def unfinished(tasks: Iterable[TaskStatus], gone: Container[str] = ()) -> tuple[TaskStatus, ...]:
     """The tasks that have not ended, without those whose ids the service no longer knows."""
     return tuple(task for task in tasks if task.status not in ENDED and task.id not in gone)
 
@@ -49,32 +49,32 @@ def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
     return bool(listed) and all(task.status in statuses for task in listed)
 
 
-def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, TaskView]) -> tuple[TaskStatus, ...]:
+def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask]) -> tuple[TaskStatus, ...]:
     """The tasks with what was seen of them now; those not seen stay as they were, ended ones for good."""
     return tuple(recorded(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
 
 
-def recorded(view: TaskView) -> TaskStatus:
+def recorded(obs: ObservedTask) -> TaskStatus:
     """What status.tasks says of a task."""
     return TaskStatus(
-        id=view.id,
-        status=view.status[:_STATUS_LIMIT],
-        stage=view.stage[:_STAGE_LIMIT] if view.stage else None,
-        processed=view.processed,
-        total=view.total,
-        error=view.error[:_ERROR_LIMIT] if view.error else None,
+        id=obs.id,
+        status=obs.status[:_STATUS_LIMIT],
+        stage=obs.stage[:_STAGE_LIMIT] if obs.stage else None,
+        processed=obs.processed,
+        total=obs.total,
+        error=obs.error[:_ERROR_LIMIT] if obs.error else None,
     )
 
 
-def progress(tasks: Iterable[TaskStatus], seen: Mapping[str, TaskView], now: datetime) -> Progress:
+def progress(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask], now: datetime) -> Progress:
     """Sum over sibling tasks. The total is known only when each of them tells its own."""
     listed = tuple(tasks)
     processed = sum(task.processed or 0 for task in listed)
     totals = [task.total for task in listed]
     total = sum(known for known in totals if known) if listed and all(totals) else None
     percent = min(100, processed * 100 // total) if total else None
-    rates = [view.rate for task in listed if (view := seen.get(task.id)) and view.rate]
-    etas = [view.eta_seconds for task in listed if (view := seen.get(task.id)) and view.eta_seconds]
+    rates = [obs.rate for task in listed if (obs := seen.get(task.id)) and obs.rate]
+    etas = [obs.eta_seconds for task in listed if (obs := seen.get(task.id)) and obs.eta_seconds]
     return Progress(
         processed=processed,
         total=total,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 from .auth import TokenSource
 from .errors import (
     AnswerLost,
@@ -85,17 +85,17 @@ class ReltioClient:
             raise AnswerLost("The service accepted the export without naming its tasks.", ambiguous=True)
         return Submitted(tuple(str(id_) for id_ in ids), body.get("groupId"), body.get("version"))
 
-    async def active_tasks(self) -> AsyncIterator[TaskView]:
+    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         """Every task of the tenant that has not ended."""
         async for task in self._pages(f"{self._tenant}/tasks"):
             yield task
 
-    async def history(self) -> AsyncIterator[TaskView]:
+    async def history(self) -> AsyncIterator[ObservedTask]:
         """Every task of the tenant that has ended."""
         async for task in self._pages(f"{self._tenant}/tasks/history"):
             yield task
 
-    async def task(self, task_id: str) -> TaskView:
+    async def task(self, task_id: str) -> ObservedTask:
         """One task, active or ended. Raises ObjectNotFound."""
         return _parsed(await self._repeated("GET", self._task_path(task_id)))
 
@@ -111,7 +111,7 @@ class ReltioClient:
     def _task_path(self, task_id: str) -> str:
         return f"{self._tenant}/tasks/{quote(task_id, safe='')}"
 
-    async def _pages(self, path: str) -> AsyncIterator[TaskView]:
+    async def _pages(self, path: str) -> AsyncIterator[ObservedTask]:
         # Tasks leave the list while it is read, and later ones move forward over the place of the next page.
         # A page that starts with a task already seen proves that none was skipped; any other one is not taken,
         # and the reading goes back. New tasks move the known ones backward, and the service may cap `max`: so
@@ -132,7 +132,7 @@ class ReltioClient:
             offset += max(1, len(page) - _OVERLAP) if len(page) > 1 else 0
         raise UnexpectedAnswer(f"The list of tasks did not end within {_MAX_PAGES} pages.", status=200)
 
-    async def _page(self, path: str, offset: int) -> list[TaskView]:
+    async def _page(self, path: str, offset: int) -> list[ObservedTask]:
         body = await self._repeated("GET", path, params={"max": _PAGE, "offset": offset})
         if not isinstance(body, list):
             raise UnexpectedAnswer("The service did not answer with a list of tasks.", status=200)
@@ -187,7 +187,7 @@ class ReltioClient:
             ) from None
 
 
-def _parsed(raw: object) -> TaskView:
+def _parsed(raw: object) -> ObservedTask:
     if not isinstance(raw, Mapping) or "id" not in raw:
         raise UnexpectedAnswer("The service showed a task without an id.", status=200)
     return parse_task(raw)

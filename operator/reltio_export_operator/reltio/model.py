@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..api.task import TaskView
+from ..api.task import ObservedTask
 
 _MASKED = {"externalid": "***"}
 _EXTERNAL_ID = re.compile(r"(external[\s_-]?id[\"']?\s*[:=]\s*)[\"']?[^\s\"',;&)]+", re.IGNORECASE)
@@ -38,7 +38,7 @@ class Submitted:
     version: str | None = None
 
 
-def parse_task(raw: Mapping[str, Any]) -> TaskView:
+def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
     """Read a task as the service shows it. Keys may be missing, unknown or of an odd type: only `id` is needed.
 
     Raises KeyError when there is no id.
@@ -47,7 +47,7 @@ def parse_task(raw: Mapping[str, Any]) -> TaskView:
     overall = _mapping(state.get("globalStatus"))
     processed = _first(overall, "entitiesNumber", "relationsNumber")
     total = _first(overall, "entitiesTotal", "relationsTotal")
-    return TaskView(
+    return ObservedTask(
         id=str(raw["id"]),
         status=str(raw.get("status") or ""),
         name=_text(raw.get("name")),

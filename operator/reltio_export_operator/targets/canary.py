@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..api.conditions import Conditions, Truth, find, is_true
+from ..api.conditions import Conditions, ConditionStatus, find, is_true
 from ..api.job import ExportJob
 from ..api.meta import API_VERSION
 from ..api.target import ExportTarget, TargetStatus
@@ -40,7 +40,7 @@ def name_of(target: ExportTarget, status: TargetStatus) -> str:
     return target.metadata.name[: _LONGEST_NAME - len(tail)].rstrip("-.") + tail
 
 
-def _outcome(target: ExportTarget, status: TargetStatus) -> Truth | None:
+def _outcome(target: ExportTarget, status: TargetStatus) -> ConditionStatus | None:
     """What is known of the target as it is now."""
     known = find(status.conditions, "Delivered")
     return known.status if known is not None and known.observed_generation == target.metadata.generation else None
@@ -83,15 +83,17 @@ def refused(target: ExportTarget, status: TargetStatus, name: str, why: str, now
     return msgspec.structs.replace(status, conditions=conditions.result(), canary_job=name)
 
 
-def judge(target: ExportTarget, status: TargetStatus, name: str, job: ExportJob | None, now: datetime) -> TargetStatus:
+def evaluate(
+    target: ExportTarget, status: TargetStatus, name: str, job: ExportJob | None, now: datetime
+) -> TargetStatus:
     """The status with condition Delivered as the canary's job of this name has it."""
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)
     if job is not None and not any(owner.get("uid") == target.metadata.uid for owner in job.metadata.owner_references):
         text = f"ExportJob {name} is there already and is not of this target; delete it."
         conditions.put("Delivered", "Unknown", "CanaryNameTaken", text)
         return msgspec.structs.replace(status, conditions=conditions.result(), canary_job=name)
-    complete, failed = (job.condition(type_) if job else None for type_ in ("Complete", "Failed"))
-    if complete is not None:
+    all_checks, failed = (job.condition(type_) if job else None for type_ in ("Complete", "Failed"))
+    if all_checks is not None:
         text = "A small export of Reltio's own arrived."
         conditions.put("Delivered", "True", "CanaryDelivered", text)
     elif failed is not None:

@@ -16,34 +16,32 @@ _ESCAPED = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 
 
 def export_policy(
-    bucket: str, prefix: str, *, partition: str = "aws", kms_key_arn: str | None = None
+    bucket: str, prefix: str, *, partition: str = "aws", kms_key_arn: str | None = None, any_kms_key: bool = False
 ) -> dict[str, Any]:
-    """List, get, put and delete under the prefix, and through S3 the KMS key, or any key when none is named.
+    """List, get, put and delete under the prefix, and use of the KMS key through S3.
 
-    `prefix` is a key prefix without a leading slash, with a trailing one unless empty.
+    `prefix` is a key prefix without a leading slash, with a trailing one unless empty. `any_kms_key` allows every key
+    when none is named: a session policy can only narrow what the role allows, and a bucket may encrypt by default
+    with a key that the target does not name.
     """
     arn = f"arn:{partition}:s3:::{bucket}"
     under = f"{prefix.translate(_ESCAPED)}*"
     listing: dict[str, Any] = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": arn}
     if prefix:
         listing["Condition"] = {"StringLike": {"s3:prefix": under}}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            listing,
-            {"Sid": "Objects", "Effect": "Allow", "Action": list(OBJECT_ACTIONS), "Resource": f"{arn}/{under}"},
+    statements = [
+        listing,
+        {"Sid": "Objects", "Effect": "Allow", "Action": list(OBJECT_ACTIONS), "Resource": f"{arn}/{under}"},
+    ]
+    key = kms_key_arn or ("*" if any_kms_key else None)
+    if key:
+        statements.append(
             {
                 "Sid": "Encryption",
                 "Effect": "Allow",
                 "Action": list(KMS_ACTIONS),
-                # A bucket may encrypt by default with a key that the target does not name.
-                "Resource": kms_key_arn or "*",
+                "Resource": key,
                 "Condition": {"StringLike": {"kms:ViaService": "s3.*"}},
-            },
-        ],
-    }
-
-
-def partition_of(role_arn: str) -> str:
-    """The AWS partition of a role: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
-    return role_arn.split(":")[1]
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}

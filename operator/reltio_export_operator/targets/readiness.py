@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from ..api.conditions import Conditions, Truth, find, is_true
+from ..api.conditions import Conditions, ConditionStatus, find, is_true
 from ..api.meta import whole_seconds
 from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
 
@@ -16,12 +16,12 @@ _TRIED = ("AssumeRole", "Bucket", "ListBucket", "PutObject", "GetObject", "Delet
 _READ = ("TrustsReltio", "RolePermits")
 _NOT_REACHED = "NotReached"
 # Tests whose failure does not stop exports, and which leave denied calls in the audit trail: made rarely.
-ADVICE = ("WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration", "PublicAccessBlocked")
+ADVISORY_CHECKS = ("WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration", "PublicAccessBlocked")
 _CONDITIONS = {
     "ReltioAuthenticated": RELTIO,
     "RoleAssumable": ("AssumeRole", "TrustsReltio"),
     "BucketAccessible": (*_TRIED[1:], "RolePermits"),
-    "Recommended": ADVICE,
+    "Recommended": ADVISORY_CHECKS,
 }
 _HEALTHY = {
     "ReltioAuthenticated": "Reltio accepts the client and lets it see the tenant.",
@@ -35,9 +35,9 @@ _PROVEN = {
     "AssumeRoleAndInspect": "Every check passed for the operator's principal, and the role's policies name Reltio's.",
 }
 _SECURITY_INTERVAL = 24 * 3600.0
-_MAX_HEAL = 600.0
+_MAX_REQUEUE_SECONDS = 600.0
 _MIN_INTERVAL = 60.0
-_PATIENCE = 2  # failures that pass by themselves before a target that was Ready is not any more
+_TOLERATED_FAILURES = 2  # failures that pass by themselves before a target that was Ready is not any more
 _TEXT = 4096  # characters of a message or remedy, as the CRD has it
 # What passes by itself: nobody needs to do anything, and one such failure proves nothing about the next export.
 _PASSING = frozenset(
@@ -48,15 +48,15 @@ _PASSING = frozenset(
 )
 
 
-def passed(name: str, message: str = "") -> Check:
+def check_passed(name: str, message: str = "") -> Check:
     return Check(name=name, status="True", reason="Passed", message=message)
 
 
-def refuted(name: str, reason: str, message: str, remedy: str) -> Check:
+def check_failed(name: str, reason: str, message: str, remedy: str) -> Check:
     return Check(name=name, status="False", reason=reason, message=message[:_TEXT], remedy=remedy[:_TEXT])
 
 
-def unknown(name: str, reason: str, message: str, remedy: str = "") -> Check:
+def check_unknown(name: str, reason: str, message: str, remedy: str = "") -> Check:
     return Check(name=name, status="Unknown", reason=reason, message=message[:_TEXT], remedy=remedy[:_TEXT])
 
 
@@ -64,7 +64,7 @@ def checks_of(target: ExportTarget) -> tuple[str, ...]:
     """The checks that the target's mode asks for, in the order in which they are told."""
     verification, s3 = target.spec.verification, target.spec.s3
     tried = _TRIED if s3.server_side_encryption is not None else _TRIED[:-1]
-    advice = ADVICE if verification.assumes else ADVICE[:-1]
+    advice = ADVISORY_CHECKS if verification.assumes else ADVISORY_CHECKS[:-1]
     return (
         *RELTIO,
         *(tried if verification.assumes else ()),
@@ -73,7 +73,7 @@ def checks_of(target: ExportTarget) -> tuple[str, ...]:
     )
 
 
-def complete(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> tuple[Check, ...]:
+def all_checks(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> tuple[Check, ...]:
     """All checks of the target; of two verdicts on one check the worse.
 
     One that was not reached is Unknown, because of the first that failed. Advice that was not `tested` this time stays
@@ -83,31 +83,31 @@ def complete(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> t
     for check in (*tried, *(() if tested else _earlier_advice(target))):
         known = by_name.get(check.name)
         by_name[check.name] = check if known is None else (_worst([known, check]) or check)
-    culprit = next((c.name for c in by_name.values() if c.status == "False" and c.name not in ADVICE), None)
+    culprit = next((c.name for c in by_name.values() if c.status == "False" and c.name not in ADVISORY_CHECKS), None)
     reason = f"Not tried, because {culprit} failed." if culprit else "Not tried yet."
-    return tuple(by_name.get(name) or unknown(name, _NOT_REACHED, reason) for name in checks_of(target))
+    return tuple(by_name.get(name) or check_unknown(name, _NOT_REACHED, reason) for name in checks_of(target))
 
 
 def _earlier_advice(target: ExportTarget) -> list[Check]:
-    if not target.spec.verification.assumes or _is_new(target, "Recommended"):
+    if not target.spec.verification.assumes or _is_outdated(target, "Recommended"):
         return []
-    return [check for check in target.status.checks if check.name in ADVICE and check.reason != _NOT_REACHED]
+    return [check for check in target.status.checks if check.name in ADVISORY_CHECKS and check.reason != _NOT_REACHED]
 
 
-def _is_new(target: ExportTarget, type_: str) -> bool:
+def _is_outdated(target: ExportTarget, type_: str) -> bool:
     """Whether this condition was said of another generation, or never."""
     known = find(target.status.conditions, type_)
     return known is None or known.observed_generation != target.metadata.generation
 
 
-def judge(
+def evaluate(
     target: ExportTarget, tried: Sequence[Check], now: datetime, *, tested: bool, failures: int = 0
 ) -> TargetStatus:
     """The status after a verification. Ready only when every check but advice passed: Unknown is not good enough.
 
     `tested` tells that the rare tests were made; `failures` how many verifications in a row have failed before.
     """
-    checks = _with_times(complete(target, tried, tested=tested), target.status.checks, now)
+    checks = _with_times(all_checks(target, tried, tested=tested), target.status.checks, now)
     conditions = _conditions(target, now)
     for type_, names in _CONDITIONS.items():
         mine = [check for check in checks if check.name in names]
@@ -118,11 +118,11 @@ def judge(
             conditions.put(type_, "True", "Verified", _HEALTHY[type_])
         else:
             conditions.put(type_, bad.status, bad.reason, _sentence(bad))
-    bad = _worst(check for check in checks if check.name not in ADVICE)
+    bad = _worst(check for check in checks if check.name not in ADVISORY_CHECKS)
     passes = bad is not None and bad.reason in _PASSING
     if bad is None:
         conditions.put("Ready", "True", "Verified", _PROVEN[target.spec.verification.mode])
-    elif not (passes and target.is_ready and failures < _PATIENCE):
+    elif not (passes and target.is_ready and failures < _TOLERATED_FAILURES):
         conditions.put("Ready", "False", bad.reason, _sentence(bad))
     if bad is not None and passes:
         conditions.put("Reconciling", "True", bad.reason, f"It is verified again soon. {_sentence(bad)}")
@@ -146,16 +146,16 @@ def is_healthy(status: TargetStatus) -> bool:
     return is_true(status.conditions, "Ready") and find(status.conditions, "Reconciling") is None
 
 
-def advice_is_due(target: ExportTarget, now: datetime) -> bool:
+def advisory_checks_due(target: ExportTarget, now: datetime) -> bool:
     """Whether the rare tests are to be made: on a change, once a day, and while one of them has failed."""
     last = target.status.last_security_test_time
-    known = [check for check in target.status.checks if check.name in ADVICE]
+    known = [check for check in target.status.checks if check.name in ADVISORY_CHECKS]
     open_ = not known or any(check.status == "False" or check.reason == _NOT_REACHED for check in known)
     recent = last is not None and 0 <= (now - last).total_seconds() < _SECURITY_INTERVAL
-    return _is_new(target, "Recommended") or open_ or not recent
+    return _is_outdated(target, "Recommended") or open_ or not recent
 
 
-def unverified(target: ExportTarget, now: datetime) -> TargetStatus:
+def disabled_status(target: ExportTarget, now: datetime) -> TargetStatus:
     """The status of a target that asks not to be verified."""
     conditions = _conditions(target, now)
     for type_ in _HEALTHY:
@@ -166,7 +166,7 @@ def unverified(target: ExportTarget, now: datetime) -> TargetStatus:
     return _status(target, conditions, checks=(), external_id_in_use=None)
 
 
-def suspended(target: ExportTarget, now: datetime) -> TargetStatus:
+def suspended_status(target: ExportTarget, now: datetime) -> TargetStatus:
     """The status of a suspended target."""
     conditions = _conditions(target, now)
     conditions.put("Ready", "False", "Suspended", "Suspended; set spec.suspend to false to go on.")
@@ -175,32 +175,35 @@ def suspended(target: ExportTarget, now: datetime) -> TargetStatus:
     return _status(target, conditions)
 
 
-def is_tried(target: ExportTarget) -> bool:
+def is_verified(target: ExportTarget) -> bool:
     """Whether anything is verified at all."""
     return not target.spec.suspend and target.spec.verification.mode != "Disabled"
 
 
-def is_due(target: ExportTarget, failures: int, heal_interval: float, now: datetime) -> float:
+def seconds_until_due(target: ExportTarget, failures: int, heal_interval: float, now: datetime) -> float:
     """Seconds until the next verification; 0 when it is due. Failing targets back off, up to ten minutes."""
     if target.spec.suspend:
         return 0.0
     last = target.status.last_verification_time
-    if last is None or has_news(target):
+    if last is None or needs_verification(target):
         return 0.0
     if is_healthy(target.status):
         interval = max(_MIN_INTERVAL, parse_duration(target.spec.verification.interval))
     else:
-        interval = min(heal_interval * 2.0 ** max(0, failures - 10), _MAX_HEAL)
+        interval = min(heal_interval * 2.0 ** max(0, failures - 10), _MAX_REQUEUE_SECONDS)
     elapsed = (now - last).total_seconds()
     return max(0.0, interval - elapsed) if elapsed >= 0 else 0.0  # the clock was set back
 
 
-def has_news(target: ExportTarget) -> bool:
+def needs_verification(target: ExportTarget) -> bool:
     """Whether its spec has changed since the last verdict, or somebody asks for a new one."""
-    return _is_new(target, "Ready") or target.verify_request not in (None, target.status.last_handled_verify_request)
+    return _is_outdated(target, "Ready") or target.verify_request not in (
+        None,
+        target.status.last_handled_verify_request,
+    )
 
 
-def with_counts(status: TargetStatus, active: int, pending: int) -> TargetStatus:
+def with_job_counts(status: TargetStatus, active: int, pending: int) -> TargetStatus:
     return msgspec.structs.replace(status, active_jobs=active, pending_jobs=pending)
 
 
@@ -233,7 +236,7 @@ def _since(check: Check, before: Check | None, now: datetime) -> datetime:
 
 
 def _worst(checks: Iterable[Check]) -> Check | None:
-    order: dict[Truth, int] = {"False": 0, "Unknown": 1}
+    order: dict[ConditionStatus, int] = {"False": 0, "Unknown": 1}
     bad = sorted((c for c in checks if c.status != "True"), key=lambda check: order[check.status])
     return bad[0] if bad else None
 

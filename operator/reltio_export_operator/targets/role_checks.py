@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ..api.target import Check, ExportTarget
 from .iam import Answer, Document, Request, evaluate, statements_of, values_of, wildcards_filled
-from .readiness import passed, refuted, unknown
+from .permissions import KMS_ACTIONS, OBJECT_ACTIONS
+from .readiness import check_failed, check_passed, check_unknown
 
 _ASSUME = "sts:AssumeRole"
 _EXTERNAL_ID = "sts:externalid"
 WANTED_SECONDS = 43_200  # the session length that Reltio's page asks the role to allow
-OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,27 @@ class Role:
     max_session_seconds: int
 
 
-def inspected(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
+def check_role(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
     """What the policies of the role say about Reltio's principals, the external ID and the bucket."""
     principals = target.spec.verification.reltio_principals
     return [
         _trusts(role, principals, external_id),
         _refuses_others(role, principals, external_id),
         _refuses(role, principals, "MissingExternalIDRefused", None),
-        session_length(role.max_session_seconds),
+        check_session_duration(role.max_session_seconds),
         _permits(target, role),
     ]
 
 
-def session_length(seconds: int) -> Check:
+def check_session_duration(seconds: int) -> Check:
     """Whether the role's maximum session duration is what Reltio asks for."""
     if seconds >= WANTED_SECONDS:
-        return passed("SessionDuration", f"The role allows sessions of {seconds // 3600} hours.")
-    return too_short()
+        return check_passed("SessionDuration", f"The role allows sessions of {seconds // 3600} hours.")
+    return session_too_short()
 
 
-def too_short() -> Check:
-    return refuted(
+def session_too_short() -> Check:
+    return check_failed(
         "SessionDuration",
         "SessionTooShort",
         "The role does not allow sessions of 12 h, which Reltio asks for so that large exports can finish.",
@@ -57,7 +57,7 @@ def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> C
     answers = {who: _assumes(role, who, external_id) for who in principals}
     denied = [who for who, answer in answers.items() if answer in ("Deny", "NoMatch")]
     if denied:
-        return refuted(
+        return check_failed(
             "TrustsReltio",
             "PrincipalNotTrusted",
             f"The trust policy of {role.arn} does not let {', '.join(denied)} in with the external ID of the target.",
@@ -65,8 +65,8 @@ def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> C
         )
     if "Unknown" in answers.values():
         text = "The trust policy has conditions that are not understood here; only an export shows whether they hold."
-        return unknown("TrustsReltio", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
-    return passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
+        return check_unknown("TrustsReltio", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
+    return check_passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
 
 
 def _refuses_others(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
@@ -81,7 +81,7 @@ def _refuses_others(role: Role, principals: Sequence[str], external_id: str | No
         if "*" in pattern or "?" in pattern
     ]
     if any(_assumes(role, who, other) == "Allow" for who in principals for other in others):
-        return refuted(
+        return check_failed(
             name,
             "ExternalIDNotExact",
             f"The trust policy of {role.arn} compares the external ID with a pattern, so others are let in as well.",
@@ -105,7 +105,7 @@ def _external_ids(trust: Document) -> list[str]:
 def _refuses(role: Role, principals: Sequence[str], name: str, external_id: str | None) -> Check:
     answers = [_assumes(role, who, external_id) for who in principals]
     if "Allow" in answers:
-        return refuted(
+        return check_failed(
             name,
             "ExternalIDNotRequired",
             f"The trust policy of {role.arn} lets Reltio in {'with any' if external_id else 'without an'} external ID, "
@@ -113,8 +113,8 @@ def _refuses(role: Role, principals: Sequence[str], name: str, external_id: str 
             "Add the condition StringEquals sts:ExternalId to the trust policy.",
         )
     if "Unknown" in answers:
-        return unknown(name, "NotUnderstood", "The trust policy has conditions that are not understood here.")
-    return passed(name)
+        return check_unknown(name, "NotUnderstood", "The trust policy has conditions that are not understood here.")
+    return check_passed(name)
 
 
 def _permits(target: ExportTarget, role: Role) -> Check:
@@ -138,11 +138,11 @@ def _permits(target: ExportTarget, role: Role) -> Check:
         _, partition, _, region, *_ = key.split(":")
         domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         via = {**caller, "kms:viaservice": f"s3.{region}.{domain}", "kms:calleraccount": _account_of(role.arn)}
-        wanted += [Request(action, key, context=via) for action in ("kms:GenerateDataKey", "kms:Decrypt")]
+        wanted += [Request(action, key, context=via) for action in KMS_ACTIONS]
     answers = {request.action: evaluate(role.permissions, request) for request in wanted}
     denied = [action for action, answer in answers.items() if answer in ("Deny", "NoMatch")]
     if denied:
-        return refuted(
+        return check_failed(
             "RolePermits",
             "ActionNotAllowed",
             f"The policies of {role.arn} do not allow {', '.join(denied)} under s3://{s3.bucket}/{s3.prefix}.",
@@ -150,8 +150,8 @@ def _permits(target: ExportTarget, role: Role) -> Check:
         )
     if "Unknown" in answers.values():
         text = "The permission policies have conditions that are not understood here."
-        return unknown("RolePermits", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
-    return passed("RolePermits", "The permission policies allow list, put, get and delete under the path.")
+        return check_unknown("RolePermits", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
+    return check_passed("RolePermits", "The permission policies allow list, put, get and delete under the path.")
 
 
 def _assumes(role: Role, principal: str, external_id: str | None) -> Answer:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..api.target import ExportTarget
+from .permissions import export_policy
 from .role_checks import WANTED_SECONDS
-
-OBJECT_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
-KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,12 @@ def design(target: ExportTarget, principals: Sequence[str], external_id: str | N
         name=name,
         path="/" + "".join(f"{part}/" for part in path),
         trust=_trust(partition, principals, external_id),
-        permissions=_permissions(target, partition),
+        permissions=export_policy(
+            s3.bucket,
+            s3.prefix,
+            partition=partition,
+            kms_key_arn=s3.server_side_encryption.kms_key_arn if s3.server_side_encryption else None,
+        ),
     )
 
 
@@ -49,31 +52,6 @@ def _trust(partition: str, principals: Sequence[str], external_id: str | None) -
     if external_id:
         statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
     return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-# In a path these are letters; in a policy they would match anything, or start a variable.
-_LITERAL = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
-
-
-def _permissions(target: ExportTarget, partition: str) -> dict[str, Any]:
-    s3 = target.spec.s3
-    bucket, prefix = f"arn:{partition}:s3:::{s3.bucket}", s3.prefix.translate(_LITERAL)
-    listing: dict[str, Any] = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
-    if s3.prefix:
-        listing["Condition"] = {"StringLike": {"s3:prefix": f"{prefix}*"}}
-    objects = {
-        "Sid": "Objects",
-        "Effect": "Allow",
-        "Action": list(OBJECT_ACTIONS),
-        "Resource": f"{bucket}/{prefix}*",
-    }
-    statements = [listing, objects]
-    encryption = s3.server_side_encryption
-    if encryption is not None and encryption.kms_key_arn:
-        statements.append(
-            {"Sid": "Encryption", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": encryption.kms_key_arn}
-        )
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def as_json(role: RoleDesign) -> str:

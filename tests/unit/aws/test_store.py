@@ -98,11 +98,11 @@ async def test_a_put_that_may_have_worked_is_cleaned_up(pool: ThreadPoolExecutor
 
 
 async def test_a_probe_that_is_given_up_leaves_nothing_behind() -> None:
-    entered, release = threading.Event(), threading.Event()
+    entered, remove_finalizer = threading.Event(), threading.Event()
 
     def slow(**_: Any) -> None:
         entered.set()
-        release.wait(10)
+        remove_finalizer.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
         bucket = Bucket(pool, put_object=slow)
@@ -112,7 +112,7 @@ async def test_a_probe_that_is_given_up_leaves_nothing_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await probe
         assert bucket.s3.named("delete_object") == []
-        release.set()
+        remove_finalizer.set()
     assert len(bucket.s3.named("delete_object")) == 1
 
 

@@ -15,17 +15,17 @@ from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.meta import FINALIZER
-from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.jobs import tasks
-from reltio_export_operator.jobs.observation import Ages, Decision, Says, View
+from reltio_export_operator.jobs.observation import ConditionReason, Decision, Elapsed, Observation
 from reltio_export_operator.jobs.policies import decide
 
 DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
 
 
-def view(**more: Any) -> View:
+def obs(**more: Any) -> Observation:
     given_job = {key: more.pop(key) for key in ("spec", "status", "metadata") if key in more}
-    return View(job=job(**given_job), now=more.pop("now", T0), target=more.pop("target", target()), **more)
+    return Observation(job=job(**given_job), now=more.pop("now", T0), target=more.pop("target", target()), **more)
 
 
 def replaced(status: JobStatus) -> ExportJob:
@@ -44,16 +44,16 @@ def told(decision: Decision) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("case", "action", "reason"),
     [
-        pytest.param({}, "Begin", "Submitting", id="a new job whose turn it is begins"),
-        pytest.param({"target": None}, "Nothing", "TargetNotFound", id="no target"),
-        pytest.param({"target": target(ready=False)}, "Nothing", "TargetNotReady", id="target not ready"),
-        pytest.param({"target": target(spec={"suspend": True})}, "Nothing", "TargetSuspended", id="target suspended"),
-        pytest.param({"ahead": 3}, "Nothing", "Queued", id="others come first"),
-        pytest.param({"spec": {"suspend": True}}, "Nothing", "JobSuspended", id="suspended before the start"),
-        pytest.param({"spec": {"cancel": True}}, "Nothing", "Cancelled", id="cancelled before the start"),
+        pytest.param({}, "Submit", "Submitting", id="a new job whose turn it is begins"),
+        pytest.param({"target": None}, "Wait", "TargetNotFound", id="no target"),
+        pytest.param({"target": target(ready=False)}, "Wait", "TargetNotReady", id="target not ready"),
+        pytest.param({"target": target(spec={"suspend": True})}, "Wait", "TargetSuspended", id="target suspended"),
+        pytest.param({"queue_position": 3}, "Wait", "Queued", id="others come first"),
+        pytest.param({"spec": {"suspend": True}}, "Wait", "JobSuspended", id="suspended before the start"),
+        pytest.param({"spec": {"cancel": True}}, "Wait", "Cancelled", id="cancelled before the start"),
         pytest.param(
             {"metadata": {"annotations": {"export.reltio.com/cancel": "true"}}},
-            "Nothing",
+            "Wait",
             "Cancelled",
             id="cancelled by annotation",
         ),
@@ -71,7 +71,7 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"status": {"attempts": 1, "submission": submission(), "retryTime": stamp(30)}},
-            "Nothing",
+            "Wait",
             "",
             id="a search waits for its time",
         ),
@@ -83,19 +83,19 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"status": {"attempts": 1, "submission": submission(refusedTime=stamp()), "retryTime": stamp(30)}},
-            "Nothing",
+            "Wait",
             "",
             id="refused for now: it waits",
         ),
         pytest.param(
             {"status": {"attempts": 1, "submission": submission(refusedTime=stamp()), "retryTime": stamp(-1)}},
-            "Begin",
+            "Submit",
             "Submitting",
             id="refused for now, waited: it is sent again without a search",
         ),
         pytest.param(
             {"status": {"attempts": 1, "submission": submission(refusedTime=stamp())}, "spec": {"cancel": True}},
-            "Nothing",
+            "Wait",
             "Cancelled",
             id="cancelled while the service does not have it",
         ),
@@ -106,123 +106,125 @@ def told(decision: Decision) -> tuple[str, str]:
             id="cancelled in doubt: the service is asked first",
         ),
         pytest.param(
-            {"target": target(metadata={"deletionTimestamp": stamp()})}, "Nothing", "TargetDeleted", id="target deleted"
+            {"target": target(metadata={"deletionTimestamp": stamp()})}, "Wait", "TargetDeleted", id="target deleted"
         ),
-        pytest.param({"status": running("PROCESSING")}, "Nothing", "ExportRunning", id="it runs"),
+        pytest.param({"status": running("PROCESSING")}, "Wait", "ExportRunning", id="it runs"),
         pytest.param(
-            {"status": running("SOMETHING_NEW")}, "Nothing", "UnknownTaskStatus", id="an unknown status is shown"
+            {"status": running("SOMETHING_NEW")}, "Wait", "UnknownTaskStatus", id="an unknown status is shown"
         ),
         pytest.param(
-            {"status": running("PROCESSING"), "trouble": Says("Unreachable", "No connection.")},
-            "Nothing",
+            {"status": running("PROCESSING"), "watch_error": ConditionReason("Unreachable", "No connection.")},
+            "Wait",
             "Unreachable",
             id="the service cannot be seen",
         ),
+        pytest.param({"status": running("CANCELED")}, "Wait", "TaskCanceled", id="somebody stopped it in the console"),
         pytest.param(
-            {"status": running("CANCELED")}, "Nothing", "TaskCanceled", id="somebody stopped it in the console"
-        ),
-        pytest.param(
-            {"status": running("FAILED", "PROCESSING"), "missing": frozenset({"task-1"})},
-            "Inspect",
+            {"status": running("FAILED", "PROCESSING"), "lost_task_ids": frozenset({"task-1"})},
+            "CheckDelivery",
             "TaskVanished",
             id="a sibling failed and the other one vanished: it may run on, so there is no second export",
         ),
         pytest.param(
             {"status": running("PROCESSING", duplicates=[{"id": "z", "status": "PROCESSING"}])},
-            "Control",
+            "ControlTasks",
             "",
             id="a double lives: it is stopped",
         ),
         pytest.param(
             {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELING"}])},
-            "Nothing",
+            "Wait",
             "",
             id="a double is being stopped: the delivery waits for its end",
         ),
         pytest.param(
             {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELED"}])},
-            "Inspect",
+            "CheckDelivery",
             "VerifyingDelivery",
             id="a double has ended",
         ),
-        pytest.param({"status": running("PAUSED")}, "Nothing", "PausedAtService", id="paused in the console"),
+        pytest.param({"status": running("PAUSED")}, "Wait", "PausedAtService", id="paused in the console"),
         pytest.param(
             {"status": running("PROCESSING"), "spec": {"suspend": True}},
-            "Control",
+            "ControlTasks",
             "JobSuspended",
             id="suspended while it runs",
         ),
         pytest.param(
             {"status": running("PAUSING"), "spec": {"suspend": True}},
-            "Nothing",
+            "Wait",
             "JobSuspended",
             id="pausing already",
         ),
         pytest.param(
             {"status": running("PAUSED", conditions=[condition("Suspended")])},
-            "Control",
+            "ControlTasks",
             "Because",
             id="resumed",
         ),
         pytest.param(
             {"status": running("PAUSED", conditions=[condition("Suspended", "False")])},
-            "Control",
+            "ControlTasks",
             "",
             id="a pause that took effect after the resume is taken back",
         ),
         pytest.param(
             {"status": running("PAUSED", conditions=[condition("Suspended", "False")]), "now": T0 + timedelta(hours=1)},
-            "Nothing",
+            "Wait",
             "PausedAtService",
             id="paused in the console long after a resume",
         ),
-        pytest.param({"status": running("COMPLETED", "COMPLETED")}, "Inspect", "VerifyingDelivery", id="all completed"),
-        pytest.param({"status": running("COMPLETED", "WAITING")}, "Nothing", "ExportRunning", id="a sibling runs on"),
-        pytest.param({"status": running("FAILED", "PROCESSING")}, "Control", "SiblingFailed", id="a sibling failed"),
-        pytest.param({"status": running("FAILED", "COMPLETED")}, "Release", "RetryPending", id="an attempt failed"),
+        pytest.param(
+            {"status": running("COMPLETED", "COMPLETED")}, "CheckDelivery", "VerifyingDelivery", id="all completed"
+        ),
+        pytest.param({"status": running("COMPLETED", "WAITING")}, "Wait", "ExportRunning", id="a sibling runs on"),
+        pytest.param(
+            {"status": running("FAILED", "PROCESSING")}, "ControlTasks", "SiblingFailed", id="a sibling failed"
+        ),
+        pytest.param(
+            {"status": running("FAILED", "COMPLETED")}, "RemoveFinalizer", "RetryPending", id="an attempt failed"
+        ),
         pytest.param(
             {"status": running("FAILED"), "spec": {"backoffLimit": 0}},
-            "Nothing",
+            "Wait",
             "TaskFailed",
             id="no retries",
         ),
-        pytest.param(
-            {"status": running("FAILED", attempts=3)}, "Nothing", "BackoffLimitExceeded", id="no retries left"
-        ),
-        pytest.param({"status": {"attempts": 1, "retryTime": stamp(30)}}, "Nothing", "", id="the backoff runs"),
+        pytest.param({"status": running("FAILED", attempts=3)}, "Wait", "BackoffLimitExceeded", id="no retries left"),
+        pytest.param({"status": {"attempts": 1, "retryTime": stamp(30)}}, "Wait", "", id="the backoff runs"),
         pytest.param(
             {"status": {"attempts": 1, "retryTime": stamp(-1)}},
-            "Begin",
+            "Submit",
             "Submitting",
             id="the backoff is over",
         ),
         pytest.param(
             {"status": running("PROCESSING"), "spec": {"cancel": True}},
-            "Control",
+            "ControlTasks",
             "Cancelled",
             id="cancelled",
         ),
         pytest.param(
             {"status": running("CANCELED"), "spec": {"cancel": True}},
-            "Nothing",
+            "Wait",
             "Cancelled",
             id="cancel done",
         ),
         pytest.param(
             {"status": running("COMPLETED"), "spec": {"cancel": True}},
-            "Inspect",
+            "CheckDelivery",
             "VerifyingDelivery",
             id="cancelled too late",
         ),
         pytest.param(
             {"status": running("COMPLETED", waits=1), "spec": {"cancel": True}},
-            "Nothing",
+            "Wait",
             "Cancelled",
             id="cancelled while its delivery cannot be verified",
         ),
         pytest.param(
             {"status": {"attempts": 1, "submission": submission(refusedTime=stamp())}, "spec": {"suspend": True}},
-            "Nothing",
+            "Wait",
             "JobSuspended",
             id="suspended while the service does not have it: not sent again",
         ),
@@ -231,18 +233,22 @@ def told(decision: Decision) -> tuple[str, str]:
                 "status": {"attempts": 1, "submission": submission(refusedTime=stamp())},
                 "target": target(spec={"suspend": True}),
             },
-            "Nothing",
+            "Wait",
             "TargetSuspended",
             id="target suspended while the service does not have it: not sent again",
         ),
         pytest.param(
-            {"status": running("FAILED", "PROCESSING"), "spec": {"suspend": True}, "missing": frozenset({"task-1"})},
-            "Inspect",
+            {
+                "status": running("FAILED", "PROCESSING"),
+                "spec": {"suspend": True},
+                "lost_task_ids": frozenset({"task-1"}),
+            },
+            "CheckDelivery",
             "TaskVanished",
             id="suspended, and nothing is left to pause",
         ),
         pytest.param(
-            {"spec": {"path": "a" * 1000}}, "Nothing", "PathTooLong", id="a directory in which no file can have a key"
+            {"spec": {"path": "a" * 1000}}, "Wait", "PathTooLong", id="a directory in which no file can have a key"
         ),
         pytest.param(
             {
@@ -250,31 +256,33 @@ def told(decision: Decision) -> tuple[str, str]:
                 "spec": {"activeDeadlineSeconds": 60},
                 "now": T0 + timedelta(61),
             },
-            "Control",
+            "ControlTasks",
             "DeadlineExceeded",
             id="past its deadline",
         ),
         pytest.param(
-            {"status": running("PROCESSING"), "missing": frozenset({"task-0"}), "spec": {"cancel": True}},
-            "Nothing",
+            {"status": running("PROCESSING"), "lost_task_ids": frozenset({"task-0"}), "spec": {"cancel": True}},
+            "Wait",
             "Cancelled",
             id="cancelled after it vanished",
         ),
         pytest.param(
-            {"status": running("PROCESSING"), "spec": {"cancel": True}, "ages": Ages(ending=121)},
-            "Nothing",
+            {"status": running("PROCESSING"), "spec": {"cancel": True}, "elapsed": Elapsed(ending=121)},
+            "Wait",
             "Cancelled",
             id="cancelled, and it does not stop within the bound",
         ),
         pytest.param(
-            {"status": running("PROCESSING"), "missing": frozenset({"task-0"})},
-            "Inspect",
+            {"status": running("PROCESSING"), "lost_task_ids": frozenset({"task-0"})},
+            "CheckDelivery",
             "TaskVanished",
             id="a task vanished",
         ),
-        pytest.param({"metadata": DELETED}, "Release", "", id="deleted before the start"),
-        pytest.param({"metadata": DELETED, "status": running("PROCESSING")}, "Control", "Deleting", id="deleted"),
-        pytest.param({"metadata": DELETED, "status": running("CANCELED")}, "Release", "", id="deleted and stopped"),
+        pytest.param({"metadata": DELETED}, "RemoveFinalizer", "", id="deleted before the start"),
+        pytest.param({"metadata": DELETED, "status": running("PROCESSING")}, "ControlTasks", "Deleting", id="deleted"),
+        pytest.param(
+            {"metadata": DELETED, "status": running("CANCELED")}, "RemoveFinalizer", "", id="deleted and stopped"
+        ),
         pytest.param(
             {"metadata": DELETED, "status": {"attempts": 1, "submission": submission()}},
             "Search",
@@ -283,19 +291,19 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"metadata": DELETED, "status": running("PROCESSING"), "spec": {"deletionPolicy": "Orphan"}},
-            "Release",
+            "RemoveFinalizer",
             "",
             id="deleted as orphan",
         ),
         pytest.param(
-            {"metadata": DELETED, "status": running("PROCESSING"), "ages": Ages(deletion=121)},
-            "Release",
+            {"metadata": DELETED, "status": running("PROCESSING"), "elapsed": Elapsed(deletion=121)},
+            "RemoveFinalizer",
             "",
             id="deletion never waits longer than the bound",
         ),
         pytest.param(
             {"metadata": DELETED, "status": running("PROCESSING"), "now": T0 + timedelta(minutes=3)},
-            "Control",
+            "ControlTasks",
             "Deleting",
             id="deleted while nobody looked: the stop is asked for all the same",
         ),
@@ -304,9 +312,9 @@ def told(decision: Decision) -> tuple[str, str]:
                 "metadata": DELETED,
                 "status": running("PROCESSING"),
                 "now": T0 + timedelta(minutes=3),
-                "ages": Ages(deletion=31),
+                "elapsed": Elapsed(deletion=31),
             },
-            "Release",
+            "RemoveFinalizer",
             "",
             id="and then a quarter of the bound is waited for",
         ),
@@ -318,7 +326,7 @@ def told(decision: Decision) -> tuple[str, str]:
         ),
         pytest.param(
             {"metadata": DELETED, "status": {"attempts": 1, "submission": submission(), "retryTime": stamp(8)}},
-            "Nothing",
+            "Wait",
             "",
             id="deleted in doubt: looks keep a distance",
         ),
@@ -327,21 +335,21 @@ def told(decision: Decision) -> tuple[str, str]:
                 "metadata": DELETED,
                 "status": running("PROCESSING"),
                 "now": T0 - timedelta(days=1),
-                "ages": Ages(deletion=121),
+                "elapsed": Elapsed(deletion=121),
             },
-            "Release",
+            "RemoveFinalizer",
             "",
             id="nor when the clock was set back",
         ),
         pytest.param(
             {"metadata": DELETED, "status": {"attempts": 1, "submission": submission(refusedTime=stamp())}},
-            "Release",
+            "RemoveFinalizer",
             "",
             id="deleted while the service does not have it",
         ),
         pytest.param(
-            {"metadata": DELETED, "status": running("PROCESSING"), "missing": frozenset({"task-0"})},
-            "Release",
+            {"metadata": DELETED, "status": running("PROCESSING"), "lost_task_ids": frozenset({"task-0"})},
+            "RemoveFinalizer",
             "",
             id="deleted after it vanished",
         ),
@@ -350,7 +358,7 @@ def told(decision: Decision) -> tuple[str, str]:
                 "status": running("COMPLETED", conditions=[condition("Complete")]),
                 "metadata": {"finalizers": [FINALIZER]},
             },
-            "Release",
+            "RemoveFinalizer",
             "Because",
             id="finished: the finalizer goes",
         ),
@@ -360,14 +368,14 @@ def told(decision: Decision) -> tuple[str, str]:
                 "spec": {"ttlSecondsAfterFinished": 10},
                 "now": T0 + timedelta(seconds=11),
             },
-            "Delete",
+            "DeleteJob",
             "Because",
             id="finished: its time to live is over",
         ),
     ],
 )
 def test_next_step(case: dict[str, Any], action: str, reason: str) -> None:
-    assert told(decide(view(**case))) == (action, reason)
+    assert told(decide(obs(**case))) == (action, reason)
 
 
 @pytest.mark.parametrize(
@@ -376,15 +384,15 @@ def test_next_step(case: dict[str, Any], action: str, reason: str) -> None:
     ids=["new", "running", "finished"],
 )
 def test_the_status_says_which_spec_it_takes_into_account(status: dict[str, Any]) -> None:
-    decision = decide(view(status={**status, "observedGeneration": 1}, metadata={"generation": 4}, ahead=1))
+    decision = decide(obs(status={**status, "observedGeneration": 1}, metadata={"generation": 4}, queue_position=1))
     assert decision.status.observed_generation == 4
 
 
 def test_a_vanished_task_is_told_of_once_and_looked_for_at_a_distance() -> None:
-    first = decide(view(status=running("PROCESSING"), missing=frozenset({"task-0"})))
-    again = decide(replace(view(missing=frozenset({"task-0"})), job=replaced(first.status)))
+    first = decide(obs(status=running("PROCESSING"), lost_task_ids=frozenset({"task-0"})))
+    again = decide(replace(obs(lost_task_ids=frozenset({"task-0"})), job=replaced(first.status)))
     assert again.status == first.status
-    assert (again.after, told(again)) == (60, ("Inspect", "TaskVanished"))
+    assert (again.requeue_after, told(again)) == (60, ("CheckDelivery", "TaskVanished"))
 
 
 @given(
@@ -398,13 +406,13 @@ def test_a_deleted_job_is_looked_at_often_enough_to_keep_the_bound(
     status = running(*statuses) if statuses else {"attempts": 1, "submission": submission()}
     if retry is not None:
         status["retryTime"] = stamp(retry)
-    decision = decide(view(metadata=DELETED, status=status, ages=Ages(deletion=deletion)))
-    assert decision.after is not None
-    assert decision.after <= 10
+    decision = decide(obs(metadata=DELETED, status=status, elapsed=Elapsed(deletion=deletion)))
+    assert decision.requeue_after is not None
+    assert decision.requeue_after <= 10
 
 
 def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
-    status = decide(view(status={"attempts": 1, "retryTime": stamp(-1)})).status
+    status = decide(obs(status={"attempts": 1, "retryTime": stamp(-1)})).status
     assert status.submission is not None
     assert status.submission.path == "reltio/mdm/nightly/u-1-2/"
     assert status.submission.name == "mdm.nightly-u-1-2"
@@ -412,31 +420,31 @@ def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
 
 
 def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
-    queued = decide(view(status={"attempts": 1, "retryTime": stamp(-1)}, ahead=1))
+    queued = decide(obs(status={"attempts": 1, "retryTime": stamp(-1)}, queue_position=1))
     assert queued.status.phase == "Queued"
     assert queued.status.retry_time is None
 
 
 def test_a_job_that_asks_for_no_verification_believes_the_service() -> None:
-    decision = decide(view(status=running("COMPLETED"), spec={"delivery": {"verify": "None"}}))
-    assert told(decision) == ("Nothing", "ReportedByService")
+    decision = decide(obs(status=running("COMPLETED"), spec={"delivery": {"verify": "None"}}))
+    assert told(decision) == ("Wait", "ReportedByService")
     assert decision.status.output is not None
     assert decision.status.output.objects is None
 
 
 def test_progress_alone_is_not_written_until_it_is_due() -> None:
-    seen = {"task-0": TaskView(id="task-0", status="PROCESSING", processed=5, total=10)}
+    seen = {"task-0": ObservedTask(id="task-0", status="PROCESSING", processed=5, total=10)}
     status = running("PROCESSING")
-    early = decide(view(status=status, seen=seen, progress_due=False))
-    due = decide(view(status=status, seen=seen, progress_due=True))
+    early = decide(obs(status=status, observed_tasks=seen, progress_due=False))
+    due = decide(obs(status=status, observed_tasks=seen, progress_due=True))
     assert early.status.progress is None
     assert due.status.progress is not None
     assert due.status.progress.summary == "50% (5/10)"
 
 
 def test_a_change_of_status_is_written_at_once() -> None:
-    seen = {"task-0": TaskView(id="task-0", status="COMPLETED")}
-    decision = decide(view(status=running("PROCESSING"), seen=seen, progress_due=False))
+    seen = {"task-0": ObservedTask(id="task-0", status="COMPLETED")}
+    decision = decide(obs(status=running("PROCESSING"), observed_tasks=seen, progress_due=False))
     assert [task.status for task in decision.status.tasks] == ["COMPLETED"]
 
 
@@ -459,7 +467,7 @@ def test_no_fresh_directory_while_an_attempt_may_live(
 ) -> None:
     status = running(*statuses)
     decision = decide(
-        view(
+        obs(
             status=status,
             spec=spec,
             metadata=metadata,
@@ -467,7 +475,7 @@ def test_no_fresh_directory_while_an_attempt_may_live(
             target=target(ready=ready),
         )
     )
-    over = bool(statuses) and not tasks.live(job(status=status).status.tasks)
+    over = bool(statuses) and not tasks.unfinished(job(status=status).status.tasks)
     if not over:
         assert decision.status.submission is not None
         assert decision.status.submission.path == status["submission"]["path"]
@@ -475,6 +483,6 @@ def test_no_fresh_directory_while_an_attempt_may_live(
 
 def test_the_outcome_of_a_job_is_said_of_its_spec_as_it_is_now() -> None:
     done = job(status={"conditions": [condition("Complete")], "observedGeneration": 1}, metadata={"generation": 2})
-    status = decide(View(done, T0)).status
+    status = decide(Observation(done, T0)).status
     assert status.observed_generation == 2
     assert [one.observed_generation for one in status.conditions] == [2]

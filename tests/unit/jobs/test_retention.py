@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from builders import T0, condition, job, running, stamp
-from reltio_export_operator.jobs.observation import Decision, Delete, View
+from reltio_export_operator.jobs.observation import Decision, DeleteJob, Observation
 from reltio_export_operator.jobs.policies import decide
-from reltio_export_operator.jobs.retention import keeper_of
+from reltio_export_operator.jobs.retention import recreated_by
 
 
 def expired(metadata: dict[str, Any]) -> Decision:
     status = running("COMPLETED", conditions=[condition("Complete")], completionTime=stamp())
     finished = job(status=status, spec={"ttlSecondsAfterFinished": 10}, metadata=metadata)
-    return decide(View(job=finished, now=T0 + timedelta(seconds=11)))
+    return decide(Observation(job=finished, now=T0 + timedelta(seconds=11)))
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def expired(metadata: dict[str, Any]) -> Decision:
     ],
 )
 def test_who_would_put_it_back(metadata: dict[str, Any], keeper: str | None) -> None:
-    assert keeper_of(job(metadata=metadata)) == keeper
+    assert recreated_by(job(metadata=metadata)) == keeper
 
 
 def test_a_job_that_nobody_puts_back_is_deleted() -> None:
-    assert isinstance(expired({}).action, Delete)
+    assert isinstance(expired({}).action, DeleteJob)
 
 
 def test_a_job_kept_in_git_stays_as_a_small_tombstone_that_says_why() -> None:
     decision = expired({"annotations": {"argocd.argoproj.io/tracking-id": "app:x"}})
-    assert not isinstance(decision.action, Delete)
+    assert not isinstance(decision.action, DeleteJob)
     assert decision.status.tasks == ()
     retained = next(c for c in decision.status.conditions if c.type == "Retained")
     assert "Argo CD" in retained.message

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.reltio.model import parse_task
 
 FULL = {
@@ -48,7 +48,7 @@ STATES = st.fixed_dictionaries(
 
 
 def test_a_full_task_is_read_whole() -> None:
-    assert parse_task(FULL) == TaskView(
+    assert parse_task(FULL) == ObservedTask(
         id="012b",
         status="PROCESSING",
         name="entity-export-task[nightly_d2d375]",
@@ -68,7 +68,7 @@ def test_a_full_task_is_read_whole() -> None:
 
 
 def test_an_id_is_all_that_is_needed() -> None:
-    assert parse_task({"id": 7}) == TaskView(id="7", status="")
+    assert parse_task({"id": 7}) == ObservedTask(id="7", status="")
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_no_json_object_with_an_id_is_too_odd(raw: dict[str, Any], state: Any) -
     ],
 )
 def test_a_marker_is_found_in_either_name(name: str | None, export_name: str | None, found: bool) -> None:
-    assert TaskView(id="t", status="", name=name, export_name=export_name).carries("u-1-1") is found
+    assert ObservedTask(id="t", status="", name=name, export_name=export_name).names_attempt("u-1-1") is found

@@ -61,7 +61,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
     given = subject(READY)
     owned = {"ownerReferences": [{"kind": "ExportTarget", "name": "lake", "uid": given.metadata.uid}]}
     of_it = job(status=state, metadata=owned)
-    delivered = find(canary.judge(given, given.status, NAME, of_it, T0).conditions, "Delivered")
+    delivered = find(canary.evaluate(given, given.status, NAME, of_it, T0).conditions, "Delivered")
     assert delivered is not None
     assert delivered.status == truth
 
@@ -69,7 +69,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
 def test_a_job_of_somebody_else_under_its_name_tells_nothing() -> None:
     given = subject(READY)
     theirs = job(status={"conditions": [condition("Complete")]})
-    delivered = find(canary.judge(given, given.status, NAME, theirs, T0).conditions, "Delivered")
+    delivered = find(canary.evaluate(given, given.status, NAME, theirs, T0).conditions, "Delivered")
     assert delivered is not None
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNameTaken")
 

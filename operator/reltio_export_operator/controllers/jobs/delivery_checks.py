@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ...api.job import ExportJob
 from ...delivery.manifest import Delivery
-from ...jobs.results import Findings, Refusal
+from ...jobs.results import CallFailure, SearchResult
 from ..cache import Key
 from .delivery_reader import Reports
 
@@ -20,43 +20,45 @@ _FULL_AT_ONCE = 2  # those of which every byte is read, which may take hours, be
 
 
 @dataclass(frozen=True)
-class Inspected:
+class CheckedDelivery:
     """What an inspection brought. `findings` where the service was searched for doubles as well."""
 
     delivery: Delivery
-    findings: Findings | None = None
+    found: SearchResult | None = None
 
 
 @dataclass
-class _Look:
+class _Check:
     """The looks at one attempt; what one has read of the files, the next does not read again."""
 
-    marker: str
+    attempt_id: str
     known: Reports = field(default_factory=dict)
-    task: asyncio.Task[Inspected | Refusal] | None = None
+    task: asyncio.Task[CheckedDelivery | CallFailure] | None = None
 
 
-class Inspections:
+class DeliveryChecks:
     """Starts one inspection for an attempt at a time, and wakes the job when its result is there to be taken."""
 
     def __init__(
-        self, inspect: Callable[[ExportJob, Reports], Awaitable[Inspected | Refusal]], wake: Callable[[Key], None]
+        self,
+        inspect: Callable[[ExportJob, Reports], Awaitable[CheckedDelivery | CallFailure]],
+        wake: Callable[[Key], None],
     ) -> None:
         self._inspect = inspect
         self._wake = wake
-        self._looks: dict[Key, _Look] = {}
+        self._checks: dict[Key, _Check] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
         self._full_places = asyncio.Semaphore(_FULL_AT_ONCE)
 
-    def result(self, job: ExportJob) -> Inspected | Refusal | None:
+    def result(self, job: ExportJob) -> CheckedDelivery | CallFailure | None:
         """The result of the inspection of this attempt, once; None while it runs, which it does from now on."""
         submission = job.status.submission
         assert submission is not None
         key = job.metadata.key
-        look = self._looks.get(key)
-        if look is None or look.marker != submission.id:
+        look = self._checks.get(key)
+        if look is None or look.attempt_id != submission.id:
             self.forget(key)
-            look = self._looks[key] = _Look(submission.id)
+            look = self._checks[key] = _Check(submission.id)
         if look.task is None:
             look.task = asyncio.create_task(self._work(job, look.known))
             look.task.add_done_callback(lambda _: self._wake(key))
@@ -68,21 +70,23 @@ class Inspections:
 
     def forget(self, key: Key) -> None:
         """The job is gone, or needs no inspection any more."""
-        look = self._looks.pop(key, None)
+        look = self._checks.pop(key, None)
         if look is not None and look.task is not None:
             look.task.cancel()
 
     async def stop(self) -> None:
-        tasks = [look.task for look in self._looks.values() if look.task is not None]
-        for key in list(self._looks):
+        tasks = [look.task for look in self._checks.values() if look.task is not None]
+        for key in list(self._checks):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, job: ExportJob, known: Reports) -> Inspected | Refusal:
+    async def _work(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
         try:
             async with self._full_places if job.spec.delivery.verify == "Full" else self._places:
                 return await self._inspect(job, known)
         except Exception as error:
             # Whatever a file holds, its job is told of it, and does not wait for ever for a look that died.
             _log.exception("Cannot look at the delivery of %s/%s", *job.metadata.key)
-            return Refusal("InternalError", f"{type(error).__name__} while the delivery was read; the log tells more.")
+            return CallFailure(
+                "InternalError", f"{type(error).__name__} while the delivery was read; the log tells more."
+            )

@@ -36,7 +36,7 @@ _PAUSE = 2.0  # seconds before the second try, doubled for each one after
 Reports = MutableMapping[tuple[str, str], FileReport]  # by name and ETag
 
 
-class Reading:
+class DeliveryReader:
     """Looks at the delivery of one attempt; what it has read of the files is kept, should it have to begin anew.
 
     `open_store` gives the bucket; it is called again when the session of the role has ended, as long reads outlive it.

@@ -10,17 +10,17 @@ from ...aws.errors import AwsError
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
-from ...jobs.duplicates import sort_out
-from ...jobs.observation import Control
-from ...jobs.results import Acceptance, Findings, Refusal
+from ...jobs.duplicates import group_tasks
+from ...jobs.observation import ControlTasks
+from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
 from ...reltio import errors
 from ...reltio.client import ReltioClient
 from ...reltio.mapping import wire_request
 from ..access import Access
-from ..cache import Registry
-from .delivery_reader import Reading, Reports
-from .reconciler import RefusedError
+from ..cache import JobCache
+from .delivery_reader import DeliveryReader, Reports
+from .reconciler import CallFailedError
 from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
@@ -39,8 +39,8 @@ async def _refusals() -> AsyncIterator[None]:
         yield
     except errors.ReltioError as error:
         text = f"{error.message} {error.remedy}".strip()
-        raise RefusedError(
-            Refusal(
+        raise CallFailedError(
+            CallFailure(
                 error.reason,
                 text,
                 permanent=isinstance(error, _PERMANENT),
@@ -49,22 +49,22 @@ async def _refusals() -> AsyncIterator[None]:
             )
         ) from error
     except AwsError as error:
-        raise RefusedError(Refusal(error.reason, str(error))) from error
+        raise CallFailedError(CallFailure(error.reason, str(error))) from error
     except SecretError as error:
-        raise RefusedError(Refusal("SecretUnusable", str(error))) from error
+        raise CallFailedError(CallFailure("SecretUnusable", str(error))) from error
 
 
-class Services:
+class ReltioS3Gateway:
     """Reltio and S3, as jobs see them. Every method raises RefusedError."""
 
-    def __init__(self, access: Access, sessions: RoleSessions, registry: Registry) -> None:
+    def __init__(self, access: Access, sessions: RoleSessions, registry: JobCache) -> None:
         self._access = access
         self._sessions = sessions
         self._registry = registry
         self._tasks = TaskSearch()
         self._external_ids: dict[str, str | None] = {}
 
-    async def submit(self, job: ExportJob) -> Acceptance:
+    async def submit(self, job: ExportJob) -> Accepted:
         """Start the attempt whose intent is on record, or find out that it runs."""
         submission = _submission(job)
         async with _refusals():
@@ -85,39 +85,39 @@ class Services:
                 try:
                     return await self._owner(client, submission, busy)
                 except errors.ReltioError as error:  # it may have been this very attempt, and may have ended
-                    raise RefusedError(Refusal(busy.reason, str(error), ambiguous=True)) from error
-            return Acceptance(submitted.task_ids, submitted.group_id)
+                    raise CallFailedError(CallFailure(busy.reason, str(error), ambiguous=True)) from error
+            return Accepted(submitted.task_ids, submitted.group_id)
 
-    async def _owner(self, client: ReltioClient, submission: Submission, busy: errors.DestinationBusy) -> Acceptance:
+    async def _owner(self, client: ReltioClient, submission: Submission, busy: errors.DestinationBusy) -> Accepted:
         """Who exports to the directory of this attempt: most likely an earlier submission of it."""
         active = [task async for task in client.active_tasks()]
         owner = next((task for task in active if task.id == busy.task_id), None) or await client.task(busy.task_id)
-        if (owner.name or owner.export_name) and not owner.carries(submission.id):
-            raise RefusedError(
-                Refusal(
+        if (owner.name or owner.export_name) and not owner.names_attempt(submission.id):
+            raise CallFailedError(
+                CallFailure(
                     busy.reason,
                     f"Task {owner.id} ({owner.name or owner.export_name}), which is not of this operator, exports to "
                     f"{submission.destination}. The job goes on when that task has ended.",
                 )
             )
-        mine = sort_out(task for task in active if task.carries(submission.id)).own or (owner,)
-        return Acceptance(tuple(task.id for task in mine), owner.group_id, adopted=True)
+        mine = group_tasks(task for task in active if task.names_attempt(submission.id)).own or (owner,)
+        return Accepted(tuple(task.id for task in mine), owner.group_id, adopted=True)
 
-    async def search(self, job: ExportJob) -> Findings:
+    async def search(self, job: ExportJob) -> SearchResult:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
         submission = _submission(job)
         async with _refusals():
             mine = await self._tasks.tasks_of(await self._client(job), submission.id)
             if mine or job.metadata.deletion_timestamp is not None:
-                return Findings(tasks=mine)
+                return SearchResult(tasks=mine)
         try:
             async with _refusals():
                 store = await self._store(job)
-                return Findings(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
-        except RefusedError as error:
-            return Findings(unreadable=error.refusal)
+                return SearchResult(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
+        except CallFailedError as error:
+            return SearchResult(unreadable=error.failure)
 
-    async def control(self, job: ExportJob, action: Control) -> None:
+    async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""
         async with _refusals():
             client = await self._client(job)
@@ -134,7 +134,7 @@ class Services:
         `known` is what was read of files before, and is added to.
         """
         async with _refusals():
-            return await Reading(lambda: self._store(job), job, known).delivery()
+            return await DeliveryReader(lambda: self._store(job), job, known).delivery()
 
     async def _client(self, job: ExportJob) -> ReltioClient:
         # A namespace that goes away may lose its Secret before its jobs: what was last read still stops an export.

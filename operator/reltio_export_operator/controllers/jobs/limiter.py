@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Slots(Generic[Key]):
+class KeyedLimiter(Generic[Key]):
     """At most `limit` holders in a place at once. Who finds it full is woken when a holder leaves."""
 
     def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:

@@ -17,45 +17,57 @@ from ...api.meta import JOBS, TARGETS
 from ...api.target import ExportTarget
 from ...delivery.manifest import Delivery
 from ...jobs import results, tasks
-from ...jobs.endings import reason_to_end
-from ...jobs.observation import Ages, Begin, Control, Decision, Delete, Inspect, Limits, Release, Says, Search, View
+from ...jobs.endings import early_end_reason
+from ...jobs.observation import (
+    CheckDelivery,
+    ConditionReason,
+    ControlTasks,
+    Decision,
+    DeleteJob,
+    Elapsed,
+    Limits,
+    Observation,
+    RemoveFinalizer,
+    Search,
+    Submit,
+)
 from ...jobs.policies import decide
-from ...jobs.results import Acceptance, Findings, Refusal
+from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
-from ..cache import Key, Registry
-from .delivery_checks import Inspected, Inspections
+from ..cache import JobCache, Key
+from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
-from .limiter import Slots
-from .state_timer import Stopwatch
-from .status_writer import Journal
-from .task_tracker import TenantPollers
+from .limiter import KeyedLimiter
+from .state_timer import StateTimer
+from .status_writer import JobStatusWriter
+from .task_tracker import TaskTracker
 
 _log = logging.getLogger(__name__)
 _TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
 _CALLS_PER_TENANT = 4  # calls that change something at a tenant, or search it, at once
-_LATER = 30.0  # seconds until a job that cannot go on is looked at again, should nothing wake it
+_REQUEUE_SECONDS = 30.0  # seconds until a job that cannot go on is looked at again, should nothing wake it
 _WRITES = 5  # tries to write down what the service answered, when others write to the object at the same time
 
 
 Counts = tuple[int, int]  # active and pending jobs of a target
 
 
-class RefusedError(Exception):
+class CallFailedError(Exception):
     """A call outside did not do what was asked."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
-class Outside(Protocol):
+class ExportGateway(Protocol):
     """What the controller does outside of the cluster. Every method raises RefusedError."""
 
-    async def submit(self, job: ExportJob) -> Acceptance: ...
+    async def submit(self, job: ExportJob) -> Accepted: ...
 
-    async def search(self, job: ExportJob) -> Findings: ...
+    async def search(self, job: ExportJob) -> SearchResult: ...
 
-    async def control(self, job: ExportJob, action: Control) -> None: ...
+    async def control(self, job: ExportJob, action: ControlTasks) -> None: ...
 
     async def inspect(self, job: ExportJob, known: Reports) -> Delivery: ...
 
@@ -70,9 +82,9 @@ class JobController:
     def __init__(
         self,
         kube: KubeClient,
-        outside: Outside,
-        registry: Registry,
-        pollers: TenantPollers,
+        outside: ExportGateway,
+        registry: JobCache,
+        pollers: TaskTracker,
         *,
         limits: Limits,
         progress_interval: float,
@@ -80,7 +92,7 @@ class JobController:
         clock: Callable[[], float] = time.monotonic,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
-        may_act: Callable[[], bool] = lambda: True,
+        may_submit: Callable[[], bool] = lambda: True,
         count_event: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._kube = kube
@@ -90,11 +102,11 @@ class JobController:
         self._limits = limits
         self._now = now
         self._clock = clock
-        self._stopwatch = Stopwatch(clock)
+        self._stopwatch = StateTimer(clock)
         self._wake = wake
         self._wake_target = wake_target
-        self._may_act = may_act
-        self._journal = Journal(
+        self._may_submit = may_submit
+        self._journal = JobStatusWriter(
             kube,
             progress_interval=progress_interval,
             now=now,
@@ -102,31 +114,31 @@ class JobController:
             on_written=registry.put_job,
             count_event=count_event,
         )
-        self._inspections = Inspections(self._look, wake)
-        self._slots: Slots[Key] = Slots(_CALLS_PER_TENANT, wake)
+        self._inspections = DeliveryChecks(self._poll_once, wake)
+        self._slots: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
 
     async def reconcile(self, key: Key) -> float | None:
         """Take the job one step further. Returns the seconds until it must be looked at again."""
         raw = await self._kube.get(JOBS, *key)
         if raw is None:
-            self._forget(key)
+            self._handle_deleted(key)
             return None
         try:
             return await self._advance(raw)
         except ConflictError:
             return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
         except msgspec.ValidationError as error:
-            await self._journal.complain(
+            await self._journal.report_invalid(
                 raw, "SpecNotUnderstood", f"The job or its target cannot be read: {error}. Create it anew."
             )
-            return _LATER
+            return _REQUEUE_SECONDS
         except InvalidError as error:
-            await self._journal.complain(
+            await self._journal.report_invalid(
                 raw, "StatusRefused", f"The API server refuses the status of this job: {error}"
             )
             raise
 
-    async def seed(self) -> None:
+    async def sync_cache(self) -> None:
         """Learn what runs before anything begins: otherwise a start would give places away that are taken."""
         async for raw in self._kube.listed(TARGETS):
             self._registry.put_target(msgspec.convert(raw, ExportTarget))
@@ -143,20 +155,20 @@ class JobController:
         job = msgspec.convert(raw, ExportJob)
         before = self._registry.counts(self._target_key(job))
         self._registry.put_job(job)
-        view = await self._view(job)
-        decision = decide(view)
-        if isinstance(decision.action, Begin):
+        obs = await self._observe(job)
+        decision = decide(obs)
+        if isinstance(decision.action, Submit):
             # What the target says at this moment counts, not what its events have told so far.
-            decision = decide(replace(view, target=await self._target(job, fresh=True)))
+            decision = decide(replace(obs, target=await self._target(job, fresh=True)))
         action = decision.action
-        if isinstance(action, Delete):
+        if isinstance(action, DeleteJob):
             await self._kube.delete(JOBS, raw)
             return None
-        if not isinstance(action, Begin | Search | Control):
+        if not isinstance(action, Submit | Search | ControlTasks):
             return await self._carry_out(job, raw, decision, before)
         service = action.submission.service
         with self._slots.held((service.export_service_url, service.tenant), job.metadata.key) as held:
-            return await self._carry_out(job, raw, decision, before) if held else _LATER
+            return await self._carry_out(job, raw, decision, before) if held else _REQUEUE_SECONDS
 
     async def _carry_out(self, job: ExportJob, raw: Raw, decision: Decision, before: Counts) -> float | None:
         action = decision.action
@@ -165,52 +177,56 @@ class JobController:
             job = msgspec.convert(raw, ExportJob)
             decision = await self._search(job)
             action = decision.action
-        if isinstance(action, Begin):
+        if isinstance(action, Submit):
             decision, raw = await self._begin(job, raw, decision)
-        elif isinstance(action, Inspect):
+        elif isinstance(action, CheckDelivery):
             decision = await self._inspect(job, decision)
         written = await self._journal.write(raw, msgspec.convert(raw, ExportJob), decision)
-        if isinstance(action, Control) and action.task_ids:
+        if isinstance(action, ControlTasks) and action.task_ids:
             await self._control(msgspec.convert(written, ExportJob), action)
-        if isinstance(action, Release):
-            await self._journal.release(written)
-        self._tell_others(self._target_key(job), before)
+        if isinstance(action, RemoveFinalizer):
+            await self._journal.remove_finalizer(written)
+        self._wake_queue(self._target_key(job), before)
         if decision.status.completion_time is not None:
-            self._let_go(job.metadata.key)
-        return decision.after
+            self._drop_state(job.metadata.key)
+        return decision.requeue_after
 
-    async def _view(self, job: ExportJob) -> View:
+    async def _observe(self, job: ExportJob) -> Observation:
         submission = job.status.submission
-        view = View(
+        obs = Observation(
             job=job,
             now=self._now(),
             target=await self._target(job),
-            ahead=self._registry.ahead(job) if submission is None else 0,
+            queue_position=self._registry.ahead(job) if submission is None else 0,
             limits=self._limits,
             progress_due=self._journal.progress_due(job.metadata.key),
         )
-        view = replace(view, ages=self._ages(view))
-        ids = frozenset(task.id for task in tasks.live(job.status.tasks + job.status.duplicates))
+        obs = replace(obs, elapsed=self._elapsed(obs))
+        ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
         if job.is_finished or submission is None or not ids:
             self._pollers.forget(job.metadata.key)
-            return view
+            return obs
         try:
             watch = await self._pollers.follow(job.metadata.key, submission.service, ids, submission.id)
         except SecretError as error:
-            return replace(view, trouble=Says("SecretUnusable", str(error)))
+            return replace(obs, watch_error=ConditionReason("SecretUnusable", str(error)))
         return replace(
-            view, seen=dict(watch.seen), missing=watch.missing, strangers=watch.strangers, trouble=watch.trouble
+            obs,
+            observed_tasks=dict(watch.observed),
+            lost_task_ids=watch.lost,
+            untracked_tasks=watch.untracked_tasks,
+            watch_error=watch.watch_error,
         )
 
-    def _ages(self, view: View) -> Ages:
-        key, uid, submission = view.job.metadata.key, view.job.metadata.uid, view.status.submission
-        open_question = submission is not None and not view.status.tasks and submission.refused_time is None
+    def _elapsed(self, obs: Observation) -> Elapsed:
+        key, uid, submission = obs.job.metadata.key, obs.job.metadata.uid, obs.status.submission
+        open_question = submission is not None and not obs.status.tasks and submission.refused_time is None
         doubt = (uid, submission.id, submission.intended_time) if submission and open_question else None
-        says = reason_to_end(view)
-        return Ages(
+        why = early_end_reason(obs)
+        return Elapsed(
             doubt=self._stopwatch.age(key, "doubt", doubt),
-            deletion=self._stopwatch.age(key, "deletion", uid if view.job.metadata.deletion_timestamp else None),
-            ending=self._stopwatch.age(key, "ending", (uid, says.reason) if says else None),
+            deletion=self._stopwatch.age(key, "deletion", uid if obs.job.metadata.deletion_timestamp else None),
+            ending=self._stopwatch.age(key, "ending", (uid, why.reason) if why else None),
         )
 
     async def _target(self, job: ExportJob, *, fresh: bool = False) -> ExportTarget | None:
@@ -226,45 +242,42 @@ class JobController:
 
     async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
         """Put the intent on record, then call the service, then tell what came of it."""
-        self._registry.reserve(job)
+        self._registry.assume(job)
         started = self._clock()
         try:
-            raw = await self._journal.hold(raw)
+            raw = await self._journal.add_finalizer(raw)
             raw = await self._journal.write(raw, job, decision)
         except Exception:
-            self._registry.give_back(job)
+            self._registry.forget_assumed(job)
             raise
         intended = msgspec.convert(raw, ExportJob)
         answer = await self._submit(intended, started)
         return await self._record(raw, intended, answer)
 
-    async def _submit(self, job: ExportJob, started: float) -> Acceptance | Refusal:
+    async def _submit(self, job: ExportJob, started: float) -> Accepted | CallFailure:
         """Call the service for an intent that was put on record at `started`.
 
         The call starts and ends within a bound that rivals and successors know to wait out.
         """
-        left = self._limits.submit_window - (self._clock() - started)
-        if left <= 0 or not self._may_act():
-            return Refusal(
+        left = self._limits.submit_window_seconds - (self._clock() - started)
+        if left <= 0 or not self._may_submit():
+            return CallFailure(
                 "NotSent", "The submission was held back: this process was late, or is no longer the leader."
             )
         try:
             async with asyncio.timeout(left):
                 return await self._outside.submit(job)
-        except RefusedError as error:
-            return error.refusal
+        except CallFailedError as error:
+            return error.failure
         except TimeoutError:
-            return Refusal("AnswerLost", f"No answer within {left:.0f} s.", ambiguous=True)
+            return CallFailure("AnswerLost", f"No answer within {left:.0f} s.", ambiguous=True)
 
-    async def _record(self, raw: Raw, intended: ExportJob, answer: Acceptance | Refusal) -> tuple[Decision, Raw]:
+    async def _record(self, raw: Raw, intended: ExportJob, answer: Accepted | CallFailure) -> tuple[Decision, Raw]:
         """What the answer means for the object as it is now: others may have changed it during the call."""
         for _ in range(_WRITES):
             job = msgspec.convert(raw, ExportJob)
-            view = replace(await self._view(job), now=self._now())
-            if isinstance(answer, Acceptance):
-                decision = results.accepted(view, answer)
-            else:
-                decision = results.refused(view, answer)
+            obs = replace(await self._observe(job), now=self._now())
+            decision = results.accepted(obs, answer) if isinstance(answer, Accepted) else results.refused(obs, answer)
             try:
                 written = await self._journal.write(raw, job, decision)
                 return replace(decision, events=()), written
@@ -276,11 +289,11 @@ class JobController:
         raise ConflictError(intended.metadata.name)
 
     async def _search(self, job: ExportJob) -> Decision:
-        view = replace(await self._view(job), now=self._now())
+        obs = replace(await self._observe(job), now=self._now())
         try:
-            return results.found(view, await self._outside.search(job))
-        except RefusedError as error:
-            return results.unanswered(view, error.refusal)
+            return results.found(obs, await self._outside.search(job))
+        except CallFailedError as error:
+            return results.unanswered(obs, error.failure)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
         """Begin to look at the delivery, or take what was found; until then the decision stands."""
@@ -288,48 +301,48 @@ class JobController:
         result = self._inspections.result(judged)
         if result is None:
             return decision
-        view = replace(await self._view(job), job=judged, now=self._now())
-        if isinstance(result, Refusal):
-            return results.unreadable(view, result)
-        return results.inspected(view, result.delivery, result.findings)
+        obs = replace(await self._observe(job), job=judged, now=self._now())
+        if isinstance(result, CallFailure):
+            return results.unreadable(obs, result)
+        return results.inspected(obs, result.delivery, result.found)
 
-    async def _look(self, job: ExportJob, known: Reports) -> Inspected | Refusal:
+    async def _poll_once(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
         submission = job.status.submission
         try:
-            findings = await self._outside.search(job) if submission is not None and submission.resent else None
-            return Inspected(await self._outside.inspect(job, known), findings)
-        except RefusedError as error:
-            return error.refusal
+            found = await self._outside.search(job) if submission is not None and submission.resent else None
+            return CheckedDelivery(await self._outside.inspect(job, known), found)
+        except CallFailedError as error:
+            return error.failure
 
     async def stop(self) -> None:
         """End what runs besides reconciling."""
         await self._inspections.stop()
 
-    async def _control(self, job: ExportJob, action: Control) -> None:
+    async def _control(self, job: ExportJob, action: ControlTasks) -> None:
         try:
             await self._outside.control(job, action)
-        except RefusedError as error:
+        except CallFailedError as error:
             _log.warning("Cannot %s tasks of %s/%s: %s", action.verb, *job.metadata.key, error)
 
-    def _tell_others(self, target_key: Key, before: Counts) -> None:
+    def _wake_queue(self, target_key: Key, before: Counts) -> None:
         """A place has become free: the next in line may begin. The target shows its counts."""
-        after = self._registry.counts(target_key)
-        if after == before:
+        requeue_after = self._registry.counts(target_key)
+        if requeue_after == before:
             return
         self._wake_target(target_key)
-        for key in self._registry.next_in_line(target_key, 10):
+        for key in self._registry.next_admissible(target_key, 10):
             self._wake(key)
 
-    def _forget(self, key: Key) -> None:
+    def _handle_deleted(self, key: Key) -> None:
         """The object is gone."""
         target_key = self._registry.target_of(key)
         if target_key is not None:
             before = self._registry.counts(target_key)
             self._registry.drop_job(key)
-            self._tell_others(target_key, before)
-        self._let_go(key)
+            self._wake_queue(target_key, before)
+        self._drop_state(key)
 
-    def _let_go(self, key: Key) -> None:
+    def _drop_state(self, key: Key) -> None:
         """The job is finished, or gone: nothing of it needs to be remembered."""
         self._pollers.forget(key)
         self._journal.forget(key)

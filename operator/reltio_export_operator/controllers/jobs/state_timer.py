@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Hashable
 
 
-class Stopwatch:
+class StateTimer:
     """Ages of states by key and topic. A state that is another one than before starts anew."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

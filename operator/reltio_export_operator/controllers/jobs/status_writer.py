@@ -19,7 +19,7 @@ from ..cache import Key
 _log = logging.getLogger(__name__)
 
 
-class Journal:
+class JobStatusWriter:
     """Writes that test the version that was read. Each raises ConflictError when it is not the object's any more."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Journal:
                 _log.warning("Cannot post event %s: %s", event.reason, error)
         return raw
 
-    async def complain(self, raw: Raw, reason: str, message: str) -> None:
+    async def report_invalid(self, raw: Raw, reason: str, message: str) -> None:
         """Say in the object what keeps it from being worked on, when its whole status cannot be written."""
         generation = raw["metadata"].get("generation", 0)
         listed = msgspec.convert(raw.get("status", {}).get("conditions", []), tuple[Condition, ...])
@@ -77,7 +77,7 @@ class Journal:
             change = {"conditions": [to_wire(condition) for condition in conditions.result()]}
             await self._kube.patch_status(JOBS, raw, change)
 
-    async def hold(self, raw: Raw) -> Raw:
+    async def add_finalizer(self, raw: Raw) -> Raw:
         """Put the finalizer on: from now on there is something outside to undo."""
         finalizers = raw["metadata"].get("finalizers", [])
         if FINALIZER in finalizers:
@@ -87,7 +87,7 @@ class Journal:
             raise ConflictError(raw["metadata"]["name"])
         return held
 
-    async def release(self, raw: Raw) -> None:
+    async def remove_finalizer(self, raw: Raw) -> None:
         """Take the finalizer off."""
         finalizers = raw["metadata"].get("finalizers", [])
         if FINALIZER in finalizers:

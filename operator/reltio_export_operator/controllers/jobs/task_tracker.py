@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ...api.job import ServiceSnapshot
-from ...api.task import TaskView
-from ...jobs.observation import Says
+from ...api.task import ObservedTask
+from ...jobs.observation import ConditionReason
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
-_GONE_AFTER = 3  # looks in a row that did not find a task before it counts as vanished
-_GONE_LOOK = 300.0  # seconds between looks for one that did
+_LOST_AFTER_MISSES = 3  # looks in a row that did not find a task before it counts as vanished
+_LOST_TASK_POLL_SECONDS = 300.0  # seconds between looks for one that did
 _FAILURES = 3  # look-ups that may fail in one round: what goes wrong with a few tasks must not hide the others
 
 ClientFor = Callable[[str, ServiceSnapshot], Awaitable[ReltioClient]]
@@ -30,31 +30,31 @@ class Watch:
     key: Key
     service: ServiceSnapshot
     task_ids: frozenset[str]
-    marker: str
-    seen: dict[str, TaskView] = field(default_factory=dict)
+    attempt_id: str
+    observed: dict[str, ObservedTask] = field(default_factory=dict)
     misses: dict[str, int] = field(default_factory=dict)
-    strangers: tuple[TaskView, ...] = ()
-    trouble: Says | None = None
-    own_trouble: Says | None = None  # with a task of this job alone
+    untracked_tasks: tuple[ObservedTask, ...] = ()
+    watch_error: ConditionReason | None = None
+    own_error: ConditionReason | None = None  # with a task of this job alone
     missed_at: float = float("-inf")
-    told: object = None
-    told_at: float = float("-inf")
+    last_notified: object = None
+    last_notified_at: float = float("-inf")
 
     @property
-    def missing(self) -> frozenset[str]:
-        return frozenset(id_ for id_, count in self.misses.items() if count >= _GONE_AFTER)
+    def lost(self) -> frozenset[str]:
+        return frozenset(id_ for id_, count in self.misses.items() if count >= _LOST_AFTER_MISSES)
 
-    def is_news(self, now: float, interval: float) -> bool:
+    def should_notify(self, now: float, interval: float) -> bool:
         """Whether the job should look: something changed that it acts on, or its progress is due."""
-        words = sorted((id_, task.status) for id_, task in self.seen.items())
-        gist = (words, self.missing, sorted(task.id for task in self.strangers), self.trouble)
-        if gist == self.told and now - self.told_at < interval:
+        statuses = sorted((id_, task.status) for id_, task in self.observed.items())
+        fingerprint = (statuses, self.lost, sorted(task.id for task in self.untracked_tasks), self.watch_error)
+        if fingerprint == self.last_notified and now - self.last_notified_at < interval:
             return False
-        self.told, self.told_at = gist, now
+        self.last_notified, self.last_notified_at = fingerprint, now
         return True
 
 
-class TenantPollers:
+class TaskTracker:
     """Follows the tasks of all running jobs. Calls grow with tenants and pages of their lists, not with jobs.
 
     A task that has left the list of active tasks is looked up by its id until its end is seen.
@@ -78,12 +78,12 @@ class TenantPollers:
         self._tenants: dict[ReltioClient, asyncio.Task[None]] = {}
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
-    async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], marker: str) -> Watch:
+    async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], attempt_id: str) -> Watch:
         """Follow these tasks for the job, from now on until `forget`. Raises SecretError."""
         watch = self._watches.get(key)
-        if watch is None or watch.marker != marker or watch.service != service:
+        if watch is None or watch.attempt_id != attempt_id or watch.service != service:
             self.forget(key)
-            watch = self._watches[key] = Watch(key, service, task_ids, marker)
+            watch = self._watches[key] = Watch(key, service, task_ids, attempt_id)
         watch.task_ids = task_ids
         client = await self._client_for(key[0], service)
         if self._watches.get(key) is not watch:
@@ -115,46 +115,46 @@ class TenantPollers:
             while self._members.get(client):
                 await asyncio.sleep(self._interval)
                 members = dict(self._members.get(client, {}))
-                trouble = await self._look(client, members)
+                watch_error = await self._poll_once(client, members)
                 for watch in members.values():
-                    watch.trouble = trouble or watch.own_trouble
-                    if watch.is_news(self._clock(), self._progress_interval):
+                    watch.watch_error = watch_error or watch.own_error
+                    if watch.should_notify(self._clock(), self._progress_interval):
                         self._wake(watch.key)
         finally:
             self._tenants.pop(client, None)
             if not self._members.get(client):
                 self._members.pop(client, None)
 
-    async def _look(self, client: ReltioClient, members: dict[Key, Watch]) -> Says | None:
+    async def _poll_once(self, client: ReltioClient, members: dict[Key, Watch]) -> ConditionReason | None:
         """Bring the watches up to date. Answers with what is in the way, if anything is."""
         try:
             await self._update(client, members)
         except ReltioError as error:
             _log.warning("Cannot see the tasks of a tenant: %s", error)
-            return Says(error.reason, str(error))
+            return ConditionReason(error.reason, str(error))
         except Exception:
             _log.exception("Polling a tenant failed")
-            return Says("OperatorError", "The operator failed to look; see its log.")
+            return ConditionReason("OperatorError", "The operator failed to look; see its log.")
         return None
 
     async def _update(self, client: ReltioClient, members: dict[Key, Watch]) -> None:
         wanted = {id_: watch for watch in members.values() for id_ in watch.task_ids}
-        marked = {watch.marker: watch for watch in members.values()}
-        listed: dict[str, TaskView] = {}
-        strangers: dict[Key, list[TaskView]] = {watch.key: [] for watch in members.values()}
+        by_attempt = {watch.attempt_id: watch for watch in members.values()}
+        listed: dict[str, ObservedTask] = {}
+        untracked_tasks: dict[Key, list[ObservedTask]] = {watch.key: [] for watch in members.values()}
         async for task in client.active_tasks():
             if task.id in wanted:
                 listed[task.id] = task
                 continue
-            for marker in task.markers & marked.keys():
-                if task.id not in marked[marker].seen:
-                    strangers[marked[marker].key].append(task)
+            for attempt_id in task.attempt_ids & by_attempt.keys():
+                if task.id not in by_attempt[attempt_id].observed:
+                    untracked_tasks[by_attempt[attempt_id].key].append(task)
         for watch in members.values():
-            watch.strangers = tuple(strangers[watch.key])
-            watch.own_trouble = None
+            watch.untracked_tasks = tuple(untracked_tasks[watch.key])
+            watch.own_error = None
         for id_, seen in listed.items():
             wanted[id_].misses.pop(id_, None)
-            wanted[id_].seen[id_] = seen
+            wanted[id_].observed[id_] = seen
         failed: list[ReltioError] = []
         for id_, watch in wanted.items():
             if id_ in listed:
@@ -162,21 +162,21 @@ class TenantPollers:
             try:
                 if len(failed) >= _FAILURES:
                     raise failed[-1]  # each takes its time to fail: the rest have their turn in a later round
-                await self._look_up(client, watch, id_)
+                await self._fetch_task(client, watch, id_)
             except ReltioError as error:
                 failed.append(error)
-                watch.own_trouble = Says(error.reason, str(error))
+                watch.own_error = ConditionReason(error.reason, str(error))
 
-    async def _look_up(self, client: ReltioClient, watch: Watch, id_: str) -> None:
+    async def _fetch_task(self, client: ReltioClient, watch: Watch, id_: str) -> None:
         """Ask for a task that is on the list no more."""
-        ended = watch.seen.get(id_)
+        ended = watch.observed.get(id_)
         if ended is not None and ended.ended_ms is not None:
             return
         misses = watch.misses.get(id_, 0)
-        if misses >= _GONE_AFTER and self._clock() - watch.missed_at < _GONE_LOOK:
+        if misses >= _LOST_AFTER_MISSES and self._clock() - watch.missed_at < _LOST_TASK_POLL_SECONDS:
             return
         try:
-            watch.seen[id_] = await client.task(id_)
+            watch.observed[id_] = await client.task(id_)
             watch.misses.pop(id_, None)
         except ObjectNotFound:
             watch.misses[id_] = misses + 1

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from ...api.target import Check, ExportTarget
+from ...api.target import Check, ExportTarget, partition_of
 from ...aws.errors import AwsError
 from ...aws.roles import RoleReader
 from ...aws.sessions import AssumedRole, RoleSessions
@@ -15,8 +15,8 @@ from ...aws.store import ObjectStore
 from ...kube.client import SecretError
 from ...reltio.errors import ReltioError, Unreachable, UnusableURL
 from ...targets import readiness
-from ...targets.permissions import export_policy, partition_of
-from ...targets.role_checks import WANTED_SECONDS, Role, inspected, session_length, too_short
+from ...targets.permissions import export_policy
+from ...targets.role_checks import WANTED_SECONDS, Role, check_role, check_session_duration, session_too_short
 from ..access import Access, snapshot
 
 _CHAINED = "role chaining"
@@ -46,24 +46,24 @@ class Prober:
             await client.authenticate()
         except SecretError as error:
             remedy = "Create or correct it, or correct spec.reltio.credentialsSecretRef."
-            yield readiness.refuted(token, "SecretUnusable", str(error), remedy)
+            yield readiness.check_failed(token, "SecretUnusable", str(error), remedy)
             return
         except ReltioError as error:
             unreachable = isinstance(error, Unreachable | UnusableURL)
-            yield readiness.refuted(
+            yield readiness.check_failed(
                 "ReltioReachable" if unreachable else token, error.reason, error.message, error.remedy
             )
             return
-        yield readiness.passed(token)
+        yield readiness.check_passed(token)
         try:
             await client.ping_tenant()
         except ReltioError as error:
             unreachable = isinstance(error, Unreachable | UnusableURL)
             name = "ReltioReachable" if unreachable else "ReltioTenant"
-            yield readiness.refuted(name, error.reason, error.message, error.remedy)
+            yield readiness.check_failed(name, error.reason, error.message, error.remedy)
             return
-        yield readiness.passed("ReltioReachable")
-        yield readiness.passed("ReltioTenant")
+        yield readiness.check_passed("ReltioReachable")
+        yield readiness.check_passed("ReltioTenant")
 
     async def aws(self, *, advise: bool) -> AsyncIterator[Check]:
         """What the target's mode asks for: try the role, read it, and then make the rare tests when they are due."""
@@ -85,13 +85,13 @@ class Prober:
         try:
             role = await self._assume()
         except SecretError as error:
-            yield readiness.refuted("AssumeRole", "SecretUnusable", str(error), self._secret_remedy)
+            yield readiness.check_failed("AssumeRole", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
-            yield readiness.refuted("AssumeRole", error.reason, error.message, error.remedy)
+            yield readiness.check_failed("AssumeRole", error.reason, error.message, error.remedy)
             return
         told = "Only the previous external ID works; the role's trust policy does not name the current one yet."
-        yield readiness.passed("AssumeRole", told if self.in_use == "Previous" else "")
+        yield readiness.check_passed("AssumeRole", told if self.in_use == "Previous" else "")
         store = ObjectStore(self._sessions, role, self._s3.bucket)
         async for check in self._bucket(store):
             yield check
@@ -129,6 +129,7 @@ class Prober:
             self._s3.prefix,
             partition=partition_of(self._s3.role_arn),
             kms_key_arn=encryption.kms_key_arn if encryption else None,
+            any_kms_key=True,
         )
         return await self._sessions.assume(
             self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True, **more
@@ -141,40 +142,42 @@ class Prober:
             region = await store.region()
         except AwsError as error:
             if error.reason == "AccessDenied":
-                yield readiness.passed("Bucket", "It exists; its region was not told.")
+                yield readiness.check_passed("Bucket", "It exists; its region was not told.")
             else:
-                yield readiness.refuted("Bucket", error.reason, error.message, error.remedy)
+                yield readiness.check_failed("Bucket", error.reason, error.message, error.remedy)
             return
         if asked and region and asked != region:
-            yield readiness.refuted(
+            yield readiness.check_failed(
                 "Bucket",
                 "BucketRegionMismatch",
                 f"Bucket {self._s3.bucket} is in {region}, not in {asked}.",
                 f"Set spec.s3.region of the ExportTarget to {region}, or leave it out.",
             )
             return
-        yield readiness.passed("Bucket", f"It is in {region}." if region else "")
+        yield readiness.check_passed("Bucket", f"It is in {region}." if region else "")
 
     async def _actions(self, store: ObjectStore) -> AsyncIterator[Check]:
         encryption = self._s3.server_side_encryption
         encrypted = True
         async for action, failure in store.probe(self._s3.prefix, encryption, who=self._who):
             if failure is None:
-                yield readiness.passed(action.removeprefix("s3:"))
+                yield readiness.check_passed(action.removeprefix("s3:"))
             elif failure.reason == "KMSDenied" and encryption is not None:
                 encrypted = False
-                yield readiness.refuted("Encryption", failure.reason, failure.message, failure.remedy)
+                yield readiness.check_failed("Encryption", failure.reason, failure.message, failure.remedy)
             else:
                 encrypted = encrypted and action in _UNENCRYPTED
-                yield readiness.refuted(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
+                yield readiness.check_failed(
+                    action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy
+                )
         if encryption is not None and encrypted:
-            yield readiness.passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
+            yield readiness.check_passed("Encryption", f"Objects can be written and read with {encryption.algorithm}.")
 
     async def _advice(self) -> AsyncIterator[Check]:
         """The rare tests: that nobody gets in without the external ID, and what Reltio recommends."""
         yield await self._refuses("WrongExternalIDRefused", f"{secrets.token_hex(16)}")
         if self.external_id is None:
-            yield readiness.refuted(
+            yield readiness.check_failed(
                 "MissingExternalIDRefused",
                 "NoExternalID",
                 "The target has no external ID, so the role trusts everybody who can make its principal act.",
@@ -190,11 +193,11 @@ class Prober:
             role = await self._assume_with(external_id)
         except AwsError as error:
             if error.reason == "AssumeRoleDenied":
-                return readiness.passed(name)
-            return readiness.unknown(name, error.reason, error.message, error.remedy)
+                return readiness.check_passed(name)
+            return readiness.check_unknown(name, error.reason, error.message, error.remedy)
         self._sessions.forget(role)
         how = "without an external ID" if external_id is None else "with an invented external ID"
-        return readiness.refuted(
+        return readiness.check_failed(
             name,
             "ExternalIDNotRequired",
             f"The role can be assumed {how}: anybody who can make its principal act could write to this bucket.",
@@ -210,16 +213,16 @@ class Prober:
             if _CHAINED in error.message:
                 return await self._session_length_from_iam()
             if _TOO_LONG in error.message:
-                return too_short()
-            return readiness.unknown(name, error.reason, error.message, error.remedy)
+                return session_too_short()
+            return readiness.check_unknown(name, error.reason, error.message, error.remedy)
         self._sessions.forget(role)
-        return session_length(WANTED_SECONDS)
+        return check_session_duration(WANTED_SECONDS)
 
     async def _session_length_from_iam(self) -> Check:
         try:
-            return session_length(await self._roles.longest_session(self._s3.role_arn))
+            return check_session_duration(await self._roles.longest_session(self._s3.role_arn))
         except AwsError:
-            return readiness.unknown(
+            return readiness.check_unknown(
                 "SessionDuration",
                 "NotReadable",
                 "The operator is a role itself, so AWS grants it an hour at most; it may not read the role's setting.",
@@ -233,10 +236,10 @@ class Prober:
             blocked = await ObjectStore(self._sessions, role, self._s3.bucket).blocks_public_access()
         except AwsError:
             text = "The role may not read the bucket's public access block, which exports do not need."
-            return readiness.unknown(name, "NotReadable", text)
+            return readiness.check_unknown(name, "NotReadable", text)
         if blocked:
-            return readiness.passed(name)
-        return readiness.refuted(
+            return readiness.check_passed(name)
+        return readiness.check_failed(
             name,
             "PublicAccessPossible",
             f"Bucket {self._s3.bucket} does not block public access.",
@@ -252,21 +255,21 @@ class Prober:
             external_id = self.external_id or await self._external_id("Current")
             described = await self._roles.describe(self._s3.role_arn)
         except SecretError as error:
-            yield readiness.refuted("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
+            yield readiness.check_failed("TrustsReltio", "SecretUnusable", str(error), self._secret_remedy)
             return
         except AwsError as error:
             if error.reason == "RoleNotFound":
-                yield readiness.refuted("TrustsReltio", error.reason, error.message, error.remedy)
+                yield readiness.check_failed("TrustsReltio", error.reason, error.message, error.remedy)
                 return
             remedy = "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, "
             remedy += "iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion."
-            yield readiness.refuted("TrustsReltio", "RoleNotReadable", error.message, remedy)
+            yield readiness.check_failed("TrustsReltio", "RoleNotReadable", error.message, remedy)
             return
         role = Role(self._s3.role_arn, described.trust, tuple(described.permissions), described.max_session_seconds)
-        checks = inspected(self._target, role, external_id)
+        checks = check_role(self._target, role, external_id)
         if checks[0].status == "False" and self.in_use is None and self._s3.has_previous_external_id:
             with contextlib.suppress(SecretError):
-                checks = self._better(checks, inspected(self._target, role, await self._external_id("Previous")))
+                checks = self._better(checks, check_role(self._target, role, await self._external_id("Previous")))
         for check in checks:
             yield check
 

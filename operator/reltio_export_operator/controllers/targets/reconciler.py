@@ -19,11 +19,11 @@ from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
 from ...targets import canary, readiness
 from ..access import Access
-from ..cache import Key, Registry
+from ..cache import JobCache, Key
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
-_CANARY_LOOK = 15.0  # seconds between looks at a canary that runs
+_CANARY_REQUEUE_SECONDS = 15.0  # seconds between looks at a canary that runs
 
 _Due = Literal["No", "Again", "News"]
 
@@ -36,14 +36,14 @@ class TargetController:
         kube: KubeClient,
         access: Access,
         sessions: RoleSessions,
-        registry: Registry,
+        registry: JobCache,
         *,
         heal_interval: float,
         probe_timeout: float,
         aws_probes: int = 4,
         now: Callable[[], datetime],
         wake_job: Callable[[Key], None],
-        hand_over: Callable[[Key], None] = lambda key: None,
+        defer_failing: Callable[[Key], None] = lambda key: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
@@ -56,12 +56,12 @@ class TargetController:
         self._aws_places = asyncio.Semaphore(aws_probes)
         self._now = now
         self._wake_job = wake_job
-        self._hand_over = hand_over
+        self._hand_over = defer_failing
         self._clock = clock
         self._failures: dict[Key, int] = {}
         self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and what they said
 
-    async def reconcile(self, key: Key, *, try_suspects: bool = True) -> float | None:
+    async def reconcile(self, key: Key, *, include_failing: bool = True) -> float | None:
         """Bring the target's status up to date. Returns the seconds until it must be looked at again.
 
         A target that is known to fail, and due for no other reason than the time, is handed over without
@@ -75,8 +75,8 @@ class TargetController:
             self._wake_jobs(key)
             return None
         target = msgspec.convert(raw, ExportTarget)
-        due = await self._due(target) if readiness.is_tried(target) else "No"
-        if due == "Again" and not try_suspects and _is_suspect(target):
+        due = await self._due(target) if readiness.is_verified(target) else "No"
+        if due == "Again" and not include_failing and _is_failing(target):
             self._registry.put_target(target)
             self._hand_over(key)
             return None
@@ -91,13 +91,15 @@ class TargetController:
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
-        if not readiness.is_tried(target):
+        if not readiness.is_verified(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
-        after = max(0.5, readiness.is_due(seen, self._failures.get(key, 0), self._heal_interval, self._now()))
-        if _is_suspect(seen):
+        after = max(
+            0.5, readiness.seconds_until_due(seen, self._failures.get(key, 0), self._heal_interval, self._now())
+        )
+        if _is_failing(seen):
             return min(after, max(0.5, self._heal_interval))  # its Secrets are looked at, see _due
-        return min(after, _CANARY_LOOK) if canary.is_wanted(target, status) else after
+        return min(after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else after
 
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
         """Take over how the canary's job ends; create it first, where there is none for the target as it is."""
@@ -111,15 +113,15 @@ class TargetController:
         except InvalidError as error:
             return canary.refused(target, status, name, str(error), self._now())
         job = msgspec.convert(raw, ExportJob) if raw else None
-        return canary.judge(target, status, name, job, self._now())
+        return canary.evaluate(target, status, name, job, self._now())
 
     async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
         key = target.metadata.key
         now = self._now()
         if target.spec.suspend:
-            status = readiness.suspended(target, now)
+            status = readiness.suspended_status(target, now)
         elif target.spec.verification.mode == "Disabled":
-            status = readiness.unverified(target, now)
+            status = readiness.disabled_status(target, now)
         elif due == "No":
             status = target.status
         else:
@@ -127,33 +129,33 @@ class TargetController:
             failures = self._failures.get(key, 0)
             status = await self._verified(target, failures)
             self._failures[key] = 0 if readiness.is_healthy(status) else failures + 1
-        return readiness.with_counts(status, *self._registry.counts(key))
+        return readiness.with_job_counts(status, *self._registry.counts(key))
 
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. Another spec, a request, or another Secret of a failing target is news."""
         key = target.metadata.key
-        if readiness.has_news(target):
+        if readiness.needs_verification(target):
             return "News"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
-        if before and _is_suspect(target) and self._clock() - read_at >= self._heal_interval:
+        if before and _is_failing(target) and self._clock() - read_at >= self._heal_interval:
             self._secrets[key] = (self._clock(), before)
             if await self._access.secrets_of(target) != before:
                 return "News"
-        due = readiness.is_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
+        due = readiness.seconds_until_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
         return "Again" if due else "No"
 
     async def _verified(self, target: ExportTarget, failures: int) -> TargetStatus:
         """The verdict after everything was tried, the two services side by side."""
         prober = Prober(self._access, self._sessions, target)
-        advise = readiness.advice_is_due(target, self._now())
-        names = [name for name in readiness.checks_of(target) if name not in readiness.ADVICE]
+        advise = readiness.advisory_checks_due(target, self._now())
+        names = [name for name in readiness.checks_of(target) if name not in readiness.ADVISORY_CHECKS]
 
         async def aws() -> list[Check]:
             async with self._aws_places:
                 return await self._bounded(prober.aws(advise=advise), names[len(readiness.RELTIO) :])
 
         reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), readiness.RELTIO), aws())
-        status = readiness.judge(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
+        status = readiness.evaluate(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
         return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
 
     async def _bounded(self, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
@@ -176,7 +178,7 @@ class TargetController:
             remedy = "See the operator's log; it is tried again."
         made = {check.name for check in done}
         left = next((name for name in names if name not in made), None)
-        return [*done, readiness.refuted(left, reason, text, remedy)] if left else done
+        return [*done, readiness.check_failed(left, reason, text, remedy)] if left else done
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
         """Write what has changed. Answers with the object as it is then; None when it is gone."""
@@ -217,7 +219,7 @@ class TargetController:
             self._wake_job(job)
 
 
-def _is_suspect(target: ExportTarget) -> bool:
+def _is_failing(target: ExportTarget) -> bool:
     """Whether the target is known to fail, so that trying it may be trying a dead service."""
     ready = find(target.status.conditions, "Ready")
     return ready is not None and ready.status == "False"

@@ -14,65 +14,73 @@ import msgspec
 
 from ...api.job import TaskStatus
 from .. import tasks
-from ..observation import Decision, View, seconds_until
-from .ending import end_early, leave_orphan, rest_when_finished, stop_for_deletion
+from ..observation import Decision, Observation, seconds_until
+from .ending import end_early, keep_finished, orphan_export, stop_for_deletion
 from .running import (
+    end_failed_attempt,
+    find_lost_tasks,
     follow,
-    look_for_vanished,
     pause,
     resume,
-    retire_attempt,
-    stop_doubles,
+    stop_duplicates,
     stop_siblings,
     verify_delivery,
 )
-from .starting import begin, hold_before_start, retry_later, send_again, settle_doubt, wait_for_target, wait_for_turn
+from .starting import (
+    begin,
+    resolve_unknown_submission,
+    retry_refused_submission,
+    wait_for_backoff,
+    wait_for_target,
+    wait_in_queue,
+    wait_while_suspended,
+)
 
 _UNWATCHED = 20.0  # seconds; a Secret that is put back is taken up within a minute
 
-Policy = Callable[[View], Decision | None]
+Policy = Callable[[Observation], Decision | None]
 
 CHAIN: tuple[Policy, ...] = (
     # the end: nothing may start or go on
-    leave_orphan,
+    orphan_export,
     stop_for_deletion,
-    rest_when_finished,
+    keep_finished,
     end_early,
     # an intent is on record, its export not yet
-    send_again,
-    settle_doubt,
+    retry_refused_submission,
+    resolve_unknown_submission,
     # nothing is on record
-    hold_before_start,
-    retry_later,
+    wait_while_suspended,
+    wait_for_backoff,
     wait_for_target,
-    wait_for_turn,
+    wait_in_queue,
     begin,
     # its tasks are on record
-    stop_doubles,
+    stop_duplicates,
     verify_delivery,
-    retire_attempt,
+    end_failed_attempt,
     stop_siblings,
     pause,
     resume,
-    look_for_vanished,
+    find_lost_tasks,
     follow,
 )
 
 
-def decide(view: View) -> Decision:
+def decide(obs: Observation) -> Decision:
     """The next step of a job."""
-    observed = _with_sightings(view)
+    observed = _with_observed_tasks(obs)
     for policy in CHAIN:
         decision = policy(observed)
         if decision is not None:
-            return _observed(view, _look_again(view, decision))
-    return _observed(view, Decision(view.status))
+            return _observed(obs, _look_again(obs, decision))
+    return _observed(obs, Decision(obs.status))
 
 
-def _observed(view: View, decision: Decision) -> Decision:
+def _observed(obs: Observation, decision: Decision) -> Decision:
     """Whatever is decided takes the spec as it is now into account. Not said of what is about to go away."""
-    generation = view.job.metadata.generation
-    if view.job.metadata.deletion_timestamp is not None or decision.status.observed_generation == generation:
+    generation = obs.job.metadata.generation
+    if obs.job.metadata.deletion_timestamp is not None or decision.status.observed_generation == generation:
         return decision
     # Its conditions with it: `kubectl wait` passes over one that speaks of an earlier generation.
     told = tuple(msgspec.structs.replace(one, observed_generation=generation) for one in decision.status.conditions)
@@ -80,33 +88,38 @@ def _observed(view: View, decision: Decision) -> Decision:
     return replace(decision, status=status)
 
 
-def _with_sightings(view: View) -> View:
+def _with_observed_tasks(obs: Observation) -> Observation:
     """Take over what was seen of the tasks: a change of status at once, mere counters when they are due."""
-    before = view.status
-    after = tasks.refreshed(before.tasks, view.seen)
-    doubles = tasks.refreshed(before.duplicates, view.seen)
-    if _words(before.tasks + before.duplicates) == _words(after + doubles) and not view.progress_due:
-        return view
-    shown = tasks.progress(after, view.seen, view.now) if after else before.progress
-    status = msgspec.structs.replace(before, tasks=after, duplicates=doubles, progress=shown)
-    return replace(view, job=msgspec.structs.replace(view.job, status=status))
+    before = obs.status
+    requeue_after = tasks.refreshed(before.tasks, obs.observed_tasks)
+    duplicates = tasks.refreshed(before.duplicates, obs.observed_tasks)
+    if _words(before.tasks + before.duplicates) == _words(requeue_after + duplicates) and not obs.progress_due:
+        return obs
+    shown = tasks.progress(requeue_after, obs.observed_tasks, obs.now) if requeue_after else before.progress
+    status = msgspec.structs.replace(before, tasks=requeue_after, duplicates=duplicates, progress=shown)
+    return replace(obs, job=msgspec.structs.replace(obs.job, status=status))
 
 
 def _words(listed: tuple[TaskStatus, ...]) -> list[str]:
     return [task.status for task in listed]
 
 
-def _look_again(view: View, decision: Decision) -> Decision:
+def _look_again(obs: Observation, decision: Decision) -> Decision:
     """Look again no later than when the deadline strikes, and soon when nobody can watch the tasks."""
-    if view.job.metadata.deletion_timestamp is not None:
+    if obs.job.metadata.deletion_timestamp is not None:
         # The bound is kept whatever is waited for, and the object's end is noticed though its event may be lost.
-        return replace(decision, after=min(view.limits.urgent, decision.after or view.limits.urgent))
-    if view.job.is_finished:
+        return replace(
+            decision,
+            requeue_after=min(
+                obs.limits.urgent_requeue_seconds, decision.requeue_after or obs.limits.urgent_requeue_seconds
+            ),
+        )
+    if obs.job.is_finished:
         return decision
-    times = [decision.after] if decision.after is not None else []
-    limit, start = view.job.spec.active_deadline_seconds, decision.status.start_time
+    times = [decision.requeue_after] if decision.requeue_after is not None else []
+    limit, start = obs.job.spec.active_deadline_seconds, decision.status.start_time
     if limit is not None and start is not None:
-        times.append(max(1.0, seconds_until(start + timedelta(seconds=limit), view.now)))
-    if view.trouble is not None:
+        times.append(max(1.0, seconds_until(start + timedelta(seconds=limit), obs.now)))
+    if obs.watch_error is not None:
         times.append(_UNWATCHED)
-    return replace(decision, after=min(times, default=None))
+    return replace(decision, requeue_after=min(times, default=None))

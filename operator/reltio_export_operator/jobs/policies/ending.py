@@ -9,120 +9,122 @@ import msgspec
 from ...api.conditions import Conditions
 from ...api.job import JobStatus
 from .. import retention, tasks
-from ..endings import failed, reason_to_end
+from ..endings import early_end_reason, failed
 from ..observation import (
-    Control,
+    ConditionReason,
+    ControlTasks,
     Decision,
-    Delete,
+    DeleteJob,
     Event,
-    Nothing,
-    Release,
-    Says,
+    Observation,
+    RemoveFinalizer,
     Search,
-    View,
+    Wait,
     seconds_until,
     status_of,
-    urgent_wait,
+    urgent_wait_seconds,
 )
 
 
-def leave_orphan(view: View) -> Decision | None:
+def orphan_export(obs: Observation) -> Decision | None:
     """Deleted, and its export is to run on, or there is none."""
-    if view.job.metadata.deletion_timestamp is None:
+    if obs.job.metadata.deletion_timestamp is None:
         return None
-    if not view.job.holds_finalizer:
-        return Decision(view.status)
-    submission = view.status.submission
-    orphan = view.job.spec.deletion_policy == "Orphan"
-    if orphan or view.job.is_finished or submission is None or submission.refused_time is not None:
-        return Decision(view.status, Release())
+    if not obs.job.holds_finalizer:
+        return Decision(obs.status)
+    submission = obs.status.submission
+    orphan = obs.job.spec.deletion_policy == "Orphan"
+    if orphan or obs.job.is_finished or submission is None or submission.refused_time is not None:
+        return Decision(obs.status, RemoveFinalizer())
     return None
 
 
-def stop_for_deletion(view: View) -> Decision | None:
+def stop_for_deletion(obs: Observation) -> Decision | None:
     """Deleted: its tasks are stopped and waited for, but never longer than the stated bound."""
-    deleted, submission = view.job.metadata.deletion_timestamp, view.status.submission
+    deleted, submission = obs.job.metadata.deletion_timestamp, obs.status.submission
     if deleted is None or submission is None:
         return None
-    if _gives_up(view, deleted):
+    if _cleanup_timed_out(obs, deleted):
         gave_up = Event(
             "Warning",
             "CleanupIncomplete",
-            f"Let go after {view.limits.cleanup:.0f} s without seeing export {submission.name} end.",
+            f"Let go after {obs.limits.cleanup_timeout_seconds:.0f} s without seeing export {submission.name} end.",
         )
-        return Decision(view.status, Release(), events=(gave_up,))
-    if not view.status.tasks:
-        left = urgent_wait(view)
-        return Decision(view.status, after=left) if left else Decision(view.status, Search(submission))
-    alive = tasks.live(view.status.tasks + view.status.duplicates, view.missing)
+        return Decision(obs.status, RemoveFinalizer(), events=(gave_up,))
+    if not obs.status.tasks:
+        left = urgent_wait_seconds(obs)
+        return Decision(obs.status, requeue_after=left) if left else Decision(obs.status, Search(submission))
+    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
     if not alive:
-        return Decision(view.status, Release())
-    return stop(view, "Deleting", Says("Deleting", f"Waiting for {len(alive)} tasks to stop."))
+        return Decision(obs.status, RemoveFinalizer())
+    return stop(obs, "Deleting", ConditionReason("Deleting", f"Waiting for {len(alive)} tasks to stop."))
 
 
-def _gives_up(view: View, deleted: datetime) -> bool:
+def _cleanup_timed_out(obs: Observation, deleted: datetime) -> bool:
     """Whether the bound is over: counted from when this process first saw the deletion.
 
     A process that finds a deletion older than the bound still asks for the stop, and waits a quarter of it: nobody
     may have asked before, and a crash loop must not hold a namespace for ever.
     """
-    known, bound = view.ages.deletion, view.limits.cleanup
-    return known >= bound or (known >= bound / 4 and (view.now - deleted).total_seconds() >= bound)
+    known, bound = obs.elapsed.deletion, obs.limits.cleanup_timeout_seconds
+    return known >= bound or (known >= bound / 4 and (obs.now - deleted).total_seconds() >= bound)
 
 
-def rest_when_finished(view: View) -> Decision | None:
+def keep_finished(obs: Observation) -> Decision | None:
     """Finished: nothing moves any more but the finalizer, and the object when its time to live is over."""
-    if not view.job.is_finished:
+    if not obs.job.is_finished:
         return None
-    if view.job.holds_finalizer:
-        return Decision(view.status, Release())
-    ttl, ended = view.job.spec.ttl_seconds_after_finished, view.status.completion_time
+    if obs.job.holds_finalizer:
+        return Decision(obs.status, RemoveFinalizer())
+    ttl, ended = obs.job.spec.ttl_seconds_after_finished, obs.status.completion_time
     if ttl is None or ended is None:
-        return Decision(view.status)
-    left = seconds_until(ended + timedelta(seconds=ttl), view.now)
+        return Decision(obs.status)
+    left = seconds_until(ended + timedelta(seconds=ttl), obs.now)
     if left:
-        return Decision(view.status, after=left)
-    keeper = retention.keeper_of(view.job)
-    return Decision(view.status, Delete()) if keeper is None else Decision(_tombstone(view, keeper))
+        return Decision(obs.status, requeue_after=left)
+    keeper = retention.recreated_by(obs.job)
+    return Decision(obs.status, DeleteJob()) if keeper is None else Decision(_tombstone(obs, keeper))
 
 
-def end_early(view: View) -> Decision | None:
+def end_early(obs: Observation) -> Decision | None:
     """Cancelled, or past its deadline: what runs is stopped, then the job fails."""
-    says = reason_to_end(view)
-    if says is None:
+    why = early_end_reason(obs)
+    if why is None:
         return None
-    if tasks.all_in(view.status.tasks, tasks.COMPLETED):
+    if tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         text = "The service had completed the export; what lies at its destination could not be verified."
-        return failed(view, says.reason, f"{says.message} {text}") if view.status.waits else None
-    submission = view.status.submission
-    if submission is not None and not view.status.tasks and submission.refused_time is None:
-        told = view.status.phase == "Stopping"
-        status = view.status if told else status_of(view, "Stopping", reconciling=says)
-        left = urgent_wait(view)
-        return Decision(status, after=left) if left else Decision(status, Search(submission))
-    alive = tasks.live(view.status.tasks + view.status.duplicates, view.missing)
+        return failed(obs, why.reason, f"{why.message} {text}") if obs.status.waits else None
+    submission = obs.status.submission
+    if submission is not None and not obs.status.tasks and submission.refused_time is None:
+        told = obs.status.phase == "Stopping"
+        status = obs.status if told else status_of(obs, "Stopping", reconciling=why)
+        left = urgent_wait_seconds(obs)
+        return Decision(status, requeue_after=left) if left else Decision(status, Search(submission))
+    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
     if not alive:
-        return failed(view, says.reason, says.message)
-    if view.ages.ending >= view.limits.cleanup:
+        return failed(obs, why.reason, why.message)
+    if obs.elapsed.ending >= obs.limits.cleanup_timeout_seconds:
         ids = ", ".join(task.id for task in alive)
-        text = f"{says.message} Asked to stop, task {ids} had not ended after {view.limits.cleanup:.0f} s."
-        return failed(view, says.reason, f"{text} Stop it in Reltio's console if it still runs.")
-    return stop(view, "Stopping", says)
+        text = (
+            f"{why.message} Asked to stop, task {ids} had not ended after {obs.limits.cleanup_timeout_seconds:.0f} s."
+        )
+        return failed(obs, why.reason, f"{text} Stop it in Reltio's console if it still runs.")
+    return stop(obs, "Stopping", why)
 
 
-def stop(view: View, phase: str, says: Says) -> Decision:
+def stop(obs: Observation, phase: str, why: ConditionReason) -> Decision:
     """Ask the service to stop all that lives, and look again."""
-    submission = view.status.submission
+    submission = obs.status.submission
     assert submission is not None
-    alive = tasks.live(view.status.tasks + view.status.duplicates, view.missing)
+    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
     moving = tuple(task.id for task in alive if task.status not in tasks.STOPPING)
-    action = Control(submission, "stop", moving) if moving else Nothing()
-    return Decision(status_of(view, phase, reconciling=says), action, after=10)
+    action = ControlTasks(submission, "stop", moving) if moving else Wait()
+    return Decision(status_of(obs, phase, reconciling=why), action, requeue_after=10)
 
 
-def _tombstone(view: View, keeper: str) -> JobStatus:
+def _tombstone(obs: Observation, keeper: str) -> JobStatus:
     """The status of a job that is kept because its deletion would be undone, with little more than its outcome."""
-    conditions = Conditions(view.status.conditions, generation=view.job.metadata.generation, now=view.now)
+    conditions = Conditions(obs.status.conditions, generation=obs.job.metadata.generation, now=obs.now)
     conditions.put(
         "Retained",
         "True",
@@ -130,4 +132,4 @@ def _tombstone(view: View, keeper: str) -> JobStatus:
         f"Its time to live is over, but {keeper} would create it again, and so a second export. "
         "Remove the job at its source; then it goes away for good.",
     )
-    return msgspec.structs.replace(view.status, conditions=conditions.result(), tasks=(), failures=(), progress=None)
+    return msgspec.structs.replace(obs.status, conditions=conditions.result(), tasks=(), failures=(), progress=None)

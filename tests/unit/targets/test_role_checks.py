@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import target
-from reltio_export_operator.targets.role_checks import Role, inspected
+from reltio_export_operator.targets.role_checks import Role, check_role
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
@@ -37,7 +37,7 @@ def verdicts(
         "verification": {"mode": "Inspect", "reltioPrincipals": [*principals]},
     }
     judged = Role(role, {"Statement": [*trusts]}, ({"Statement": list(permissions) or [ALL]},), 43_200)
-    return {check.name: (check.status, check.reason) for check in inspected(target(spec=spec), judged, "ext-1")}
+    return {check.name: (check.status, check.reason) for check in check_role(target(spec=spec), judged, "ext-1")}
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from reltio_export_operator.controllers.jobs.reconciler.task_search import TaskSearch
 
-from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.api.task import ObservedTask
+from reltio_export_operator.controllers.jobs.task_search import TaskSearch
 from reltio_export_operator.reltio.errors import ServerError
 
 
-def marker(number: int) -> str:
+def attempt_id(number: int) -> str:
     return f"00000000-0000-0000-0000-{number:012d}-1"
 
 
@@ -24,24 +24,24 @@ class Lists:
         self.begun = asyncio.Event()
         self.fails = False
 
-    async def active_tasks(self) -> AsyncIterator[TaskView]:
+    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         self.reads += 1
         self.begun.set()
         await self.gate.wait()
         if self.fails:
             raise ServerError("The service answered 500.", status=500)
-        yield TaskView(id="active", status="PROCESSING", name=f"Export: x-{marker(1)}")
+        yield ObservedTask(id="active", status="PROCESSING", name=f"Export: x-{attempt_id(1)}")
 
-    async def history(self) -> AsyncIterator[TaskView]:
-        yield TaskView(id="ended", status="COMPLETED", export_name=f"y-{marker(2)}")
+    async def history(self) -> AsyncIterator[ObservedTask]:
+        yield ObservedTask(id="ended", status="COMPLETED", export_name=f"y-{attempt_id(2)}")
 
 
 async def test_those_who_ask_meanwhile_share_the_next_reading() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
-    first = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
+    first = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
     await lists.begun.wait()
-    later = [asyncio.create_task(search.tasks_of(lists, marker(n))) for n in range(1, 51)]  # type: ignore[arg-type]
+    later = [asyncio.create_task(search.tasks_of(lists, attempt_id(n))) for n in range(1, 51)]  # type: ignore[arg-type]
     lists.gate.set()
     found = await asyncio.gather(first, *later)
     assert lists.reads == 2
@@ -51,18 +51,18 @@ async def test_those_who_ask_meanwhile_share_the_next_reading() -> None:
 async def test_a_reading_that_fails_fails_for_all_who_wait_and_not_for_later_ones() -> None:
     lists, search = Lists(), TaskSearch()
     lists.fails = True
-    both = [search.tasks_of(lists, marker(n)) for n in (1, 2)]  # type: ignore[arg-type]
+    both = [search.tasks_of(lists, attempt_id(n)) for n in (1, 2)]  # type: ignore[arg-type]
     assert [type(error) for error in await asyncio.gather(*both, return_exceptions=True)] == [ServerError] * 2
     lists.fails = False
-    (task,) = await search.tasks_of(lists, marker(2))  # type: ignore[arg-type]
+    (task,) = await search.tasks_of(lists, attempt_id(2))  # type: ignore[arg-type]
     assert task.id == "ended"
 
 
 async def test_who_gives_up_does_not_take_the_answer_from_others() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
-    impatient = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
-    patient = asyncio.create_task(search.tasks_of(lists, marker(1)))  # type: ignore[arg-type]
+    impatient = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
+    patient = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     impatient.cancel()
     lists.gate.set()

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from reltio_export_operator.controllers.jobs.reconciler.delivery_reader import Reading, Reports
 
 from aws_fakes import FakeClient, refusal
 from builders import job, running
@@ -20,6 +19,7 @@ from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
+from reltio_export_operator.controllers.jobs.delivery_reader import DeliveryReader, Reports
 from reltio_export_operator.delivery.manifest import Delivery, differences_of
 
 FILES = 10_000
@@ -76,7 +76,7 @@ async def look(reader: ObjectStore, subject: ExportJob) -> Delivery:
     async def open_store() -> ObjectStore:
         return reader
 
-    return await Reading(open_store, subject, {}).delivery()
+    return await DeliveryReader(open_store, subject, {}).delivery()
 
 
 def asked_for(verify: str, **delivery: Any) -> ExportJob:
@@ -177,7 +177,7 @@ class Look:
             async def sleep(seconds: float) -> None:
                 self.pauses.append(seconds)
 
-            return differences_of(await Reading(open_store, self.subject, self.known, sleep=sleep).delivery())
+            return differences_of(await DeliveryReader(open_store, self.subject, self.known, sleep=sleep).delivery())
 
 
 async def test_a_read_that_outlives_the_session_of_the_role_goes_on_with_a_new_one() -> None:

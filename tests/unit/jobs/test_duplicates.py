@@ -8,85 +8,85 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import T0, job, running, submission, target
-from reltio_export_operator.api.task import TaskView
-from reltio_export_operator.jobs.duplicates import sort_out
-from reltio_export_operator.jobs.observation import Control, View
+from reltio_export_operator.api.task import ObservedTask
+from reltio_export_operator.jobs.duplicates import group_tasks
+from reltio_export_operator.jobs.observation import ControlTasks, Observation
 from reltio_export_operator.jobs.policies import decide
 
 
-def task(id_: str, created: int, group: str | None = None, status: str = "PROCESSING") -> TaskView:
-    return TaskView(id=id_, status=status, group_id=group, created_ms=created)
+def task(id_: str, created: int, group: str | None = None, status: str = "PROCESSING") -> ObservedTask:
+    return ObservedTask(id=id_, status=status, group_id=group, created_ms=created)
 
 
-def ids(tasks: tuple[TaskView, ...]) -> list[str]:
+def ids(tasks: tuple[ObservedTask, ...]) -> list[str]:
     return [task.id for task in tasks]
 
 
 def test_siblings_of_one_group_are_one_export() -> None:
-    found = sort_out([task("a", 1, "g"), task("b", 90_000, "g")])
-    assert (ids(found.own), ids(found.doubles)) == (["a", "b"], [])
+    found = group_tasks([task("a", 1, "g"), task("b", 90_000, "g")])
+    assert (ids(found.own), ids(found.duplicates)) == (["a", "b"], [])
 
 
 def test_a_second_group_is_a_double_and_the_older_one_counts() -> None:
-    found = sort_out([task("young", 90_000, "g2"), task("old", 1, "g1")])
-    assert (ids(found.own), ids(found.doubles)) == (["old"], ["young"])
+    found = group_tasks([task("young", 90_000, "g2"), task("old", 1, "g1")])
+    assert (ids(found.own), ids(found.duplicates)) == (["old"], ["young"])
 
 
 def test_without_groups_tasks_created_together_are_siblings() -> None:
-    found = sort_out([task("a", 1_000), task("b", 3_000), task("late", 80_000)])
-    assert (ids(found.own), ids(found.doubles)) == (["a", "b"], ["late"])
+    found = group_tasks([task("a", 1_000), task("b", 3_000), task("late", 80_000)])
+    assert (ids(found.own), ids(found.duplicates)) == (["a", "b"], ["late"])
 
 
 @given(st.lists(st.tuples(st.integers(0, 300_000), st.sampled_from(["g1", "g2", None])), max_size=8))
 def test_every_task_is_in_exactly_one_place(drawn: list[tuple[int, str | None]]) -> None:
     tasks = [task(f"t{n}", created, group) for n, (created, group) in enumerate(drawn)]
-    found = sort_out(tasks)
-    assert sorted(ids(found.own) + ids(found.doubles)) == sorted(ids(tuple(tasks)))
+    found = group_tasks(tasks)
+    assert sorted(ids(found.own) + ids(found.duplicates)) == sorted(ids(tuple(tasks)))
     assert not tasks or found.own
 
 
-def view(seen: TaskView | None, *strangers: TaskView, group: str | None = "g1") -> View:
+def obs(seen: ObservedTask | None, *untracked_tasks: ObservedTask, group: str | None = "g1") -> Observation:
     status = running("PROCESSING", submission=submission(groupID=group))
-    return View(
+    return Observation(
         job=job(status=status),
         now=T0,
         target=target(),
-        seen={"task-0": seen} if seen else {},
-        strangers=strangers,
+        observed_tasks={"task-0": seen} if seen else {},
+        untracked_tasks=untracked_tasks,
     )
 
 
 def test_a_sibling_that_was_not_told_of_is_followed() -> None:
-    decision = decide(view(task("task-0", 5, "g1"), task("sibling", 6, "g1")))
+    decision = decide(obs(task("task-0", 5, "g1"), task("sibling", 6, "g1")))
     assert [entry.id for entry in decision.status.tasks] == ["task-0", "sibling"]
     assert decision.status.duplicates == ()
 
 
 def test_a_younger_double_is_stopped_and_told() -> None:
-    decision = decide(view(task("task-0", 5, "g1"), task("z", 90_000, "g2")))
-    assert isinstance(decision.action, Control)
+    decision = decide(obs(task("task-0", 5, "g1"), task("z", 90_000, "g2")))
+    assert isinstance(decision.action, ControlTasks)
     assert (decision.action.verb, decision.action.task_ids) == ("stop", ("z",))
     assert [event.reason for event in decision.events] == ["DuplicateDetected"]
     assert "DuplicateDetected" in [condition.type for condition in decision.status.conditions]
 
 
 def test_an_older_double_takes_the_place_of_the_one_on_record() -> None:
-    decision = decide(view(task("task-0", 90_000, "g1"), task("elder", 5, "g0")))
+    decision = decide(obs(task("task-0", 90_000, "g1"), task("elder", 5, "g0")))
     assert [entry.id for entry in decision.status.tasks] == ["elder"]
-    assert isinstance(decision.action, Control)
+    assert isinstance(decision.action, ControlTasks)
     assert decision.action.task_ids == ("task-0",)
 
 
 def test_a_double_met_before_the_own_tasks_were_seen_does_not_push_them_off_the_record() -> None:
-    decision = decide(view(None, task("z", 1, "g2")))
+    decision = decide(obs(None, task("z", 1, "g2")))
     assert [entry.id for entry in decision.status.tasks] == ["task-0"]
     assert [entry.id for entry in decision.status.duplicates] == ["z"]
 
 
 def test_tasks_named_in_one_answer_are_one_export_however_far_apart_they_were_made() -> None:
-    given = view(task("task-0", 5), task("stranger", 200_000), group=None)
+    given = obs(task("task-0", 5), task("stranger", 200_000), group=None)
     status = running("PROCESSING", "PROCESSING", submission=submission())
     both = {"task-0": task("task-0", 5), "task-1": task("task-1", 120_000)}
-    decision = decide(replace(given, job=job(status=status), seen=both))
+    decision = decide(replace(given, job=job(status=status), observed_tasks=both))
     assert [entry.id for entry in decision.status.tasks] == ["task-0", "task-1"]
     assert [entry.id for entry in decision.status.duplicates] == ["stranger"]

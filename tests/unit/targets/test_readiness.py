@@ -27,14 +27,14 @@ def of(mode: str, **status: Any) -> ExportTarget:
     return msgspec.structs.replace(bare, status=msgspec.convert(status, TargetStatus)) if status else bare
 
 
-def judge(subject: ExportTarget, checks: list[Check], now: datetime, failures: int = 0) -> TargetStatus:
+def evaluate(subject: ExportTarget, checks: list[Check], now: datetime, failures: int = 0) -> TargetStatus:
     """The verdict of a verification that made the rare tests when one of them is among the checks."""
-    tested = any(check.name in readiness.ADVICE for check in checks)
-    return readiness.judge(subject, checks, now, tested=tested, failures=failures)
+    tested = any(check.name in readiness.ADVISORY_CHECKS for check in checks)
+    return readiness.evaluate(subject, checks, now, tested=tested, failures=failures)
 
 
 def all_passed(subject: ExportTarget) -> list[Check]:
-    return [readiness.passed(name) for name in readiness.checks_of(subject)]
+    return [readiness.check_passed(name) for name in readiness.checks_of(subject)]
 
 
 def told(status: TargetStatus, type_: str = "Ready") -> Condition:
@@ -46,10 +46,10 @@ def told(status: TargetStatus, type_: str = "Ready") -> Condition:
 @pytest.mark.parametrize("mode", MODES)
 def test_ready_when_every_check_passed_and_says_what_that_proves(mode: str) -> None:
     subject = of(mode)
-    ready = told(judge(subject, all_passed(subject), T0))
+    ready = told(evaluate(subject, all_passed(subject), T0))
     assert ready.status == "True"
     assert ready.message
-    assert find(judge(subject, all_passed(subject), T0).conditions, "Stalled") is None
+    assert find(evaluate(subject, all_passed(subject), T0).conditions, "Stalled") is None
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -57,9 +57,9 @@ def test_any_one_failed_check_but_advice_denies_ready_and_names_itself(mode: str
     subject = of(mode)
     for name in readiness.checks_of(subject):
         checks = [c for c in all_passed(subject) if c.name != name]
-        checks.append(readiness.refuted(name, "Broken", f"{name} broke.", "Mend it."))
-        status = judge(subject, checks, T0)
-        if name in readiness.ADVICE:
+        checks.append(readiness.check_failed(name, "Broken", f"{name} broke.", "Mend it."))
+        status = evaluate(subject, checks, T0)
+        if name in readiness.ADVISORY_CHECKS:
             assert told(status).status == "True"
             assert told(status, "Recommended").reason == "Broken"
         else:
@@ -76,15 +76,15 @@ def test_ready_is_never_said_with_a_required_check_that_has_not_passed(
     results: dict[str, Any], data: st.DataObject
 ) -> None:
     subject = of("AssumeRoleAndInspect")
-    status = judge(subject, [Check(name=name, status=truth) for name, truth in results.items()], T0)
-    required = [name for name in readiness.checks_of(subject) if name not in readiness.ADVICE]
-    passed = all(results.get(name) == "True" for name in required)
-    assert (told(status).status == "True") == passed
+    status = evaluate(subject, [Check(name=name, status=truth) for name, truth in results.items()], T0)
+    required = [name for name in readiness.checks_of(subject) if name not in readiness.ADVISORY_CHECKS]
+    check_passed = all(results.get(name) == "True" for name in required)
+    assert (told(status).status == "True") == check_passed
     assert [check.name for check in status.checks] == list(readiness.checks_of(subject))
 
 
 def test_checks_that_were_not_reached_are_unknown_and_name_what_failed() -> None:
-    status = judge(of("AssumeRole"), [readiness.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
+    status = evaluate(of("AssumeRole"), [readiness.check_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
     put = next(check for check in status.checks if check.name == "PutObject")
     assert (put.status, put.message) == ("Unknown", "Not tried, because AssumeRole failed.")
 
@@ -92,34 +92,34 @@ def test_checks_that_were_not_reached_are_unknown_and_name_what_failed() -> None
 def test_of_two_verdicts_on_one_check_the_worse_counts() -> None:
     subject = of("AssumeRoleAndInspect")
     twice = [
-        readiness.refuted("WrongExternalIDRefused", "Open", "Open.", ""),
-        readiness.passed("WrongExternalIDRefused"),
+        readiness.check_failed("WrongExternalIDRefused", "Open", "Open.", ""),
+        readiness.check_passed("WrongExternalIDRefused"),
     ]
-    status = judge(subject, twice, T0)
+    status = evaluate(subject, twice, T0)
     assert next(c.status for c in status.checks if c.name == "WrongExternalIDRefused") == "False"
 
 
 def test_a_transition_time_moves_with_the_status_alone() -> None:
     subject = of("AssumeRole")
-    first = judge(subject, all_passed(subject), T0)
+    first = evaluate(subject, all_passed(subject), T0)
     later = msgspec.structs.replace(subject, status=first)
-    again = judge(later, all_passed(subject), T0 + timedelta(hours=1))
+    again = evaluate(later, all_passed(subject), T0 + timedelta(hours=1))
     assert [c.last_transition_time for c in again.checks] == [c.last_transition_time for c in first.checks]
     assert told(again).last_transition_time == told(first).last_transition_time
 
 
 def test_advice_that_is_not_asked_for_again_keeps_its_verdict() -> None:
     subject = of("AssumeRole")
-    first = judge(subject, all_passed(subject), T0)
+    first = evaluate(subject, all_passed(subject), T0)
     later = msgspec.structs.replace(subject, status=first)
-    required = [c for c in all_passed(subject) if c.name not in readiness.ADVICE]
-    again = judge(later, required, T0 + timedelta(hours=1))
+    required = [c for c in all_passed(subject) if c.name not in readiness.ADVISORY_CHECKS]
+    again = evaluate(later, required, T0 + timedelta(hours=1))
     assert told(again, "Recommended").status == "True"
     assert again.last_security_test_time == first.last_security_test_time
 
 
 def with_advice(hours_ago: float, status: str = "True") -> ExportTarget:
-    checks = [{"name": name, "status": status} for name in readiness.ADVICE]
+    checks = [{"name": name, "status": status} for name in readiness.ADVISORY_CHECKS]
     return of(
         "AssumeRole",
         conditions=[condition("Ready"), condition("Recommended")],
@@ -140,7 +140,7 @@ def with_advice(hours_ago: float, status: str = "True") -> ExportTarget:
     ],
 )
 def test_the_rare_tests_are_rare(subject: ExportTarget, due: bool) -> None:
-    assert readiness.advice_is_due(subject, T0) is due
+    assert readiness.advisory_checks_due(subject, T0) is due
 
 
 def verified(minutes_ago: float, ready: str = "True", generation: int = 1) -> ExportTarget:
@@ -165,30 +165,30 @@ def verified(minutes_ago: float, ready: str = "True", generation: int = 1) -> Ex
     ],
 )
 def test_when_a_target_is_verified_next(subject: ExportTarget, failures: int, seconds: float) -> None:
-    assert readiness.is_due(subject, failures, 30.0, T0) == seconds
+    assert readiness.seconds_until_due(subject, failures, 30.0, T0) == seconds
 
 
 @pytest.mark.parametrize("failures", [0, 1])
 def test_what_passes_by_itself_takes_ready_away_only_when_it_lasts(failures: int) -> None:
     subject = of("AssumeRole")
-    ready = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
-    hiccup = [readiness.refuted("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
-    status = judge(ready, hiccup, T0, failures)
+    ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
+    hiccup = [readiness.check_failed("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
+    status = evaluate(ready, hiccup, T0, failures)
     assert told(status).status == "True"
     assert told(status, "Reconciling").reason == "Unreachable"
     assert find(status.conditions, "Stalled") is None
     assert not readiness.is_healthy(status)
-    later = judge(msgspec.structs.replace(ready, status=status), hiccup, T0, 2)
+    later = evaluate(msgspec.structs.replace(ready, status=status), hiccup, T0, 2)
     assert (told(later).status, told(later, "Reconciling").status) == ("False", "True")
     assert find(later.conditions, "Stalled") is None
 
 
 def test_a_hiccup_is_no_verdict_on_a_target_that_was_not_ready_as_it_is() -> None:
     subject = of("AssumeRole")
-    ready = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
+    ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(ready, metadata=msgspec.structs.replace(ready.metadata, generation=2))
-    hiccup = [readiness.refuted("ReltioReachable", "Unreachable", "No.", "Wait.")]
-    assert told(judge(changed, hiccup, T0)).status == "False"
+    hiccup = [readiness.check_failed("ReltioReachable", "Unreachable", "No.", "Wait.")]
+    assert told(evaluate(changed, hiccup, T0)).status == "False"
 
 
 def test_a_target_with_a_hiccup_is_tried_again_soon_and_not_after_its_interval() -> None:
@@ -198,26 +198,26 @@ def test_a_target_with_a_hiccup_is_tried_again_soon_and_not_after_its_interval()
         "AssumeRole", conditions=[condition("Ready"), condition("Reconciling")], lastVerificationTime=stamp(0)
     )
     assert ready.status == "True"
-    assert readiness.is_due(with_hiccup, 1, 30.0, T0) == 30.0
+    assert readiness.seconds_until_due(with_hiccup, 1, 30.0, T0) == 30.0
 
 
 def test_advice_on_another_generation_is_forgotten_and_asked_for_as_soon_as_it_can_be() -> None:
     subject = of("AssumeRole")
-    tested = msgspec.structs.replace(subject, status=judge(subject, all_passed(subject), T0))
+    tested = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(tested, metadata=msgspec.structs.replace(tested.metadata, generation=2))
-    status = judge(changed, [readiness.refuted("AssumeRole", "Denied", "No.", "Do.")], T0)
-    assert {c.status for c in status.checks if c.name in readiness.ADVICE} == {"Unknown"}
-    assert readiness.advice_is_due(msgspec.structs.replace(changed, status=status), T0)
+    status = evaluate(changed, [readiness.check_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
+    assert {c.status for c in status.checks if c.name in readiness.ADVISORY_CHECKS} == {"Unknown"}
+    assert readiness.advisory_checks_due(msgspec.structs.replace(changed, status=status), T0)
 
 
 def test_a_finding_of_the_rare_tests_is_not_hidden_by_a_reading_of_the_policies() -> None:
     subject = of("AssumeRoleAndInspect")
-    open_ = readiness.refuted("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
+    open_ = readiness.check_failed("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
     checks = [c for c in all_passed(subject) if c.name != "WrongExternalIDRefused"]
-    tested = msgspec.structs.replace(subject, status=judge(subject, [*checks, open_], T0))
-    read = readiness.judge(tested, all_passed(subject), T0, tested=False)
+    tested = msgspec.structs.replace(subject, status=evaluate(subject, [*checks, open_], T0))
+    read = readiness.evaluate(tested, all_passed(subject), T0, tested=False)
     assert told(read, "Recommended").reason == "ExternalIDNotRequired"
-    assert readiness.advice_is_due(msgspec.structs.replace(tested, status=read), T0 + timedelta(hours=1))
+    assert readiness.advisory_checks_due(msgspec.structs.replace(tested, status=read), T0 + timedelta(hours=1))
 
 
 def asked(value: str, handled: str | None = None) -> ExportTarget:
@@ -229,16 +229,16 @@ def asked(value: str, handled: str | None = None) -> ExportTarget:
 @pytest.mark.parametrize("value", ["2031-01-15T03:00:00Z", "2999-01-01T00:00:00Z", "now"])
 def test_a_request_is_served_once_whatever_time_it_names(value: str) -> None:
     subject = asked(value)
-    status = judge(subject, all_passed(subject), T0)
+    status = evaluate(subject, all_passed(subject), T0)
     assert status.last_handled_verify_request == value
-    assert not readiness.has_news(msgspec.structs.replace(subject, status=status))
+    assert not readiness.needs_verification(msgspec.structs.replace(subject, status=status))
     again = asked(f"{value} again", handled=value)
-    assert readiness.has_news(msgspec.structs.replace(again, status=msgspec.structs.replace(status)))
+    assert readiness.needs_verification(msgspec.structs.replace(again, status=msgspec.structs.replace(status)))
 
 
 def test_a_target_that_is_not_verified_shows_no_external_id_and_serves_requests() -> None:
     subject = asked("now")
     used = msgspec.structs.replace(subject, status=TargetStatus(external_id_in_use="Previous"))
-    assert readiness.unverified(used, T0).external_id_in_use is None
-    assert readiness.unverified(used, T0).last_handled_verify_request == "now"
-    assert readiness.suspended(used, T0).last_handled_verify_request == "now"
+    assert readiness.disabled_status(used, T0).external_id_in_use is None
+    assert readiness.disabled_status(used, T0).last_handled_verify_request == "now"
+    assert readiness.suspended_status(used, T0).last_handled_verify_request == "now"

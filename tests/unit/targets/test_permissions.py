@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.targets.permissions import export_policy, partition_of
+from reltio_export_operator.api.target import partition_of
+from reltio_export_operator.targets.permissions import export_policy
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234"
 

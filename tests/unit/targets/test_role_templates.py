@@ -10,7 +10,7 @@ import pytest
 
 from builders import target
 from reltio_export_operator.api.target import ExportTarget
-from reltio_export_operator.targets.role_checks import Role, inspected
+from reltio_export_operator.targets.role_checks import Role, check_role
 from reltio_export_operator.targets.role_templates import RoleDesign, as_cloudformation, as_json, as_terraform, design
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
@@ -33,7 +33,7 @@ def a_target(**s3: Any) -> ExportTarget:
 
 def verdicts(role: RoleDesign, external_id: str | None = "ext-1", **s3: Any) -> dict[str, str]:
     judged = Role("arn:aws:iam::111122223333:role/x", role.trust, (role.permissions,), role.max_session_seconds)
-    return {check.name: check.status for check in inspected(a_target(**s3), judged, external_id)}
+    return {check.name: check.status for check in check_role(a_target(**s3), judged, external_id)}
 
 
 def test_the_generated_role_passes_every_inspection() -> None:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from reltio_export_operator.controllers.jobs.reconciler.task_tracker import TenantPollers, Watch
 
 from reltio_export_operator.api.job import ServiceSnapshot
 from reltio_export_operator.api.target import CredentialsSecretRef
-from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.api.task import ObservedTask
+from reltio_export_operator.controllers.jobs.task_tracker import TaskTracker, Watch
 from reltio_export_operator.reltio.errors import ObjectNotFound, ReltioError, ServerError
 
 SERVICE = ServiceSnapshot(
@@ -32,20 +32,20 @@ class Tenant:
         self.rounds = 0
         self.looked = asyncio.Condition()
 
-    async def active_tasks(self) -> AsyncIterator[TaskView]:
+    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         for id_, status in self.active.items():
-            yield TaskView(id=id_, status=status)
+            yield ObservedTask(id=id_, status=status)
         async with self.looked:
             self.rounds += 1
             self.looked.notify_all()
 
-    async def task(self, id_: str) -> TaskView:
+    async def task(self, id_: str) -> ObservedTask:
         self.asked.append(id_)
         if id_ in self.broken:
             raise ServerError("The service answered 500.", status=500)
         if id_ not in self.known:
             raise ObjectNotFound("The service answered 404.", status=404)
-        return TaskView(id=id_, status=self.known[id_], ended_ms=1)
+        return ObservedTask(id=id_, status=self.known[id_], ended_ms=1)
 
     async def look(self, times: int = 1) -> None:
         """So many whole rounds later."""
@@ -60,35 +60,33 @@ def tenant() -> Tenant:
 
 
 @pytest.fixture
-async def pollers(tenant: Tenant) -> AsyncIterator[TenantPollers]:
+async def pollers(tenant: Tenant) -> AsyncIterator[TaskTracker]:
     async def client_for(namespace: str, service: ServiceSnapshot) -> Tenant:
         return tenant
 
-    made = TenantPollers(client_for, lambda key: None, interval=0)  # type: ignore[arg-type]
+    made = TaskTracker(client_for, lambda key: None, interval=0)  # type: ignore[arg-type]
     yield made
     await made.stop()
 
 
-async def follow(pollers: TenantPollers, *ids: str) -> list[Watch]:
+async def follow(pollers: TaskTracker, *ids: str) -> list[Watch]:
     return [await pollers.follow(("mdm", id_), SERVICE, frozenset({id_}), f"marker-{id_}") for id_ in ids]
 
 
-async def test_one_task_that_cannot_be_looked_up_does_not_hide_the_others(
-    pollers: TenantPollers, tenant: Tenant
-) -> None:
+async def test_one_task_that_cannot_be_looked_up_does_not_hide_the_others(pollers: TaskTracker, tenant: Tenant) -> None:
     tenant.active = {"a": "PROCESSING"}
     tenant.known = {"c": "COMPLETED"}
     tenant.broken = {"b"}
     a, b, c = await follow(pollers, "a", "b", "c")
     await tenant.look(2)
-    assert a.seen["a"].status == "PROCESSING"
-    assert c.seen["c"].status == "COMPLETED"
-    assert (a.trouble, c.trouble) == (None, None)
-    assert b.trouble is not None
-    assert b.trouble.reason == "ServerError"
+    assert a.observed["a"].status == "PROCESSING"
+    assert c.observed["c"].status == "COMPLETED"
+    assert (a.watch_error, c.watch_error) == (None, None)
+    assert b.watch_error is not None
+    assert b.watch_error.reason == "ServerError"
 
 
-async def test_when_most_look_ups_fail_a_round_ends_soon(pollers: TenantPollers, tenant: Tenant) -> None:
+async def test_when_most_look_ups_fail_a_round_ends_soon(pollers: TaskTracker, tenant: Tenant) -> None:
     ids = [f"t{n}" for n in range(20)]
     tenant.broken = set(ids)
     watches = await follow(pollers, *ids)
@@ -96,22 +94,20 @@ async def test_when_most_look_ups_fail_a_round_ends_soon(pollers: TenantPollers,
     before, rounds = len(tenant.asked), tenant.rounds
     await tenant.look(3)
     assert len(tenant.asked) - before <= 3 * (tenant.rounds - rounds + 1)
-    assert all(watch.trouble is not None for watch in watches)
+    assert all(watch.watch_error is not None for watch in watches)
 
 
-async def test_a_task_that_is_gone_is_asked_for_rarely_once_that_is_sure(
-    pollers: TenantPollers, tenant: Tenant
-) -> None:
+async def test_a_task_that_is_gone_is_asked_for_rarely_once_that_is_sure(pollers: TaskTracker, tenant: Tenant) -> None:
     (watch,) = await follow(pollers, "a")
     await tenant.look(20)
-    assert watch.missing == {"a"}
+    assert watch.lost == {"a"}
     assert len(tenant.asked) == 3
 
 
 async def test_an_answer_that_cannot_be_had_at_all_is_trouble_for_every_job(
-    pollers: TenantPollers, tenant: Tenant
+    pollers: TaskTracker, tenant: Tenant
 ) -> None:
-    async def fail() -> AsyncIterator[TaskView]:
+    async def fail() -> AsyncIterator[ObservedTask]:
         async with tenant.looked:
             tenant.rounds += 1
             tenant.looked.notify_all()
@@ -121,5 +117,5 @@ async def test_an_answer_that_cannot_be_had_at_all_is_trouble_for_every_job(
     tenant.active_tasks = fail  # type: ignore[method-assign]
     a, b = await follow(pollers, "a", "b")
     await tenant.look(1)
-    assert a.trouble is not None
-    assert b.trouble is not None
+    assert a.watch_error is not None
+    assert b.watch_error is not None

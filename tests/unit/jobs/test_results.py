@@ -11,11 +11,11 @@ import pytest
 
 from builders import T0, job, running, stamp, submission, target
 from reltio_export_operator.api.meta import to_wire
-from reltio_export_operator.api.task import TaskView
+from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.delivery.manifest import Delivery, StoredFile
 from reltio_export_operator.jobs import results
-from reltio_export_operator.jobs.observation import Ages, Begin, Inspect, Release, View
-from reltio_export_operator.jobs.results import Acceptance, Findings, Refusal
+from reltio_export_operator.jobs.observation import CheckDelivery, Elapsed, Observation, RemoveFinalizer, Submit
+from reltio_export_operator.jobs.results import Accepted, CallFailure, SearchResult
 
 GOOD = {
     "success": True,
@@ -26,41 +26,41 @@ GOOD = {
 SIZES = {"part-00000.gz": StoredFile(100), "part-00001.gz": StoredFile(50), "manifest.json": StoredFile(9)}
 
 
-def doubtful(known_for: float = 0.0, **more: Any) -> View:
+def doubtful(known_for: float = 0.0, **more: Any) -> Observation:
     """A job whose intent has no answer, and whose process has known that for so many seconds."""
     status = {"attempts": 1, "startTime": stamp(-120), "submission": submission()}
-    return View(job=job(status=status, **more), now=T0, target=target(), ages=Ages(doubt=known_for))
+    return Observation(job=job(status=status, **more), now=T0, target=target(), elapsed=Elapsed(doubt=known_for))
 
 
-def finished() -> View:
-    return View(job=job(status=running("COMPLETED")), now=T0, target=target())
+def finished() -> Observation:
+    return Observation(job=job(status=running("COMPLETED")), now=T0, target=target())
 
 
 def test_a_found_export_is_adopted() -> None:
-    decision = results.found(doubtful(), Findings(tasks=(TaskView(id="x", status="PROCESSING"),)))
+    decision = results.found(doubtful(), SearchResult(tasks=(ObservedTask(id="x", status="PROCESSING"),)))
     assert [task.id for task in decision.status.tasks] == ["x"]
     assert [event.reason for event in decision.events] == ["Adopted"]
 
 
 def test_a_manifest_without_tasks_is_inspected() -> None:
-    assert isinstance(results.found(doubtful(), Findings(manifest=True)).action, Inspect)
+    assert isinstance(results.found(doubtful(), SearchResult(manifest=True)).action, CheckDelivery)
 
 
 def test_nothing_found_waits_until_a_submission_under_way_must_have_ended() -> None:
-    decision = results.found(doubtful(known_for=10), Findings())
-    assert not isinstance(decision.action, Begin)
-    assert decision.after == pytest.approx(66)
+    decision = results.found(doubtful(known_for=10), SearchResult())
+    assert not isinstance(decision.action, Submit)
+    assert decision.requeue_after == pytest.approx(66)
 
 
 def test_the_wall_clock_has_no_say_in_when_to_submit_again() -> None:
     """A clock that jumped ahead makes the intent look old; what counts is how long this process has waited."""
     a_day_later = dataclasses.replace(doubtful(known_for=1), now=T0 + timedelta(days=1))
-    assert not isinstance(results.found(a_day_later, Findings()).action, Begin)
+    assert not isinstance(results.found(a_day_later, SearchResult()).action, Submit)
 
 
 def test_nothing_found_after_that_is_submitted_to_the_same_directory() -> None:
-    decision = results.found(doubtful(known_for=100), Findings())
-    assert isinstance(decision.action, Begin)
+    decision = results.found(doubtful(known_for=100), SearchResult())
+    assert isinstance(decision.action, Submit)
     again, first = decision.action.submission, doubtful().status.submission
     assert first is not None
     assert (again.id, again.name, again.path, again.resent) == (first.id, first.name, first.path, 1)
@@ -71,62 +71,64 @@ def test_nothing_found_after_that_is_submitted_to_the_same_directory() -> None:
     [({"spec": {"cancel": True}}, "Cancelled"), ({"spec": {"activeDeadlineSeconds": 60}}, "DeadlineExceeded")],
 )
 def test_nothing_found_of_a_job_that_is_to_end_is_never_submitted_again(more: Any, reason: str) -> None:
-    decision = results.found(doubtful(known_for=100, **more), Findings())
+    decision = results.found(doubtful(known_for=100, **more), SearchResult())
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.reason == reason
 
 
 def test_nothing_found_of_a_deleted_job_lets_go_of_it_only_after_the_doubt_is_settled() -> None:
     deleted = {"metadata": {"deletionTimestamp": stamp(), "finalizers": ["export.reltio.com/running-export"]}}
-    assert not isinstance(results.found(doubtful(known_for=10, **deleted), Findings()).action, Release)
-    assert isinstance(results.found(doubtful(known_for=100, **deleted), Findings()).action, Release)
+    assert not isinstance(results.found(doubtful(known_for=10, **deleted), SearchResult()).action, RemoveFinalizer)
+    assert isinstance(results.found(doubtful(known_for=100, **deleted), SearchResult()).action, RemoveFinalizer)
 
 
 def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_told_of() -> None:
-    first = TaskView(id="b", status="PROCESSING", group_id="g1", created_ms=1_000)
-    second = TaskView(id="a", status="PROCESSING", group_id="g2", created_ms=90_000)
-    decision = results.found(doubtful(), Findings(tasks=(second, first)))
+    first = ObservedTask(id="b", status="PROCESSING", group_id="g1", created_ms=1_000)
+    second = ObservedTask(id="a", status="PROCESSING", group_id="g2", created_ms=90_000)
+    decision = results.found(doubtful(), SearchResult(tasks=(second, first)))
     assert [task.id for task in decision.status.tasks] == ["b"]
     assert [task.id for task in decision.status.duplicates] == ["a"]
     assert [event.reason for event in decision.events] == ["Adopted", "DuplicateDetected"]
 
 
 def test_a_lost_answer_keeps_the_intent_and_asks_later() -> None:
-    decision = results.refused(doubtful(), Refusal("RequestTimeout", "no answer", ambiguous=True))
+    decision = results.refused(doubtful(), CallFailure("RequestTimeout", "no answer", ambiguous=True))
     assert decision.status.submission is not None
     assert decision.status.retry_time is not None
 
 
 def test_a_permanent_refusal_ends_the_job_with_the_words_of_the_service() -> None:
-    decision = results.refused(doubtful(), Refusal("InvalidParameter", "filter: bad", permanent=True))
+    decision = results.refused(doubtful(), CallFailure("InvalidParameter", "filter: bad", permanent=True))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert (failed.reason, failed.message) == ("InvalidParameter", "filter: bad")
 
 
 def test_a_refusal_for_now_backs_off_and_honours_retry_after() -> None:
-    decision = results.refused(doubtful(), Refusal("RateLimited", "slow down", retry_after=500))
-    assert decision.after == 500
+    decision = results.refused(doubtful(), CallFailure("RateLimited", "slow down", retry_after=500))
+    assert decision.requeue_after == 500
     assert decision.status.waits == 1
 
 
 def test_a_refusal_for_now_is_on_record_so_that_nothing_needs_to_be_searched_for() -> None:
-    refused = results.refused(doubtful(), Refusal("RateLimited", "slow down")).status
+    refused = results.refused(doubtful(), CallFailure("RateLimited", "slow down")).status
     assert refused.submission is not None
     assert refused.submission.refused_time is not None
 
 
 def test_an_answer_takes_the_refusal_off_the_record() -> None:
-    refused = results.refused(doubtful(), Refusal("RateLimited", "slow down")).status
-    again = View(job=msgspec.structs.replace(job(), status=refused), now=T0, target=target())
-    taken = results.accepted(again, Acceptance(("t",), "g")).status
+    refused = results.refused(doubtful(), CallFailure("RateLimited", "slow down")).status
+    again = Observation(job=msgspec.structs.replace(job(), status=refused), now=T0, target=target())
+    taken = results.accepted(again, Accepted(("t",), "g")).status
     assert taken.submission is not None
     assert (taken.submission.refused_time, taken.submission.group_id, taken.waits) == (None, "g", None)
 
 
 def test_a_wait_says_since_when_and_until_when() -> None:
-    first = results.wait(doubtful(), "Pending", Refusal("RateLimited", "Slow down.")).status
-    later = View(job=msgspec.structs.replace(job(), status=first), now=T0 + timedelta(seconds=10), target=target())
-    second = results.wait(later, "Pending", Refusal("RateLimited", "Slow down.")).status
+    first = results.wait(doubtful(), "Pending", CallFailure("RateLimited", "Slow down.")).status
+    later = Observation(
+        job=msgspec.structs.replace(job(), status=first), now=T0 + timedelta(seconds=10), target=target()
+    )
+    second = results.wait(later, "Pending", CallFailure("RateLimited", "Slow down.")).status
     message = next(c.message for c in second.conditions if c.type == "Reconciling")
     assert message == f"Slow down. Waiting since {stamp()}, next try at {stamp(30)}."
 
@@ -134,23 +136,23 @@ def test_a_wait_says_since_when_and_until_when() -> None:
 def test_a_manifest_that_is_not_there_yet_is_looked_for_again_before_the_job_fails() -> None:
     status = running("COMPLETED")
     for _ in range(3):
-        decision = results.inspected(View(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+        decision = results.inspected(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
         assert decision.status.phase == "Verifying"
         status = to_wire(decision.status)
-    decision = results.inspected(View(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+    decision = results.inspected(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
     assert decision.status.phase == "Failed"
 
 
 def test_a_double_found_at_the_end_is_told_and_stopped_before_the_delivery_counts() -> None:
     status = running("COMPLETED", submission=submission(resent=1))
-    view = View(job=job(status=status), now=T0, target=target())
-    mine = TaskView(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)
-    double = TaskView(id="z", status="PROCESSING", group_id="g2", created_ms=99_000)
-    decision = results.inspected(view, Delivery(GOOD, SIZES), Findings(tasks=(mine, double)))
+    obs = Observation(job=job(status=status), now=T0, target=target())
+    mine = ObservedTask(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)
+    double = ObservedTask(id="z", status="PROCESSING", group_id="g2", created_ms=99_000)
+    decision = results.inspected(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, double)))
     assert decision.status.phase != "Complete"
     assert [task.id for task in decision.status.duplicates] == ["z"]
     ended = msgspec.structs.replace(double, status="CANCELED")
-    decision = results.inspected(view, Delivery(GOOD, SIZES), Findings(tasks=(mine, ended)))
+    decision = results.inspected(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, ended)))
     assert decision.status.phase == "Complete"
     assert [event.reason for event in decision.events] == ["DuplicateDetected", "Completed"]
 
@@ -179,48 +181,48 @@ def test_a_long_list_of_differences_is_cut() -> None:
     assert failed.message.endswith("and 30 more.")
 
 
-UNREADABLE = Refusal("AccessDenied", "s3:GetObject is denied.")
+UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")
 
 
 def test_nothing_found_where_the_bucket_cannot_be_read_is_not_submitted_again_but_waits_and_says_so() -> None:
-    view = doubtful(known_for=100)
+    obs = doubtful(known_for=100)
     for _ in range(4):
-        decision = results.found(view, Findings(unreadable=UNREADABLE))
-        assert not isinstance(decision.action, Begin)
-        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
+        decision = results.found(obs, SearchResult(unreadable=UNREADABLE))
+        assert not isinstance(decision.action, Submit)
+        obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
     assert [c.reason for c in decision.status.conditions if c.type == "Stalled"] == ["AccessDenied"]
 
 
 def test_a_job_that_is_to_end_ends_although_the_bucket_cannot_be_read() -> None:
-    decision = results.found(doubtful(known_for=100, spec={"cancel": True}), Findings(unreadable=UNREADABLE))
+    decision = results.found(doubtful(known_for=100, spec={"cancel": True}), SearchResult(unreadable=UNREADABLE))
     assert [c.reason for c in decision.status.conditions if c.type == "Failed"] == ["Cancelled"]
 
 
 def test_nothing_found_of_a_suspended_job_is_not_submitted_again_until_it_is_resumed() -> None:
-    decision = results.found(doubtful(known_for=100, spec={"suspend": True}), Findings())
-    assert not isinstance(decision.action, Begin)
+    decision = results.found(doubtful(known_for=100, spec={"suspend": True}), SearchResult())
+    assert not isinstance(decision.action, Submit)
     assert decision.status.phase == "Suspended"
     assert decision.status.submission is not None
     assert decision.status.submission.refused_time is not None
 
 
 def test_a_vanished_task_stays_unknown_while_the_bucket_cannot_be_read() -> None:
-    view = View(job=job(status=running("PROCESSING", phase="Unknown")), now=T0, target=target())
+    obs = Observation(job=job(status=running("PROCESSING", phase="Unknown")), now=T0, target=target())
     for _ in range(20):
-        decision = results.unreadable(view, UNREADABLE)
+        decision = results.unreadable(obs, UNREADABLE)
         assert decision.status.phase == "Unknown"
-        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
+        obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
 
 
 def test_waits_for_an_unreadable_bucket_do_not_use_up_those_for_the_manifest() -> None:
-    view = View(job=job(status=running("COMPLETED")), now=T0, target=target())
+    obs = Observation(job=job(status=running("COMPLETED")), now=T0, target=target())
     for _ in range(5):
-        decision = results.unreadable(view, UNREADABLE)
-        view = dataclasses.replace(view, job=msgspec.structs.replace(view.job, status=decision.status))
-    decision = results.inspected(view, Delivery(None, {}))
+        decision = results.unreadable(obs, UNREADABLE)
+        obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
+    decision = results.inspected(obs, Delivery(None, {}))
     assert (decision.status.phase, decision.status.waits) == ("Verifying", 1)
 
 
 def test_a_secret_that_cannot_be_read_is_looked_at_again_within_half_a_minute_however_often_it_failed() -> None:
-    view = View(job=job(status={"attempts": 1, "submission": submission(), "waits": 12}), now=T0, target=target())
-    assert (results.wait(view, "Pending", Refusal("SecretUnusable", "no Secret")).after or 0) <= 30
+    obs = Observation(job=job(status={"attempts": 1, "submission": submission(), "waits": 12}), now=T0, target=target())
+    assert (results.wait(obs, "Pending", CallFailure("SecretUnusable", "no Secret")).requeue_after or 0) <= 30

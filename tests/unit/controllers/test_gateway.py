@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reltio_export_operator.controllers.jobs.reconciler.gateway import Services
-from reltio_export_operator.controllers.jobs.reconciler.reconciler import RefusedError
 
 from builders import job, running
-from reltio_export_operator.controllers.cache import Registry
+from reltio_export_operator.controllers.cache import JobCache
+from reltio_export_operator.controllers.jobs.gateway import ReltioS3Gateway
+from reltio_export_operator.controllers.jobs.reconciler import CallFailedError
 
 
 class NoServices:
@@ -27,9 +27,9 @@ class NoServices:
     ],
 )
 async def test_a_value_that_nobody_can_send_is_refused_for_good_and_not_tried_for_ever(export: dict[str, Any]) -> None:
-    services = Services(NoServices(), None, Registry())  # type: ignore[arg-type]
-    with pytest.raises(RefusedError) as refused:
+    services = ReltioS3Gateway(NoServices(), None, JobCache())  # type: ignore[arg-type]
+    with pytest.raises(CallFailedError) as refused:
         await services.submit(job(spec={"export": export}, status=running("PROCESSING")))
-    refusal = refused.value.refusal
-    assert (refusal.reason, refusal.permanent, refusal.ambiguous) == ("InvalidParameter", True, False)
-    assert refusal.message.startswith("spec.export cannot be sent")
+    failure = refused.value.failure
+    assert (failure.reason, failure.permanent, failure.ambiguous) == ("InvalidParameter", True, False)
+    assert failure.message.startswith("spec.export cannot be sent")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reltio_export_operator.controllers.jobs.reconciler.limiter import Slots
+from reltio_export_operator.controllers.jobs.limiter import KeyedLimiter
 
 
 def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> None:
     woken: list[str] = []
-    slots: Slots[str] = Slots(1, woken.append)
+    slots: KeyedLimiter[str] = KeyedLimiter(1, woken.append)
     with slots.held("tenant", "first") as first:
         with slots.held("tenant", "second") as second, slots.held("tenant", "third") as third:
             assert (first, second, third) == (True, False, False)
@@ -21,7 +21,7 @@ def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> N
 
 
 def test_a_call_that_fails_leaves_its_place() -> None:
-    slots: Slots[str] = Slots(1, lambda key: None)
+    slots: KeyedLimiter[str] = KeyedLimiter(1, lambda key: None)
     try:
         with slots.held("tenant", "first"):
             raise ConnectionError
