@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format lock clean
+.PHONY: help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,9 @@ lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+generate: $(VENV)/.dev ## Write the files that are derived from the code
+	$(BIN)/python hack/generate_settings.py
 
 lock: $(UV) ## Resolve the dependencies anew (needs a package index)
 	$(UV) pip compile $(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from .clock import Killed
@@ -62,7 +62,7 @@ def test_an_operator_that_dies_again_and_again_gets_there_in_the_end() -> None:
 
 def test_the_matrix_notices_a_protocol_that_does_not_wait_out_its_doubts() -> None:
     """Without the settling time, a submission that is still on its way when its sender dies makes a second export."""
-    hasty = dataclasses.replace(SETTINGS, submit_settle_seconds=0.01)
+    hasty = msgspec.structs.replace(SETTINGS, submit_settle_seconds=0.01)
     steps = baselines((PLAIN,))["plain"].steps
     verdicts = [
         play(Run(PLAIN, kill_at=step, strike=Strike(request, "late-effect")), hasty)

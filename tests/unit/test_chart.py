@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from reltio_export_operator.runtime.settings import Settings
+from reltio_export_operator.runtime import settings_loader
+from reltio_export_operator.runtime.settings import json_schema
 from tools import tool
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +33,10 @@ FOR_ELECTION: Grants = {("coordination.k8s.io", "leases", verb) for verb in ("ge
 
 # The chart sets these itself, or has no use for them.
 NOT_IN_VALUES = {
-    "metrics_port",
+    "metricsPort",
     "namespaces",
-    "lease_name",
-    "lease_namespace",
+    "leaseName",
+    "leaseNamespace",
 }
 
 
@@ -190,10 +190,11 @@ def test_the_definitions_can_be_left_to_others(helm: str) -> None:
 
 
 def test_settings_arrive_as_the_operator_reads_them(helm: str) -> None:
-    values = '{"awsThreads": 4, "pollIntervalSeconds": 2.5, "leaderElect": false, "retryCapSeconds": 1000000}'
+    values = '{"awsThreads": 4, "pollIntervalSeconds": 2.5, "leaderElect": false, "retryCapSeconds": 3600}'
     variables = environment(render(helm, "--set-json", f"settings={values}"))
-    settings = Settings.from_environment({name: text for name, text in variables.items() if isinstance(text, str)})
-    assert (settings.aws_threads, settings.poll_interval_seconds, settings.retry_cap_seconds) == (4, 2.5, 1_000_000)
+    texts = {name: text for name, text in variables.items() if isinstance(text, str)}
+    settings = settings_loader.load(texts).settings
+    assert (settings.aws_threads, settings.poll_interval_seconds, settings.retry_cap_seconds) == (4, 2.5, 3600)
     assert settings.leader_elect is False
 
 
@@ -203,15 +204,11 @@ def test_a_setting_that_does_not_exist_is_refused(helm: str) -> None:
     assert "pollIntervalSecond'" in refused.value.stderr
 
 
-def test_the_schema_offers_every_setting_of_the_operator() -> None:
+def test_the_schema_of_the_settings_is_that_of_the_operator() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     offered = schema["properties"]["settings"]["properties"]
-    expected = {
-        "".join([head, *(part.capitalize() for part in tail)])
-        for head, *tail in (field.name.split("_") for field in fields(Settings) if field.name not in NOT_IN_VALUES)
-    }
-    assert set(offered) == expected
-    assert all(setting["description"] for setting in offered.values())
+    expected = {name: setting for name, setting in json_schema().items() if name not in NOT_IN_VALUES}
+    assert offered == expected, "Run hack/settings_schema.py."
 
 
 def test_the_kubelet_asks_the_port_on_which_the_operator_answers(helm: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from .. import __version__
 
+_log = logging.getLogger(__name__)
 _USER_COMMANDS = {
     "cancel": "jobs:cancel",
     "plan": "plan:plan",
@@ -52,32 +54,41 @@ def plugin() -> None:
 
 
 @main.command()
-def run() -> None:
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings file (YAML); RELTIO_EXPORT_CONFIG by default."
+)
+def run(config: Path | None) -> None:
     """Run the operator; `kubectl reltio-export run` runs a job.
 
-    Settings come from RELTIO_EXPORT_* variables; see docs/install.md.
+    Settings come from the settings file and from RELTIO_EXPORT_* variables, which win; see docs/settings.md. The exit
+    code is 2 when the settings or the environment must be corrected first.
     """
     from ..handlers import operator
     from ..kube.election import LeadershipLostError
-    from ..runtime import logs
-    from ..runtime.settings import Settings, SettingsError
+    from ..runtime import logs, settings_loader
+    from ..runtime.settings import ConfigurationError
 
+    logs.configure_early()
     try:
-        settings = Settings.from_environment()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    logs.configure(settings.log_format, settings.log_level)
+        loaded = settings_loader.load(path=config)
+        settings = loaded.settings
+        logs.configure(settings.log_format, settings.log_level)
+        for warning in loaded.warnings:
+            _log.warning(warning)
 
-    async def until_signal() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await operator.run(settings, stop=stop)
+        async def until_signal() -> None:
+            stop = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            await operator.run(settings, stop=stop)
 
-    try:
         asyncio.run(until_signal())
+    except ConfigurationError as error:
+        _log.critical("%s", error)
+        sys.exit(2)
     except LeadershipLostError as error:
-        sys.exit(str(error))
+        _log.error("%s", error)
+        sys.exit(1)
 
 
 @main.command()

@@ -139,7 +139,7 @@ class Manager:
         try:
             async with httpx.AsyncClient(limits=limits) as http:
                 sessions = RoleSessions(threads, bulk=bulk)
-                kube = KubeClient(api, settings.watched)
+                kube = KubeClient(api, settings.namespaces)
                 manager = cls(settings, kube, http, sessions, metrics=metrics, may_submit=may_submit)
                 try:
                     yield manager

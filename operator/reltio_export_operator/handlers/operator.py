@@ -49,8 +49,8 @@ async def _serve(
             kopf.operator(
                 registry=registry,
                 settings=_operator_settings(settings),
-                clusterwide=not settings.watched,
-                namespaces=settings.watched,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
                 standalone=True,
                 stop_flag=stopping,
             )
@@ -72,7 +72,7 @@ async def _serve(
 def _operator_settings(chosen: Settings) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False  # events are posted deliberately, by the controllers
-    settings.scanning.disabled = bool(chosen.watched)  # a namespaced install may not list namespaces or CRDs
+    settings.scanning.disabled = bool(chosen.namespaces)  # a namespaced install may not list namespaces or CRDs
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.request_timeout = 60

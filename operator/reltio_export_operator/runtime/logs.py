@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from pythonjsonlogger.json import JsonFormatter
@@ -29,3 +30,9 @@ def configure(log_format: str, level: str) -> None:
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("kopf").setLevel(max(logging.WARNING, root.level))
+
+
+def configure_early() -> None:
+    """Set the log up before the settings are read, so that a mistake in them is reported in the format wished for."""
+    text = os.environ.get("RELTIO_EXPORT_LOG_FORMAT", "").strip() == "text"
+    configure("text" if text else "json", "INFO")

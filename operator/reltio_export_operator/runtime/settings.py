@@ -1,64 +1,133 @@
-"""Settings of the operator, read from environment variables that start with RELTIO_EXPORT_."""
+"""The operator's settings: names, defaults, bounds and descriptions.
+
+This is the one source. The settings file, the environment variables, the schema of the chart's values and the table
+in the docs are all derived from it. `settings_loader` reads them.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
-_PREFIX = "RELTIO_EXPORT_"
+import msgspec
+from msgspec import Meta
 
+PREFIX = "RELTIO_EXPORT_"
 
-class SettingsError(ValueError):
-    """A setting cannot be read. The text names the variable and what it takes."""
+_DAY = 86_400.0
+_RETRY_CAP = 3600.0  # jobs take a longer wait in their status for a sign of a clock that was set back
 
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # RFC 1123, as of a namespace
+_SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"  # as of most other objects
 
-@dataclass(frozen=True)
-class Settings:
-    """All times in seconds. A field's variable is its name in capitals, as RELTIO_EXPORT_POLL_INTERVAL_SECONDS."""
-
-    namespaces: str = ""  # comma separated; empty for all
-    poll_interval_seconds: float = 15.0
-    progress_interval_seconds: float = 30.0
-    retry_base_seconds: float = 10.0
-    retry_cap_seconds: float = 360.0
-    submit_settle_seconds: float = 75.0
-    cleanup_timeout_seconds: float = 120.0
-    target_retry_interval_seconds: float = 30.0  # how often a target that is not Ready is verified again, at first
-    probe_timeout_seconds: float = 60.0
-    workers: int = 32
-    aws_threads: int = 8
-    bulk_threads: int = 8  # read delivered files
-    leader_elect: bool = True
-    lease_name: str = "reltio-export-operator"
-    lease_namespace: str = ""
-    lease_duration_seconds: int = 15
-    metrics_port: int = 8080  # health and metrics; 0 for none
-    log_format: str = "json"
-    log_level: str = "INFO"
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        values: dict[str, object] = {}
-        for field in fields(cls):
-            text = environment.get(_PREFIX + field.name.upper())
-            if text is not None:
-                values[field.name] = _parse(_PREFIX + field.name.upper(), text, type(field.default))
-        return cls(**values)  # type: ignore[arg-type]
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        """The namespaces to watch; empty for all."""
-        return tuple(part.strip() for part in self.namespaces.split(",") if part.strip())
+Namespace = Annotated[str, Meta(pattern=rf"^{_LABEL}$")]
 
 
-def _parse(variable: str, text: str, kind: type) -> object:
-    if kind is bool:
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        raise SettingsError(f"{variable} must be true or false, not {text!r}.")
-    try:
-        return kind(text)
-    except ValueError:
-        noun = "a whole number" if kind is int else "a number of seconds"
-        raise SettingsError(f"{variable} must be {noun}, not {text!r}.") from None
+class ConfigurationError(ValueError):
+    """Something that the person who starts the operator must fix: the process ends with exit code 2.
+
+    The text is a sentence that names what is wrong, where, and what to write instead.
+    """
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """All settings. Fields that end in `_seconds` are durations in seconds.
+
+    In the settings file a field has its name in camelCase (`pollIntervalSeconds`), as an environment variable in
+    capitals after the prefix (`RELTIO_EXPORT_POLL_INTERVAL_SECONDS`). The constructor does not check bounds.
+    """
+
+    namespaces: Annotated[
+        tuple[Namespace, ...],
+        Meta(description="Namespaces to watch. Empty: all namespaces.", extra_json_schema={"uniqueItems": True}),
+    ] = ()
+    poll_interval_seconds: Annotated[
+        float, Meta(ge=0.1, le=3600, description="How often the active tasks of a Reltio tenant are listed.")
+    ] = 15.0
+    progress_interval_seconds: Annotated[
+        float, Meta(ge=0.1, le=3600, description="Minimum time between two status writes that only update progress.")
+    ] = 30.0
+    retry_base_seconds: Annotated[
+        float,
+        Meta(ge=0.1, le=_RETRY_CAP, description="Backoff after a first failed call. It doubles with each failure."),
+    ] = 10.0
+    retry_cap_seconds: Annotated[float, Meta(ge=0.1, le=_RETRY_CAP, description="Maximum backoff.")] = 360.0
+    submit_settle_seconds: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="How long a submission whose response was lost may take to appear among the tenant's tasks. "
+            "The operator submits it again only after this time.",
+        ),
+    ] = 75.0
+    cleanup_timeout_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=_DAY,
+            description="How long a deleted job waits for its export to stop before its finalizer is removed.",
+        ),
+    ] = 120.0
+    target_retry_interval_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="How soon a target that is not Ready is verified again. The interval grows with repeated "
+            "failures.",
+        ),
+    ] = 30.0
+    probe_timeout_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="Maximum duration of one verification of a target.")
+    ] = 60.0
+    workers: Annotated[
+        int, Meta(ge=1, le=1000, description="Number of objects of a kind that are reconciled at the same time.")
+    ] = 32
+    aws_threads: Annotated[int, Meta(ge=1, le=256, description="Number of concurrent calls to AWS.")] = 8
+    bulk_threads: Annotated[int, Meta(ge=1, le=256, description="Number of delivered files that are read at once.")] = 8
+    leader_elect: Annotated[
+        bool,
+        Meta(description="Elect the active replica with a Lease. Set it to false only with a single replica."),
+    ] = True
+    lease_name: Annotated[str, Meta(pattern=_SUBDOMAIN, max_length=253, description="Name of the Lease.")] = (
+        "reltio-export-operator"
+    )
+    lease_namespace: Annotated[
+        str, Meta(pattern=rf"^({_LABEL})?$", description="Namespace of the Lease. Empty: the namespace of the pod.")
+    ] = ""
+    lease_duration_seconds: Annotated[
+        int,
+        Meta(
+            ge=5,
+            le=300,
+            description="How long a Lease that is not renewed stays valid. A standby replica takes over after this "
+            "time at the latest.",
+        ),
+    ] = 15
+    metrics_port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port of /metrics, /healthz and /readyz. 0 turns them off.")
+    ] = 8080
+    log_format: Annotated[
+        Literal["json", "text"], Meta(description="Format of the log: json for machines, text for people.")
+    ] = "json"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="The least severe level that is logged.")
+    ] = "INFO"
+
+    def non_default(self) -> dict[str, Any]:
+        """The settings that differ from the defaults, by their names in the settings file."""
+        defaults = msgspec.json.decode(msgspec.json.encode(Settings()))
+        values = msgspec.json.decode(msgspec.json.encode(self))
+        return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field, which is given as in Python."""
+    return PREFIX + field.upper()
+
+
+def json_schema() -> dict[str, dict[str, Any]]:
+    """A JSON schema of each setting, by its name in the settings file."""
+    _, components = msgspec.json.schema_components([Settings])
+    properties: dict[str, dict[str, Any]] = components["Settings"]["properties"]
+    return properties
