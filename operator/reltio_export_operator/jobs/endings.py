@@ -10,84 +10,74 @@ import msgspec
 from ..api.conditions import Conditions
 from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
+from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
-from . import tasks
+from . import messages, tasks
 from .duplicates import TaskGroups
-from .observation import (
-    ConditionReason,
-    Decision,
-    Event,
-    Observation,
-    RemoveFinalizer,
-    backoff,
-    seconds_until,
-    status_of,
-)
+from .observation import Decision, Event, Observation, RemoveFinalizer, backoff, seconds_until, status_of
 
 _KEPT_FAILURES = 10
+_MESSAGE_LIMIT = 2048  # characters of a failure's message, as the CRD allows
 
 
 def early_end_reason(obs: Observation) -> ConditionReason | None:
-    """Why the job is to end before its export does, if it is."""
+    """Why the job is to end before its export does; None when it is not."""
     if obs.job.wants_cancel:
-        return ConditionReason("Cancelled", "The job was cancelled.")
+        return messages.CANCELLED()
     limit, start = obs.job.spec.active_deadline_seconds, obs.status.start_time
     if limit is not None and start is not None and not seconds_until(start + timedelta(seconds=limit), obs.now):
-        return ConditionReason("DeadlineExceeded", f"The job was active longer than activeDeadlineSeconds ({limit} s).")
+        return messages.DEADLINE_EXCEEDED(seconds=limit)
     return None
 
 
-def failed(obs: Observation, reason: str, message: str) -> Decision:
-    """The job ends as Failed. It is Stalled too: no controller will mend it by itself."""
-    why = ConditionReason(reason, message)
+def failed(obs: Observation, why: ConditionReason) -> Decision:
+    """The job ends as Failed. It is Stalled too: no controller will change that."""
     return Decision(
         _ended(obs, status_of(obs, "Failed", failed=why, stalled=why)),
-        events=(Event("Warning", "Failed", f"{reason}: {message}"),),
+        events=(Event("Warning", "Failed", f"{why.reason}: {why.message}"),),
         requeue_after=0,
     )
 
 
-def completed(obs: Observation, output: Output, message: str, reason: str = "Delivered") -> Decision:
-    """The job ends as Complete: what was promised lies in the bucket."""
-    shown = obs.status.progress
-    count = output.objects if output.objects is not None else shown.total if shown else None
+def completed(obs: Observation, output: Output, why: ConditionReason) -> Decision:
+    """The job ends as Complete: the export is in the bucket."""
+    known = obs.status.progress
+    count = output.objects if output.objects is not None else known.total if known else None
     summary = f"100% ({count}/{count})" if count is not None else "100%"
     progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
-    status = status_of(
-        obs,
-        "Complete",
-        complete=ConditionReason(reason, message),
-        output=output,
-        progress=progress,
-    )
-    return Decision(_ended(obs, status), events=(Event("Normal", "Completed", message),), requeue_after=0)
+    status = status_of(obs, "Complete", complete=why, output=output, progress=progress)
+    return Decision(_ended(obs, status), events=(Event("Normal", "Completed", why.message),), requeue_after=0)
 
 
-def attempt_failed(obs: Observation, reason: str, message: str) -> Decision:
-    """One attempt is over for certain: another directory is tried after a while, or the job fails."""
+def attempt_failed(obs: Observation, why: ConditionReason) -> Decision:
+    """The attempt has certainly ended: retry in another directory after a backoff, or fail the job."""
     submission = obs.status.submission
     attempts = obs.status.attempts or 1
     failure = Failure(
         attempt=attempts,
-        reason=reason,
-        message=message[:2048],
+        reason=why.reason,
+        message=why.message[:_MESSAGE_LIMIT],
         time=whole_seconds(obs.now),
         destination=submission.destination if submission else None,
     )
     failures = (*obs.status.failures, failure)[-_KEPT_FAILURES:]
     if attempts > obs.job.spec.backoff_limit:
-        ended = failed(obs, "BackoffLimitExceeded" if attempts > 1 else reason, message)
+        last = messages.BACKOFF_LIMIT_EXCEEDED(error=why.message) if attempts > 1 else why
+        ended = failed(obs, last)
         return replace(ended, status=msgspec.structs.replace(ended.status, failures=failures))
     delay = backoff(obs, attempts)
     retry_time = whole_seconds(obs.now + delay)
+    pending = messages.RETRY_PENDING(
+        attempt=attempts,
+        attempts=obs.job.spec.backoff_limit + 1,
+        reason=why.reason,
+        error=why.message,
+        time=f"{retry_time:%Y-%m-%dT%H:%M:%SZ}",
+    )
     status = status_of(
         obs,
         "Pending",
-        reconciling=ConditionReason(
-            "RetryPending",
-            f"Attempt {attempts} of {obs.job.spec.backoff_limit + 1} failed ({reason}: {message}) "
-            f"Next attempt at {retry_time:%Y-%m-%dT%H:%M:%SZ}.",
-        ),
+        reconciling=pending,
         failures=failures,
         retry_time=retry_time,
         submission=None,
@@ -97,42 +87,41 @@ def attempt_failed(obs: Observation, reason: str, message: str) -> Decision:
         waits=None,
         waiting_since=None,
     )
-    # Between attempts nothing is outside that would have to be undone.
+    # Between attempts there is nothing outside the cluster to clean up.
     return Decision(status, RemoveFinalizer(), requeue_after=delay.total_seconds())
 
 
 def tasks_failed(obs: Observation) -> Decision:
-    """All tasks have ended and not all of them completed.
+    """All tasks have ended, and not all of them completed.
 
-    A task that somebody cancelled in Reltio is a decision, not a failure: it is not tried again.
+    A task that was canceled in Reltio is somebody's decision, not a failure: it is not retried.
     """
     bad = [task for task in obs.status.tasks if task.status not in tasks.COMPLETED]
-    told = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
-    text = f"{len(bad)} of {len(obs.status.tasks)} tasks did not complete: {told}."
+    listed = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
+    values = {"count": len(bad), "total": len(obs.status.tasks), "tasks": listed}
     if tasks.all_in(bad, tasks.CANCELED):
-        return failed(obs, "TaskCanceled", f"{text} Somebody stopped it in Reltio; create a new ExportJob to run it.")
-    return attempt_failed(obs, "TaskFailed", text)
+        return failed(obs, messages.TASK_CANCELED(**values))
+    return attempt_failed(obs, messages.TASK_FAILED(**values))
 
 
 def record_duplicates(obs: Observation, found: TaskGroups) -> Decision:
-    """Write down siblings and doubles that were not on record. The status is the view's own when there are none."""
+    """Add siblings and duplicates that are not in status yet. With none, the status stays the same object."""
     status = obs.status
     recorded = {task.id: task for task in (*status.tasks, *status.duplicates)}
     own = tuple(_as_recorded(recorded, task) for task in found.own)
-    second = tuple(_as_recorded(recorded, task) for task in found.duplicates)
-    younger = {task.id for task in second}
-    merged = tuple({task.id: task for task in (*status.tasks, *own) if task.id not in younger}.values())
-    duplicates = tuple({task.id: task for task in (*status.duplicates, *second)}.values())
+    newer = tuple(_as_recorded(recorded, task) for task in found.duplicates)
+    newer_ids = {task.id for task in newer}
+    merged = tuple({task.id: task for task in (*status.tasks, *own) if task.id not in newer_ids}.values())
+    duplicates = tuple({task.id: task for task in (*status.duplicates, *newer)}.values())
     if merged == status.tasks and duplicates == status.duplicates:
         return Decision(status)
     if duplicates == status.duplicates:
         return Decision(msgspec.structs.replace(status, tasks=merged))
-    ids = ", ".join(sorted(younger))
-    text = f"More than one export carries the marker of this job: task {ids} is a second one and is being stopped."
+    why = messages.SECOND_EXPORT_FOUND(tasks=", ".join(sorted(newer_ids)))
     conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
-    conditions.put("DuplicateDetected", "True", "SecondExportFound", text)
+    conditions.put("DuplicateDetected", "True", why.reason, why.message)
     changed = msgspec.structs.replace(status, tasks=merged, duplicates=duplicates, conditions=conditions.result())
-    return Decision(changed, events=(Event("Warning", "DuplicateDetected", text),))
+    return Decision(changed, events=(Event("Warning", "DuplicateDetected", why.message),))
 
 
 def _as_recorded(recorded: dict[str, TaskStatus], task: ObservedTask) -> TaskStatus:

@@ -51,7 +51,7 @@ def directory(job: ExportJob, target: ExportTarget, attempt: int, now: datetime)
     return f"{target.spec.s3.prefix}{middle}{attempt_id(job, attempt)}/"
 
 
-def excess(path: str) -> int:
+def excess_bytes(path: str) -> int:
     """Bytes by which a directory is too long for files in it to have keys that S3 takes; 0 for none."""
     return max(0, len(path.encode()) + _FILE_NAME - _KEY_LIMIT)
 

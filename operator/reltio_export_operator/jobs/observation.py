@@ -1,9 +1,9 @@
-"""What a decision reads, and what it answers with."""
+"""The input and the output of a decision: Observation and Decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -11,47 +11,39 @@ import msgspec
 
 from ..api.conditions import Conditions
 from ..api.job import ExportJob, JobStatus, Submission
+from ..api.reasons import ConditionReason
 from ..api.target import ExportTarget
 from ..api.task import ObservedTask
+from . import messages
 
-LONGEST_WAIT = 3700.0  # seconds; a Retry-After is taken for an hour at most
+LONGEST_WAIT = 3700.0  # seconds; Retry-After is honoured up to an hour
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds in seconds that shape a job's life."""
+    """Bounds of a job's life, in seconds."""
 
     retry_base_seconds: float = 10.0
     retry_cap_seconds: float = 360.0
-    submit_settle_seconds: float = (
-        75.0  # after this long, a submission that nobody has heard of is not on its way any more
-    )
-    submit_window_seconds: float = 60.0  # a submission starts and ends within this of its intent; well below `settle`
+    # A submission that Reltio does not list after this time is not in flight any more.
+    submit_settle_seconds: float = 75.0
+    # A submission starts and ends within this time of its intent; well below `submit_settle_seconds`.
+    submit_window_seconds: float = 60.0
     cleanup_timeout_seconds: float = 120.0  # how long a deletion waits for tasks to stop
-    urgent_requeue_seconds: float = (
-        10.0  # the longest wait between looks while a deletion or an early end waits for an answer
-    )
-    secret: float = 20.0  # the longest wait for a Secret that cannot be read: whoever mends it sees it taken up
+    urgent_requeue_seconds: float = 10.0  # the longest requeue while a deletion or an early end waits for an answer
+    secret_requeue_seconds: float = 20.0  # the longest backoff for a Secret, so that a corrected one is used soon
 
 
 @dataclass(frozen=True)
 class Elapsed:
-    """Seconds since this process first met a state, by a clock that nobody can set.
+    """Seconds since this process first observed a state, on the monotonic clock.
 
-    Each is at most the real age, so waiting for one is safe after a restart and when the wall clock jumps.
+    Each is at most the real time, so waiting for one is safe after a restart and when the wall clock jumps.
     """
 
-    doubt: float = 0.0  # of an intent without an answer
+    doubt: float = 0.0  # since an intent without an answer
     deletion: float = 0.0
-    ending: float = 0.0  # of the wish to stop all tasks
-
-
-@dataclass(frozen=True)
-class ConditionReason:
-    """Reason and message of a condition."""
-
-    reason: str
-    message: str
+    ending: float = 0.0  # since all tasks are to be stopped
 
 
 @dataclass(frozen=True)
@@ -79,29 +71,37 @@ class Observation:
     def status(self) -> JobStatus:
         return self.job.status
 
+    @property
+    def is_deleted(self) -> bool:
+        return self.job.metadata.deletion_timestamp is not None
+
+    def with_status(self, status: JobStatus) -> Observation:
+        """The same observation of the job with another status."""
+        return replace(self, job=msgspec.structs.replace(self.job, status=status))
+
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait for the next event, observation or time."""
+    """Do nothing until the next event, observation or requeue."""
 
 
 @dataclass(frozen=True)
 class Submit:
-    """Write this intent so that a rival's write conflicts, then submit: a new attempt, or the same one again."""
+    """Write this intent with a write that can conflict, then submit: a new attempt, or the same one again."""
 
     submission: Submission
 
 
 @dataclass(frozen=True)
 class Search:
-    """Ask the service and the bucket whether the attempt is known."""
+    """Search Reltio and the bucket for the attempt."""
 
     submission: Submission
 
 
 @dataclass(frozen=True)
 class ControlTasks:
-    """Ask the service to pause, resume or stop tasks. Asking again is harmless."""
+    """Ask Reltio to pause, resume or stop tasks. Idempotent."""
 
     submission: Submission
     verb: Literal["pause", "resume", "stop"]
@@ -110,19 +110,19 @@ class ControlTasks:
 
 @dataclass(frozen=True)
 class CheckDelivery:
-    """Read the manifest and list the directory."""
+    """Compare the files in the bucket with the manifest."""
 
     submission: Submission
 
 
 @dataclass(frozen=True)
 class RemoveFinalizer:
-    """Remove the finalizer: nothing outside is left to undo."""
+    """Remove the finalizer: nothing outside the cluster is left to clean up."""
 
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Delete the object, its time to live being over."""
+    """Delete the object: its spec.ttlSecondsAfterFinished has passed."""
 
 
 Action = Wait | Submit | Search | ControlTasks | CheckDelivery | RemoveFinalizer | DeleteJob
@@ -136,10 +136,18 @@ class Event:
     reason: str
     message: str
 
+    @classmethod
+    def normal(cls, why: ConditionReason) -> Event:
+        return cls("Normal", why.reason, why.message)
+
+    @classmethod
+    def warning(cls, why: ConditionReason) -> Event:
+        return cls("Warning", why.reason, why.message)
+
 
 @dataclass(frozen=True)
 class Decision:
-    """The status to write, what to do after it is written, and when to look again at the latest (seconds)."""
+    """The status to write, the action to take after it, and the seconds after which to reconcile at the latest."""
 
     status: JobStatus
     action: Action = Wait()
@@ -161,7 +169,7 @@ def status_of(
     """The job's status with these conditions and fields.
 
     Complete and Failed appear only when true, as in batch/v1. Reconciling and Stalled appear only while true,
-    as kstatus reads them. Suspended turns False once the job goes on.
+    as kstatus reads them. Suspended turns False once the job continues.
     """
     generation = obs.job.metadata.generation
     conditions = Conditions(obs.status.conditions, generation=generation, now=obs.now)
@@ -178,7 +186,8 @@ def status_of(
     if suspended is not None:
         conditions.put("Suspended", "True", suspended.reason, suspended.message)
     elif obs.job.condition("Suspended") is not None:
-        conditions.put("Suspended", "False", "Resumed", "The job is not suspended.")
+        resumed = messages.RESUMED()
+        conditions.put("Suspended", "False", resumed.reason, resumed.message)
     return msgspec.structs.replace(
         obs.status,
         phase=phase,
@@ -189,14 +198,14 @@ def status_of(
 
 
 def seconds_until_retry(obs: Observation) -> float:
-    """Seconds until `retryTime`. One further away than any wait is a sign of a clock that was set back: 0."""
+    """Seconds until `retryTime`. A time further away than any backoff means that the clock was set back: 0."""
     moment = obs.status.retry_time
     left = seconds_until(moment, obs.now) if moment else 0.0
     return left if left <= LONGEST_WAIT else 0.0
 
 
-def urgent_wait_seconds(obs: Observation) -> float:
-    """As `wait_left`, for what must end soon: a wait that was chosen before there was haste does not count."""
+def seconds_until_urgent_retry(obs: Observation) -> float:
+    """As `seconds_until_retry`, for what must end soon: a longer wait was chosen before it became urgent."""
     left = seconds_until_retry(obs)
     return left if left <= obs.limits.urgent_requeue_seconds else 0.0
 
@@ -206,6 +215,6 @@ def seconds_until(moment: datetime, now: datetime) -> float:
 
 
 def backoff(obs: Observation, failures: int) -> timedelta:
-    """Exponential: the base doubled for each failure before this one, up to the cap."""
+    """Exponential: the base, doubled for each failure before this one, up to the cap."""
     seconds = obs.limits.retry_base_seconds * 2 ** min(max(failures - 1, 0), 30)
     return timedelta(seconds=min(obs.limits.retry_cap_seconds, seconds))

@@ -1,4 +1,4 @@
-"""What an answer from outside means for a job. Pure, like the rules: the answer comes in as plain values."""
+"""What the result of a call means for a job. Pure, like the policies: results come in as plain values."""
 
 from __future__ import annotations
 
@@ -8,33 +8,28 @@ from datetime import timedelta
 
 import msgspec
 
-from ..api.job import Output, TaskStatus
+from ..api.job import Output, Submission, TaskStatus
 from ..api.meta import whole_seconds
+from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
 from ..delivery.manifest import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
-from . import duplicates, tasks
+from . import duplicates, messages, tasks
 from .endings import completed, early_end_reason, failed, record_duplicates
-from .observation import (
-    CheckDelivery,
-    ConditionReason,
-    Decision,
-    Event,
-    Observation,
-    RemoveFinalizer,
-    backoff,
-    status_of,
-)
+from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
 from .policies.starting import resubmit, suspended_submission
 
-_SHOWN = 10
+_SHOWN_FILES = 10
+_SHOWN_DIFFERENCES = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_UNREADABLE_WAITS = 8
-_MANIFEST_WAITS = 3  # the last task may be seen to end a moment before the manifest is seen
+_UNREADABLE_RETRIES = 8
+_MANIFEST_RETRIES = 3  # Reltio may report the end of the last task a moment before the manifest can be read
+_STALLED_AFTER = 3  # retries
+_VANISHED_REQUEUE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class CallFailure:
-    """Why a call to Reltio or AWS did not do what was asked."""
+    """Why a call to Reltio or AWS failed. `retry_after` in seconds."""
 
     reason: str
     message: str
@@ -45,7 +40,7 @@ class CallFailure:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The tasks that the service runs for a submission. `adopted`: they were there before it."""
+    """The tasks that Reltio runs for a submission. `adopted`: they existed before the call."""
 
     task_ids: tuple[str, ...]
     group_id: str | None = None
@@ -54,107 +49,94 @@ class Accepted:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search for the marker brought to light. `unreadable`: why the bucket could not be asked."""
+    """What a search for the attempt found. `unreadable`: why the bucket could not be read."""
 
     tasks: tuple[ObservedTask, ...] = ()
     manifest: bool = False
     unreadable: CallFailure | None = None
 
 
-def accepted(obs: Observation, accepted_export: Accepted) -> Decision:
-    """The service has the export: its tasks are written down."""
-    submission = obs.status.submission
-    assert submission is not None
-    known = msgspec.structs.replace(
+def on_accepted(obs: Observation, submission: Submission, accepted: Accepted) -> Decision:
+    """Reltio has the export: record its tasks."""
+    recorded = msgspec.structs.replace(
         submission,
         submitted_time=whole_seconds(obs.now),
         refused_time=None,
-        group_id=accepted_export.group_id,
-        adopted=accepted_export.adopted,
+        group_id=accepted.group_id,
+        adopted=accepted.adopted,
     )
-    listed = ", ".join(accepted_export.task_ids)
+    listed = ", ".join(accepted.task_ids)
     status = status_of(
         obs,
         "Running",
-        reconciling=ConditionReason("ExportRunning", f"The service took the export as {listed}."),
-        submission=known,
-        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in accepted_export.task_ids),
+        reconciling=messages.ACCEPTED(tasks=listed),
+        submission=recorded,
+        tasks=tuple(TaskStatus(id=id_, status="SCHEDULED") for id_ in accepted.task_ids),
         retry_time=None,
         waits=None,
         waiting_since=None,
     )
-    verb = "Found the export at the service" if accepted_export.adopted else "Submitted"
-    reason = "Adopted" if accepted_export.adopted else "Submitted"
-    return Decision(
-        status, events=(Event("Normal", reason, f"{verb}: {listed} to {known.destination}"),), requeue_after=0
-    )
+    reason = messages.ADOPTED if accepted.adopted else messages.SUBMITTED
+    event = Event.normal(reason(tasks=listed, destination=recorded.destination))
+    return Decision(status, events=(event,), requeue_after=0)
 
 
-def refused(obs: Observation, failure: CallFailure) -> Decision:
-    """The submission was refused, or its answer is lost."""
-    submission = obs.status.submission
-    assert submission is not None
+def on_submit_failed(obs: Observation, submission: Submission, failure: CallFailure) -> Decision:
+    """Reltio refused the submission, or its answer is lost."""
     if failure.permanent:
-        return failed(obs, failure.reason, failure.message)
+        return failed(obs, ConditionReason(failure.reason, failure.message))
     if failure.ambiguous:
-        why = ConditionReason(
-            "AnswerLost", f"The answer to the submission was lost ({failure.message}); the service is asked."
-        )
-        return _in_doubt(obs, why, obs.limits.submit_settle_seconds)
-    known = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
+        why = messages.ANSWER_LOST(error=failure.message)
+        return _wait_for_answer(obs, why, obs.limits.submit_settle_seconds)
+    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
     waiting = wait(obs, "Pending", failure)
-    return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=known))
+    return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=refused))
 
 
-def found(obs: Observation, found: SearchResult) -> Decision:
-    """The search for an intent without answer has ended."""
-    submission = obs.status.submission
-    assert submission is not None
+def on_search_result(obs: Observation, submission: Submission, found: SearchResult) -> Decision:
+    """The search for an attempt whose submission has no answer has ended."""
     if found.tasks:
-        return _adopted(obs, found.tasks)
+        return _adopt(obs, submission, found.tasks)
     if found.manifest:
         return Decision(obs.status, CheckDelivery(submission))
-    # A submission of a process that died may still be on its way: sending again, or letting go, too early
-    # could leave an export that nobody knows of.
+    # A submission of a process that died may still be in flight: to submit again, or to remove the finalizer, too
+    # early could leave an export that no object knows of.
     left = obs.limits.submit_settle_seconds - obs.elapsed.doubt
     if left > 0:
-        why = ConditionReason(
-            "AnswerUnknown", "Whether the service has the export is not known yet; it is asked again."
-        )
-        return _in_doubt(obs, why, left)
-    if obs.job.metadata.deletion_timestamp is not None:
+        return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
+    if obs.is_deleted:
         return Decision(obs.status, RemoveFinalizer())
-    says_end = early_end_reason(obs)
-    if says_end is not None:
-        return failed(obs, says_end.reason, f"{says_end.message} The service had not taken its export.")
+    ending = early_end_reason(obs)
+    if ending is not None:
+        text = f"{ending.message} Reltio did not have its export."
+        return failed(obs, ConditionReason(ending.reason, text))
     if found.unreadable is not None:
-        text = "The service does not list the export, and whether it arrived cannot be read: "
-        failure = replace(found.unreadable, message=text + found.unreadable.message)
-        return wait(obs, "Submitting", failure, stalled_after=3)
-    untaken = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
-    as_refused = msgspec.structs.replace(obs.status, submission=untaken, retry_time=None, waits=None)
-    held = suspended_submission(replace(obs, job=msgspec.structs.replace(obs.job, status=as_refused)))
-    return held or resubmit(obs)
+        text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
+        return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
+    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
+    as_refused = msgspec.structs.replace(obs.status, submission=refused, retry_time=None, waits=None)
+    suspended = suspended_submission(obs.with_status(as_refused))
+    return suspended or resubmit(obs, submission)
 
 
-def unanswered(obs: Observation, failure: CallFailure) -> Decision:
-    """The search for an intent without answer got none either."""
+def on_search_failed(obs: Observation, failure: CallFailure) -> Decision:
+    """The search for an attempt whose submission has no answer failed."""
     return wait(obs, "Stopping" if _is_ending(obs) else "Submitting", failure)
 
 
-def _adopted(obs: Observation, carriers: Sequence[ObservedTask]) -> Decision:
-    sorted_out = duplicates.group_tasks(carriers)
-    group = next((task.group_id for task in sorted_out.own if task.group_id), None)
-    ids = tuple(task.id for task in sorted_out.own)
-    decision = accepted(obs, Accepted(ids, group, adopted=True))
-    if not sorted_out.duplicates:
+def _adopt(obs: Observation, submission: Submission, found: Sequence[ObservedTask]) -> Decision:
+    groups = duplicates.group_tasks(found)
+    group_id = next((task.group_id for task in groups.own if task.group_id), None)
+    ids = tuple(task.id for task in groups.own)
+    decision = on_accepted(obs, submission, Accepted(ids, group_id, adopted=True))
+    if not groups.duplicates:
         return decision
-    told = record_duplicates(replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status)), sorted_out)
-    return replace(decision, status=told.status, events=decision.events + told.events)
+    recorded = record_duplicates(obs.with_status(decision.status), groups)
+    return replace(decision, status=recorded.status, events=decision.events + recorded.events)
 
 
-def _in_doubt(obs: Observation, why: ConditionReason, seconds: float) -> Decision:
-    seconds = min(seconds, _longest(obs))
+def _wait_for_answer(obs: Observation, why: ConditionReason, seconds: float) -> Decision:
+    seconds = min(seconds, _longest_wait(obs))
     retry = whole_seconds(obs.now + timedelta(seconds=seconds + 1))
     if _is_ending(obs):  # its conditions say why it is to end
         return Decision(msgspec.structs.replace(obs.status, retry_time=retry), requeue_after=seconds + 1)
@@ -162,39 +144,40 @@ def _in_doubt(obs: Observation, why: ConditionReason, seconds: float) -> Decisio
 
 
 def _is_ending(obs: Observation) -> bool:
-    return obs.job.metadata.deletion_timestamp is not None or early_end_reason(obs) is not None
+    return obs.is_deleted or early_end_reason(obs) is not None
 
 
-def _longest(obs: Observation) -> float:
-    """Seconds that may pass until the next look, at the most."""
+def _longest_wait(obs: Observation) -> float:
+    """Seconds until the next reconcile at the latest."""
     return obs.limits.urgent_requeue_seconds - 1 if _is_ending(obs) else obs.limits.retry_cap_seconds
 
 
-def inspected(obs: Observation, delivery: Delivery, found: SearchResult | None = None) -> Decision:
-    """The directory was read, and the service searched for doubles where an attempt was sent more than once."""
-    submission = obs.status.submission
-    assert submission is not None
-    told = (
-        record_duplicates(obs, duplicates.group_tasks(found.tasks)) if found and found.tasks else Decision(obs.status)
-    )
-    if tasks.unfinished(told.status.duplicates, obs.lost_task_ids):
-        return replace(told, requeue_after=0)
-    judged = _judged(replace(obs, job=msgspec.structs.replace(obs.job, status=told.status)), delivery)
-    return replace(judged, events=told.events + judged.events)
+def on_delivery_read(
+    obs: Observation, submission: Submission, delivery: Delivery, found: SearchResult | None = None
+) -> Decision:
+    """The directory was read. `found`: Reltio was searched too, because the attempt was submitted more than once."""
+    recorded = Decision(obs.status)
+    if found is not None and found.tasks:
+        recorded = record_duplicates(obs, duplicates.group_tasks(found.tasks))
+    if tasks.unfinished(recorded.status.duplicates, obs.lost_task_ids):
+        return replace(recorded, requeue_after=0)
+    decision = _compare(obs.with_status(recorded.status), submission, delivery)
+    return replace(decision, events=recorded.events + decision.events)
 
 
-def _judged(obs: Observation, delivery: Delivery) -> Decision:
-    submission = obs.status.submission
-    assert submission is not None
+def _compare(obs: Observation, submission: Submission, delivery: Delivery) -> Decision:
     if delivery.manifest is None and not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
-        return Decision(obs.status, requeue_after=60)
-    if delivery.manifest is None and _waits_for(obs, "ManifestPending") < _MANIFEST_WAITS:
-        pending = CallFailure("ManifestPending", f"The service finished, {MANIFEST} is not there yet.")
-        return wait(_counting(obs, "ManifestPending"), "Verifying", pending)
+        return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
+    if delivery.manifest is None and _retries_because_of(obs, "ManifestPending") < _MANIFEST_RETRIES:
+        pending = messages.MANIFEST_PENDING(manifest=f"{submission.destination}{MANIFEST}")
+        failure = CallFailure(pending.reason, pending.message)
+        return wait(_with_retries_of(obs, "ManifestPending"), "Verifying", failure)
     differences = differences_of(delivery)
     if differences:
-        shown = "; ".join(differences[:10]) + (f"; and {len(differences) - 10} more" if len(differences) > 10 else "")
-        return failed(obs, "DeliveryMismatch", f"At {submission.destination}: {shown}.")
+        shown = "; ".join(differences[:_SHOWN_DIFFERENCES])
+        if len(differences) > _SHOWN_DIFFERENCES:
+            shown += f"; and {len(differences) - _SHOWN_DIFFERENCES} more"
+        return failed(obs, messages.DELIVERY_MISMATCH(destination=submission.destination, differences=shown))
     names = listed_files(delivery) or []
     output = Output(
         bucket=submission.s3.bucket,
@@ -204,66 +187,62 @@ def _judged(obs: Observation, delivery: Delivery) -> Decision:
         bytes=sum(delivery.files[name].size for name in names),
         objects=total_objects(delivery) or 0,
         digest=digest_of(delivery, names),
-        first_files=tuple(sorted(names)[:_SHOWN]),
+        first_files=tuple(sorted(names)[:_SHOWN_FILES]),
         receipt=delivery.receipt,
     )
-    return completed(
-        obs, output, f"{output.objects} objects in {output.files} files arrived at {submission.destination}"
-    )
+    why = messages.DELIVERED(objects=output.objects, files=output.files, destination=submission.destination)
+    return completed(obs, output, why)
 
 
-def unreadable(obs: Observation, failure: CallFailure) -> Decision:
-    """The directory could not be read: the export is over, its proof is outstanding.
+def on_delivery_unreadable(obs: Observation, submission: Submission, failure: CallFailure) -> Decision:
+    """The directory could not be read: the export has ended, and what arrived is not known yet.
 
-    Where tasks vanished, whether it is over is not known either, and stays so.
+    Where tasks vanished, it is not known either whether the export has ended, and stays so.
     """
-    submission = obs.status.submission
-    assert submission is not None
     if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
-        return Decision(obs.status, requeue_after=60)
-    obs = _counting(obs, "DeliveryUnverified")
-    text = f"The service finished, but {submission.destination} cannot be read: {failure.message}"
-    if not _destination_stands(obs) and (obs.status.waits or 0) >= _UNREADABLE_WAITS:
-        return failed(obs, "DeliveryUnverified", f"{text} The target was changed or deleted; look there yourself.")
-    return wait(obs, "Verifying", replace(failure, reason="DeliveryUnverified", message=text), stalled_after=3)
+        return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
+    obs = _with_retries_of(obs, "DeliveryUnverified")
+    values = {"destination": submission.destination, "error": failure.message}
+    if not _has_same_destination(obs, submission) and (obs.status.waits or 0) >= _UNREADABLE_RETRIES:
+        return failed(obs, messages.DESTINATION_CHANGED(**values))
+    why = messages.DELIVERY_UNVERIFIED(**values)
+    unverified = replace(failure, reason=why.reason, message=why.message)
+    return wait(obs, "Verifying", unverified, stalled_after=_STALLED_AFTER)
 
 
-def _destination_stands(obs: Observation) -> bool:
-    """Whether the target still says what the attempt was submitted with, so that access to it may come back."""
-    submission, target = obs.status.submission, obs.target
-    if submission is None or target is None:
+def _has_same_destination(obs: Observation, submission: Submission) -> bool:
+    """Whether the target still names the bucket and role of the attempt, so that access may come back."""
+    if obs.target is None:
         return False
-    s3 = target.spec.s3
+    s3 = obs.target.spec.s3
     return (s3.bucket, s3.role_arn) == (submission.s3.bucket, submission.s3.role_arn)
 
 
-def _waits_for(obs: Observation, reason: str) -> int:
-    """How often in a row the job has waited for just this."""
+def _retries_because_of(obs: Observation, reason: str) -> int:
+    """How often in a row the job was retried for exactly this reason."""
     shown = obs.job.condition("Reconciling")
     return (obs.status.waits or 0) if shown is not None and shown.reason == reason else 0
 
 
-def _counting(obs: Observation, reason: str) -> Observation:
-    """The view with the count and the beginning of waits for just this."""
-    waits = _waits_for(obs, reason)
-    since = obs.status.waiting_since if waits else None
-    status = msgspec.structs.replace(obs.status, waits=waits or None, waiting_since=since)
-    return replace(obs, job=msgspec.structs.replace(obs.job, status=status))
+def _with_retries_of(obs: Observation, reason: str) -> Observation:
+    """The observation with the count and start of retries for exactly this reason."""
+    retries = _retries_because_of(obs, reason)
+    since = obs.status.waiting_since if retries else None
+    return obs.with_status(msgspec.structs.replace(obs.status, waits=retries or None, waiting_since=since))
 
 
 def wait(obs: Observation, phase: str, failure: CallFailure, *, stalled_after: int | None = None) -> Decision:
-    """Refused for now: try again later. A condition says why, since when, and when the next try is."""
+    """Retry later with backoff. A condition says why, since when, and when the next try is."""
     waits = (obs.status.waits or 0) + 1
     since = obs.status.waiting_since or whole_seconds(obs.now)
     delay = max(backoff(obs, waits), timedelta(seconds=failure.retry_after or 0))
-    if failure.reason == "SecretUnusable":
-        delay = min(delay, timedelta(seconds=obs.limits.secret))
+    if failure.reason == messages.SECRET_UNUSABLE.name:
+        delay = min(delay, timedelta(seconds=obs.limits.secret_requeue_seconds))
     if _is_ending(obs):
-        delay = min(delay, timedelta(seconds=_longest(obs)))
+        delay = min(delay, timedelta(seconds=_longest_wait(obs)))
     retry = whole_seconds(obs.now + delay)
-    why = ConditionReason(
-        failure.reason, f"{failure.message} Waiting since {since:{_TIME}}, next try at {retry:{_TIME}}."
-    )
+    text = f"{failure.message} Failing since {since:{_TIME}}. Retrying at {retry:{_TIME}}."
+    why = ConditionReason(failure.reason, text)
     status = status_of(
         obs,
         phase,

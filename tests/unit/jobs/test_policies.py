@@ -15,9 +15,10 @@ from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.meta import FINALIZER
+from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.jobs import tasks
-from reltio_export_operator.jobs.observation import ConditionReason, Decision, Elapsed, Observation
+from reltio_export_operator.jobs.observation import Decision, Elapsed, Observation
 from reltio_export_operator.jobs.policies import decide
 
 DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}

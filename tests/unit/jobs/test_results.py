@@ -10,11 +10,19 @@ import msgspec
 import pytest
 
 from builders import T0, job, running, stamp, submission, target
+from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.delivery.manifest import Delivery, StoredFile
 from reltio_export_operator.jobs import results
-from reltio_export_operator.jobs.observation import CheckDelivery, Elapsed, Observation, RemoveFinalizer, Submit
+from reltio_export_operator.jobs.observation import (
+    CheckDelivery,
+    Decision,
+    Elapsed,
+    Observation,
+    RemoveFinalizer,
+    Submit,
+)
 from reltio_export_operator.jobs.results import Accepted, CallFailure, SearchResult
 
 GOOD = {
@@ -32,22 +40,48 @@ def doubtful(known_for: float = 0.0, **more: Any) -> Observation:
     return Observation(job=job(status=status, **more), now=T0, target=target(), elapsed=Elapsed(doubt=known_for))
 
 
+def of(obs: Observation) -> Submission:
+    submission = obs.status.submission
+    assert submission is not None
+    return submission
+
+
+def on_search_result(obs: Observation, found: SearchResult) -> Decision:
+    return results.on_search_result(obs, of(obs), found)
+
+
+def on_submit_failed(obs: Observation, failure: CallFailure) -> Decision:
+    return results.on_submit_failed(obs, of(obs), failure)
+
+
+def on_accepted(obs: Observation, accepted: Accepted) -> Decision:
+    return results.on_accepted(obs, of(obs), accepted)
+
+
+def on_delivery_read(obs: Observation, delivery: Delivery, found: SearchResult | None = None) -> Decision:
+    return results.on_delivery_read(obs, of(obs), delivery, found)
+
+
+def on_delivery_unreadable(obs: Observation, failure: CallFailure) -> Decision:
+    return results.on_delivery_unreadable(obs, of(obs), failure)
+
+
 def finished() -> Observation:
     return Observation(job=job(status=running("COMPLETED")), now=T0, target=target())
 
 
 def test_a_found_export_is_adopted() -> None:
-    decision = results.found(doubtful(), SearchResult(tasks=(ObservedTask(id="x", status="PROCESSING"),)))
+    decision = on_search_result(doubtful(), SearchResult(tasks=(ObservedTask(id="x", status="PROCESSING"),)))
     assert [task.id for task in decision.status.tasks] == ["x"]
     assert [event.reason for event in decision.events] == ["Adopted"]
 
 
 def test_a_manifest_without_tasks_is_inspected() -> None:
-    assert isinstance(results.found(doubtful(), SearchResult(manifest=True)).action, CheckDelivery)
+    assert isinstance(on_search_result(doubtful(), SearchResult(manifest=True)).action, CheckDelivery)
 
 
 def test_nothing_found_waits_until_a_submission_under_way_must_have_ended() -> None:
-    decision = results.found(doubtful(known_for=10), SearchResult())
+    decision = on_search_result(doubtful(known_for=10), SearchResult())
     assert not isinstance(decision.action, Submit)
     assert decision.requeue_after == pytest.approx(66)
 
@@ -55,11 +89,11 @@ def test_nothing_found_waits_until_a_submission_under_way_must_have_ended() -> N
 def test_the_wall_clock_has_no_say_in_when_to_submit_again() -> None:
     """A clock that jumped ahead makes the intent look old; what counts is how long this process has waited."""
     a_day_later = dataclasses.replace(doubtful(known_for=1), now=T0 + timedelta(days=1))
-    assert not isinstance(results.found(a_day_later, SearchResult()).action, Submit)
+    assert not isinstance(on_search_result(a_day_later, SearchResult()).action, Submit)
 
 
 def test_nothing_found_after_that_is_submitted_to_the_same_directory() -> None:
-    decision = results.found(doubtful(known_for=100), SearchResult())
+    decision = on_search_result(doubtful(known_for=100), SearchResult())
     assert isinstance(decision.action, Submit)
     again, first = decision.action.submission, doubtful().status.submission
     assert first is not None
@@ -71,54 +105,54 @@ def test_nothing_found_after_that_is_submitted_to_the_same_directory() -> None:
     [({"spec": {"cancel": True}}, "Cancelled"), ({"spec": {"activeDeadlineSeconds": 60}}, "DeadlineExceeded")],
 )
 def test_nothing_found_of_a_job_that_is_to_end_is_never_submitted_again(more: Any, reason: str) -> None:
-    decision = results.found(doubtful(known_for=100, **more), SearchResult())
+    decision = on_search_result(doubtful(known_for=100, **more), SearchResult())
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.reason == reason
 
 
-def test_nothing_found_of_a_deleted_job_lets_go_of_it_only_after_the_doubt_is_settled() -> None:
+def test_nothing_found_of_a_deleted_job_removes_the_finalizer_only_after_the_settling_time() -> None:
     deleted = {"metadata": {"deletionTimestamp": stamp(), "finalizers": ["export.reltio.com/running-export"]}}
-    assert not isinstance(results.found(doubtful(known_for=10, **deleted), SearchResult()).action, RemoveFinalizer)
-    assert isinstance(results.found(doubtful(known_for=100, **deleted), SearchResult()).action, RemoveFinalizer)
+    assert not isinstance(on_search_result(doubtful(known_for=10, **deleted), SearchResult()).action, RemoveFinalizer)
+    assert isinstance(on_search_result(doubtful(known_for=100, **deleted), SearchResult()).action, RemoveFinalizer)
 
 
 def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_told_of() -> None:
     first = ObservedTask(id="b", status="PROCESSING", group_id="g1", created_ms=1_000)
     second = ObservedTask(id="a", status="PROCESSING", group_id="g2", created_ms=90_000)
-    decision = results.found(doubtful(), SearchResult(tasks=(second, first)))
+    decision = on_search_result(doubtful(), SearchResult(tasks=(second, first)))
     assert [task.id for task in decision.status.tasks] == ["b"]
     assert [task.id for task in decision.status.duplicates] == ["a"]
     assert [event.reason for event in decision.events] == ["Adopted", "DuplicateDetected"]
 
 
 def test_a_lost_answer_keeps_the_intent_and_asks_later() -> None:
-    decision = results.refused(doubtful(), CallFailure("RequestTimeout", "no answer", ambiguous=True))
+    decision = on_submit_failed(doubtful(), CallFailure("RequestTimeout", "no answer", ambiguous=True))
     assert decision.status.submission is not None
     assert decision.status.retry_time is not None
 
 
 def test_a_permanent_refusal_ends_the_job_with_the_words_of_the_service() -> None:
-    decision = results.refused(doubtful(), CallFailure("InvalidParameter", "filter: bad", permanent=True))
+    decision = on_submit_failed(doubtful(), CallFailure("InvalidParameter", "filter: bad", permanent=True))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert (failed.reason, failed.message) == ("InvalidParameter", "filter: bad")
 
 
 def test_a_refusal_for_now_backs_off_and_honours_retry_after() -> None:
-    decision = results.refused(doubtful(), CallFailure("RateLimited", "slow down", retry_after=500))
+    decision = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down", retry_after=500))
     assert decision.requeue_after == 500
     assert decision.status.waits == 1
 
 
 def test_a_refusal_for_now_is_on_record_so_that_nothing_needs_to_be_searched_for() -> None:
-    refused = results.refused(doubtful(), CallFailure("RateLimited", "slow down")).status
+    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down")).status
     assert refused.submission is not None
     assert refused.submission.refused_time is not None
 
 
 def test_an_answer_takes_the_refusal_off_the_record() -> None:
-    refused = results.refused(doubtful(), CallFailure("RateLimited", "slow down")).status
+    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down")).status
     again = Observation(job=msgspec.structs.replace(job(), status=refused), now=T0, target=target())
-    taken = results.accepted(again, Accepted(("t",), "g")).status
+    taken = on_accepted(again, Accepted(("t",), "g")).status
     assert taken.submission is not None
     assert (taken.submission.refused_time, taken.submission.group_id, taken.waits) == (None, "g", None)
 
@@ -130,16 +164,16 @@ def test_a_wait_says_since_when_and_until_when() -> None:
     )
     second = results.wait(later, "Pending", CallFailure("RateLimited", "Slow down.")).status
     message = next(c.message for c in second.conditions if c.type == "Reconciling")
-    assert message == f"Slow down. Waiting since {stamp()}, next try at {stamp(30)}."
+    assert message == f"Slow down. Failing since {stamp()}. Retrying at {stamp(30)}."
 
 
 def test_a_manifest_that_is_not_there_yet_is_looked_for_again_before_the_job_fails() -> None:
     status = running("COMPLETED")
     for _ in range(3):
-        decision = results.inspected(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+        decision = on_delivery_read(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
         assert decision.status.phase == "Verifying"
         status = to_wire(decision.status)
-    decision = results.inspected(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
+    decision = on_delivery_read(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
     assert decision.status.phase == "Failed"
 
 
@@ -148,17 +182,17 @@ def test_a_double_found_at_the_end_is_told_and_stopped_before_the_delivery_count
     obs = Observation(job=job(status=status), now=T0, target=target())
     mine = ObservedTask(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)
     double = ObservedTask(id="z", status="PROCESSING", group_id="g2", created_ms=99_000)
-    decision = results.inspected(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, double)))
+    decision = on_delivery_read(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, double)))
     assert decision.status.phase != "Complete"
     assert [task.id for task in decision.status.duplicates] == ["z"]
     ended = msgspec.structs.replace(double, status="CANCELED")
-    decision = results.inspected(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, ended)))
+    decision = on_delivery_read(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, ended)))
     assert decision.status.phase == "Complete"
     assert [event.reason for event in decision.events] == ["DuplicateDetected", "Completed"]
 
 
 def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
-    decision = results.inspected(finished(), Delivery(GOOD, SIZES))
+    decision = on_delivery_read(finished(), Delivery(GOOD, SIZES))
     output = decision.status.output
     assert output is not None
     assert (output.files, output.bytes, output.objects) == (2, 150, 12)
@@ -168,7 +202,7 @@ def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
 
 
 def test_a_delivery_that_disagrees_fails_the_job_with_what_differs() -> None:
-    decision = results.inspected(finished(), Delivery({**GOOD, "success": False}, SIZES))
+    decision = on_delivery_read(finished(), Delivery({**GOOD, "success": False}, SIZES))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.reason == "DeliveryMismatch"
     assert "success: False" in failed.message
@@ -176,7 +210,7 @@ def test_a_delivery_that_disagrees_fails_the_job_with_what_differs() -> None:
 
 def test_a_long_list_of_differences_is_cut() -> None:
     many = {**GOOD, "files": [f"part-{n:05d}.gz" for n in range(40)], "totalNumberOfFiles": 40}
-    decision = results.inspected(finished(), Delivery(many, {}))
+    decision = on_delivery_read(finished(), Delivery(many, {}))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.message.endswith("and 30 more.")
 
@@ -187,19 +221,19 @@ UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")
 def test_nothing_found_where_the_bucket_cannot_be_read_is_not_submitted_again_but_waits_and_says_so() -> None:
     obs = doubtful(known_for=100)
     for _ in range(4):
-        decision = results.found(obs, SearchResult(unreadable=UNREADABLE))
+        decision = on_search_result(obs, SearchResult(unreadable=UNREADABLE))
         assert not isinstance(decision.action, Submit)
         obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
     assert [c.reason for c in decision.status.conditions if c.type == "Stalled"] == ["AccessDenied"]
 
 
 def test_a_job_that_is_to_end_ends_although_the_bucket_cannot_be_read() -> None:
-    decision = results.found(doubtful(known_for=100, spec={"cancel": True}), SearchResult(unreadable=UNREADABLE))
+    decision = on_search_result(doubtful(known_for=100, spec={"cancel": True}), SearchResult(unreadable=UNREADABLE))
     assert [c.reason for c in decision.status.conditions if c.type == "Failed"] == ["Cancelled"]
 
 
 def test_nothing_found_of_a_suspended_job_is_not_submitted_again_until_it_is_resumed() -> None:
-    decision = results.found(doubtful(known_for=100, spec={"suspend": True}), SearchResult())
+    decision = on_search_result(doubtful(known_for=100, spec={"suspend": True}), SearchResult())
     assert not isinstance(decision.action, Submit)
     assert decision.status.phase == "Suspended"
     assert decision.status.submission is not None
@@ -209,7 +243,7 @@ def test_nothing_found_of_a_suspended_job_is_not_submitted_again_until_it_is_res
 def test_a_vanished_task_stays_unknown_while_the_bucket_cannot_be_read() -> None:
     obs = Observation(job=job(status=running("PROCESSING", phase="Unknown")), now=T0, target=target())
     for _ in range(20):
-        decision = results.unreadable(obs, UNREADABLE)
+        decision = on_delivery_unreadable(obs, UNREADABLE)
         assert decision.status.phase == "Unknown"
         obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
 
@@ -217,9 +251,9 @@ def test_a_vanished_task_stays_unknown_while_the_bucket_cannot_be_read() -> None
 def test_waits_for_an_unreadable_bucket_do_not_use_up_those_for_the_manifest() -> None:
     obs = Observation(job=job(status=running("COMPLETED")), now=T0, target=target())
     for _ in range(5):
-        decision = results.unreadable(obs, UNREADABLE)
+        decision = on_delivery_unreadable(obs, UNREADABLE)
         obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
-    decision = results.inspected(obs, Delivery(None, {}))
+    decision = on_delivery_read(obs, Delivery(None, {}))
     assert (decision.status.phase, decision.status.waits) == ("Verifying", 1)
 
 

@@ -14,13 +14,13 @@ import msgspec
 
 from ...api.job import ExportJob, Submission
 from ...api.meta import JOBS, TARGETS
+from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
 from ...delivery.manifest import Delivery
 from ...jobs import results, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import (
     CheckDelivery,
-    ConditionReason,
     ControlTasks,
     Decision,
     DeleteJob,
@@ -277,7 +277,11 @@ class JobController:
         for _ in range(_WRITES):
             job = msgspec.convert(raw, ExportJob)
             obs = replace(await self._observe(job), now=self._now())
-            decision = results.accepted(obs, answer) if isinstance(answer, Accepted) else results.refused(obs, answer)
+            submission = _submission(job)
+            if isinstance(answer, Accepted):
+                decision = results.on_accepted(obs, submission, answer)
+            else:
+                decision = results.on_submit_failed(obs, submission, answer)
             try:
                 written = await self._journal.write(raw, job, decision)
                 return replace(decision, events=()), written
@@ -291,9 +295,9 @@ class JobController:
     async def _search(self, job: ExportJob) -> Decision:
         obs = replace(await self._observe(job), now=self._now())
         try:
-            return results.found(obs, await self._outside.search(job))
+            return results.on_search_result(obs, _submission(job), await self._outside.search(job))
         except CallFailedError as error:
-            return results.unanswered(obs, error.failure)
+            return results.on_search_failed(obs, error.failure)
 
     async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
         """Begin to look at the delivery, or take what was found; until then the decision stands."""
@@ -303,8 +307,8 @@ class JobController:
             return decision
         obs = replace(await self._observe(job), job=judged, now=self._now())
         if isinstance(result, CallFailure):
-            return results.unreadable(obs, result)
-        return results.inspected(obs, result.delivery, result.found)
+            return results.on_delivery_unreadable(obs, _submission(job), result)
+        return results.on_delivery_read(obs, _submission(job), result.delivery, result.found)
 
     async def _poll_once(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
         submission = job.status.submission
@@ -352,6 +356,12 @@ class JobController:
     @staticmethod
     def _target_key(job: ExportJob) -> Key:
         return job.metadata.namespace, job.spec.target_ref.name
+
+
+def _submission(job: ExportJob) -> Submission:
+    submission = job.status.submission
+    assert submission is not None, "only a job with an intent calls Reltio"
+    return submission
 
 
 def _still_open(job: ExportJob, intended: ExportJob) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ...api.job import ServiceSnapshot
+from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
-from ...jobs.observation import ConditionReason
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
 from ..cache import Key

@@ -1,7 +1,7 @@
-"""The life of an export, as the list of rules that decides its next step.
+"""The life of an export, as the list of policies that decides its next step.
 
-`decide` asks each rule in turn; the first that has an opinion is followed. Rules are pure: the same view
-gives the same decision, whoever asks and however often, so any process may take over at any point.
+`decide` asks each policy in turn and follows the first that returns a decision. Policies are pure: the same
+observation gives the same decision, so any process may take over at any point.
 """
 
 from __future__ import annotations
@@ -19,43 +19,44 @@ from .ending import end_early, keep_finished, orphan_export, stop_for_deletion
 from .running import (
     end_failed_attempt,
     find_lost_tasks,
-    follow,
     pause,
+    report_progress,
     resume,
     stop_duplicates,
     stop_siblings,
     verify_delivery,
 )
 from .starting import (
-    begin,
     resolve_unknown_submission,
     retry_refused_submission,
+    submit,
     wait_for_backoff,
     wait_for_target,
     wait_in_queue,
     wait_while_suspended,
 )
 
-_UNWATCHED = 20.0  # seconds; a Secret that is put back is taken up within a minute
+# Seconds between reconciles while nothing polls the tasks, so that a restored Secret is used within a minute.
+_UNWATCHED_REQUEUE_SECONDS = 20.0
 
 Policy = Callable[[Observation], Decision | None]
 
 CHAIN: tuple[Policy, ...] = (
-    # the end: nothing may start or go on
+    # The end: nothing may start or continue.
     orphan_export,
     stop_for_deletion,
     keep_finished,
     end_early,
-    # an intent is on record, its export not yet
+    # An intent is in status, its tasks are not.
     retry_refused_submission,
     resolve_unknown_submission,
-    # nothing is on record
+    # Nothing is in status.
     wait_while_suspended,
     wait_for_backoff,
     wait_for_target,
     wait_in_queue,
-    begin,
-    # its tasks are on record
+    submit,
+    # The tasks are in status. Results of calls (`jobs/results.py`) end the attempt or the job.
     stop_duplicates,
     verify_delivery,
     end_failed_attempt,
@@ -63,57 +64,54 @@ CHAIN: tuple[Policy, ...] = (
     pause,
     resume,
     find_lost_tasks,
-    follow,
+    report_progress,
 )
 
 
 def decide(obs: Observation) -> Decision:
     """The next step of a job."""
-    observed = _with_observed_tasks(obs)
+    current = _with_observed_tasks(obs)
     for policy in CHAIN:
-        decision = policy(observed)
+        decision = policy(current)
         if decision is not None:
-            return _observed(obs, _look_again(obs, decision))
-    return _observed(obs, Decision(obs.status))
+            return _with_generation(current, _with_requeue(current, decision))
+    return _with_generation(current, Decision(current.status))
 
 
-def _observed(obs: Observation, decision: Decision) -> Decision:
-    """Whatever is decided takes the spec as it is now into account. Not said of what is about to go away."""
+def _with_generation(obs: Observation, decision: Decision) -> Decision:
+    """Every decision takes the current spec into account. A deleted job is left as it is."""
     generation = obs.job.metadata.generation
-    if obs.job.metadata.deletion_timestamp is not None or decision.status.observed_generation == generation:
+    if obs.is_deleted or decision.status.observed_generation == generation:
         return decision
-    # Its conditions with it: `kubectl wait` passes over one that speaks of an earlier generation.
-    told = tuple(msgspec.structs.replace(one, observed_generation=generation) for one in decision.status.conditions)
-    status = msgspec.structs.replace(decision.status, observed_generation=generation, conditions=told)
+    # `kubectl wait` skips conditions of an earlier generation.
+    conditions = tuple(
+        msgspec.structs.replace(condition, observed_generation=generation) for condition in decision.status.conditions
+    )
+    status = msgspec.structs.replace(decision.status, observed_generation=generation, conditions=conditions)
     return replace(decision, status=status)
 
 
 def _with_observed_tasks(obs: Observation) -> Observation:
-    """Take over what was seen of the tasks: a change of status at once, mere counters when they are due."""
+    """Copy the observed tasks to the status: a change of a task's status at once, counters when they are due."""
     before = obs.status
-    requeue_after = tasks.refreshed(before.tasks, obs.observed_tasks)
+    current = tasks.refreshed(before.tasks, obs.observed_tasks)
     duplicates = tasks.refreshed(before.duplicates, obs.observed_tasks)
-    if _words(before.tasks + before.duplicates) == _words(requeue_after + duplicates) and not obs.progress_due:
+    if _statuses(before.tasks + before.duplicates) == _statuses(current + duplicates) and not obs.progress_due:
         return obs
-    shown = tasks.progress(requeue_after, obs.observed_tasks, obs.now) if requeue_after else before.progress
-    status = msgspec.structs.replace(before, tasks=requeue_after, duplicates=duplicates, progress=shown)
-    return replace(obs, job=msgspec.structs.replace(obs.job, status=status))
+    progress = tasks.progress(current, obs.observed_tasks, obs.now) if current else before.progress
+    return obs.with_status(msgspec.structs.replace(before, tasks=current, duplicates=duplicates, progress=progress))
 
 
-def _words(listed: tuple[TaskStatus, ...]) -> list[str]:
+def _statuses(listed: tuple[TaskStatus, ...]) -> list[str]:
     return [task.status for task in listed]
 
 
-def _look_again(obs: Observation, decision: Decision) -> Decision:
-    """Look again no later than when the deadline strikes, and soon when nobody can watch the tasks."""
-    if obs.job.metadata.deletion_timestamp is not None:
-        # The bound is kept whatever is waited for, and the object's end is noticed though its event may be lost.
-        return replace(
-            decision,
-            requeue_after=min(
-                obs.limits.urgent_requeue_seconds, decision.requeue_after or obs.limits.urgent_requeue_seconds
-            ),
-        )
+def _with_requeue(obs: Observation, decision: Decision) -> Decision:
+    """Requeue no later than the deadline, and soon when nothing polls the tasks."""
+    if obs.is_deleted:
+        # Keeps the bound of a deletion whatever is waited for, and notices the end of the object without its event.
+        urgent = obs.limits.urgent_requeue_seconds
+        return replace(decision, requeue_after=min(urgent, decision.requeue_after or urgent))
     if obs.job.is_finished:
         return decision
     times = [decision.requeue_after] if decision.requeue_after is not None else []
@@ -121,5 +119,5 @@ def _look_again(obs: Observation, decision: Decision) -> Decision:
     if limit is not None and start is not None:
         times.append(max(1.0, seconds_until(start + timedelta(seconds=limit), obs.now)))
     if obs.watch_error is not None:
-        times.append(_UNWATCHED)
+        times.append(_UNWATCHED_REQUEUE_SECONDS)
     return replace(decision, requeue_after=min(times, default=None))

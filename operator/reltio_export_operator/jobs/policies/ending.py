@@ -1,4 +1,4 @@
-"""Rules for a job that is deleted, finished, cancelled or late."""
+"""Policies for a job that is deleted, finished, cancelled or past its deadline."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ...api.conditions import Conditions
-from ...api.job import JobStatus
-from .. import retention, tasks
+from ...api.job import JobStatus, Submission
+from ...api.reasons import ConditionReason
+from .. import messages, retention, tasks
 from ..endings import early_end_reason, failed
 from ..observation import (
-    ConditionReason,
     ControlTasks,
     Decision,
     DeleteJob,
@@ -21,14 +21,14 @@ from ..observation import (
     Search,
     Wait,
     seconds_until,
+    seconds_until_urgent_retry,
     status_of,
-    urgent_wait_seconds,
 )
 
 
 def orphan_export(obs: Observation) -> Decision | None:
-    """Deleted, and its export is to run on, or there is none."""
-    if obs.job.metadata.deletion_timestamp is None:
+    """Deleted, and there is no export, or it is to run on."""
+    if not obs.is_deleted:
         return None
     if not obs.job.holds_finalizer:
         return Decision(obs.status)
@@ -40,38 +40,35 @@ def orphan_export(obs: Observation) -> Decision | None:
 
 
 def stop_for_deletion(obs: Observation) -> Decision | None:
-    """Deleted: its tasks are stopped and waited for, but never longer than the stated bound."""
+    """Deleted: stop its tasks and wait for their end, but never longer than the cleanup timeout."""
     deleted, submission = obs.job.metadata.deletion_timestamp, obs.status.submission
     if deleted is None or submission is None:
         return None
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
     if _cleanup_timed_out(obs, deleted):
-        gave_up = Event(
-            "Warning",
-            "CleanupIncomplete",
-            f"Let go after {obs.limits.cleanup_timeout_seconds:.0f} s without seeing export {submission.name} end.",
-        )
-        return Decision(obs.status, RemoveFinalizer(), events=(gave_up,))
+        ids = ", ".join(task.id for task in tasks.unfinished(obs.status.tasks + obs.status.duplicates)) or "unknown"
+        why = messages.CLEANUP_INCOMPLETE(seconds=obs.limits.cleanup_timeout_seconds, name=submission.name, tasks=ids)
+        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(why),))
     if not obs.status.tasks:
-        left = urgent_wait_seconds(obs)
+        left = seconds_until_urgent_retry(obs)
         return Decision(obs.status, requeue_after=left) if left else Decision(obs.status, Search(submission))
-    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
-    if not alive:
+    if not unfinished:
         return Decision(obs.status, RemoveFinalizer())
-    return stop(obs, "Deleting", ConditionReason("Deleting", f"Waiting for {len(alive)} tasks to stop."))
+    return stop_tasks(obs, submission, "Deleting", messages.DELETING(count=len(unfinished)))
 
 
 def _cleanup_timed_out(obs: Observation, deleted: datetime) -> bool:
-    """Whether the bound is over: counted from when this process first saw the deletion.
+    """Whether the cleanup timeout has passed since this process first observed the deletion.
 
-    A process that finds a deletion older than the bound still asks for the stop, and waits a quarter of it: nobody
-    may have asked before, and a crash loop must not hold a namespace for ever.
+    A process that finds an older deletion still stops the tasks and waits for a quarter of the timeout: no process
+    may have done so before, and a crash loop must not block a namespace for ever.
     """
-    known, bound = obs.elapsed.deletion, obs.limits.cleanup_timeout_seconds
-    return known >= bound or (known >= bound / 4 and (obs.now - deleted).total_seconds() >= bound)
+    observed, timeout = obs.elapsed.deletion, obs.limits.cleanup_timeout_seconds
+    return observed >= timeout or (observed >= timeout / 4 and (obs.now - deleted).total_seconds() >= timeout)
 
 
 def keep_finished(obs: Observation) -> Decision | None:
-    """Finished: nothing moves any more but the finalizer, and the object when its time to live is over."""
+    """Finished: only the finalizer is removed, and the object once spec.ttlSecondsAfterFinished has passed."""
     if not obs.job.is_finished:
         return None
     if obs.job.holds_finalizer:
@@ -82,54 +79,50 @@ def keep_finished(obs: Observation) -> Decision | None:
     left = seconds_until(ended + timedelta(seconds=ttl), obs.now)
     if left:
         return Decision(obs.status, requeue_after=left)
-    keeper = retention.recreated_by(obs.job)
-    return Decision(obs.status, DeleteJob()) if keeper is None else Decision(_tombstone(obs, keeper))
+    manager = retention.recreated_by(obs.job)
+    return Decision(obs.status, DeleteJob()) if manager is None else Decision(_tombstone(obs, manager))
 
 
 def end_early(obs: Observation) -> Decision | None:
-    """Cancelled, or past its deadline: what runs is stopped, then the job fails."""
+    """Cancelled, or past its deadline: stop what runs, then fail the job."""
     why = early_end_reason(obs)
     if why is None:
         return None
     if tasks.all_in(obs.status.tasks, tasks.COMPLETED):
-        text = "The service had completed the export; what lies at its destination could not be verified."
-        return failed(obs, why.reason, f"{why.message} {text}") if obs.status.waits else None
+        if not obs.status.waits:
+            return None
+        text = f"{why.message} Reltio had completed the export, but the files at its destination were not verified."
+        return failed(obs, ConditionReason(why.reason, text))
     submission = obs.status.submission
     if submission is not None and not obs.status.tasks and submission.refused_time is None:
-        told = obs.status.phase == "Stopping"
-        status = obs.status if told else status_of(obs, "Stopping", reconciling=why)
-        left = urgent_wait_seconds(obs)
+        is_recorded = obs.status.phase == "Stopping"
+        status = obs.status if is_recorded else status_of(obs, "Stopping", reconciling=why)
+        left = seconds_until_urgent_retry(obs)
         return Decision(status, requeue_after=left) if left else Decision(status, Search(submission))
-    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
-    if not alive:
-        return failed(obs, why.reason, why.message)
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    if not unfinished or submission is None:
+        return failed(obs, why)
     if obs.elapsed.ending >= obs.limits.cleanup_timeout_seconds:
-        ids = ", ".join(task.id for task in alive)
+        ids = ", ".join(task.id for task in unfinished)
         text = (
-            f"{why.message} Asked to stop, task {ids} had not ended after {obs.limits.cleanup_timeout_seconds:.0f} s."
+            f"{why.message} Task {ids} was asked to stop and had not ended after "
+            f"{obs.limits.cleanup_timeout_seconds:.0f} s. Stop it in Reltio's console if it still runs."
         )
-        return failed(obs, why.reason, f"{text} Stop it in Reltio's console if it still runs.")
-    return stop(obs, "Stopping", why)
+        return failed(obs, ConditionReason(why.reason, text))
+    return stop_tasks(obs, submission, "Stopping", why)
 
 
-def stop(obs: Observation, phase: str, why: ConditionReason) -> Decision:
-    """Ask the service to stop all that lives, and look again."""
-    submission = obs.status.submission
-    assert submission is not None
-    alive = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
-    moving = tuple(task.id for task in alive if task.status not in tasks.STOPPING)
-    action = ControlTasks(submission, "stop", moving) if moving else Wait()
+def stop_tasks(obs: Observation, submission: Submission, phase: str, why: ConditionReason) -> Decision:
+    """Ask Reltio to stop all unfinished tasks, and check again soon."""
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    ids = tuple(task.id for task in unfinished if task.status not in tasks.STOPPING)
+    action = ControlTasks(submission, "stop", ids) if ids else Wait()
     return Decision(status_of(obs, phase, reconciling=why), action, requeue_after=10)
 
 
-def _tombstone(obs: Observation, keeper: str) -> JobStatus:
-    """The status of a job that is kept because its deletion would be undone, with little more than its outcome."""
+def _tombstone(obs: Observation, manager: str) -> JobStatus:
+    """The status of a job that is kept because its deletion would be undone: little more than its outcome."""
+    why = messages.WOULD_BE_RECREATED(manager=manager)
     conditions = Conditions(obs.status.conditions, generation=obs.job.metadata.generation, now=obs.now)
-    conditions.put(
-        "Retained",
-        "True",
-        "WouldBeRecreated",
-        f"Its time to live is over, but {keeper} would create it again, and so a second export. "
-        "Remove the job at its source; then it goes away for good.",
-    )
+    conditions.put("Retained", "True", why.reason, why.message)
     return msgspec.structs.replace(obs.status, conditions=conditions.result(), tasks=(), failures=(), progress=None)

@@ -1,4 +1,4 @@
-"""Rules for a job whose tasks are on record."""
+"""Policies for a job whose tasks are in status."""
 
 from __future__ import annotations
 
@@ -6,40 +6,32 @@ from datetime import timedelta
 
 from ...api.job import Output
 from ...api.meta import whole_seconds
-from .. import duplicates, tasks
+from ...api.reasons import ConditionReason
+from .. import duplicates, messages, tasks
 from ..endings import completed, record_duplicates, tasks_failed
-from ..observation import (
-    CheckDelivery,
-    ConditionReason,
-    ControlTasks,
-    Decision,
-    Observation,
-    Wait,
-    seconds_until_retry,
-    status_of,
-)
-from .ending import stop
+from ..observation import CheckDelivery, ControlTasks, Decision, Observation, Wait, seconds_until_retry, status_of
+from .ending import stop_tasks
 
 _LATE_PAUSE = timedelta(minutes=10)
-_LOST_TASK_REQUEUE_SECONDS = 60.0  # seconds between looks for the manifest of an export whose task vanished
+_LOST_TASK_REQUEUE_SECONDS = 60.0  # between searches for the manifest of an export whose task vanished
 
 
 def stop_duplicates(obs: Observation) -> Decision | None:
-    """More than one export carries the marker: the older one counts, the younger one is stopped."""
+    """More than one export carries the id of the attempt: the older one counts, the newer one is stopped."""
     submission = obs.status.submission
     if submission is None or not obs.status.tasks:
         return None
-    told = record_duplicates(obs, duplicates.group_untracked_tasks(obs))
-    alive = tasks.unfinished(told.status.duplicates, obs.lost_task_ids)
-    if not alive and told.status is obs.status:
+    recorded = record_duplicates(obs, duplicates.group_untracked_tasks(obs))
+    unfinished = tasks.unfinished(recorded.status.duplicates, obs.lost_task_ids)
+    if not unfinished and recorded.status is obs.status:
         return None
-    moving = tuple(task.id for task in alive if task.status not in tasks.STOPPING)
-    action = ControlTasks(submission, "stop", moving) if moving else Wait()
-    return Decision(told.status, action, requeue_after=10, events=told.events)
+    ids = tuple(task.id for task in unfinished if task.status not in tasks.STOPPING)
+    action = ControlTasks(submission, "stop", ids) if ids else Wait()
+    return Decision(recorded.status, action, requeue_after=10, events=recorded.events)
 
 
 def verify_delivery(obs: Observation) -> Decision | None:
-    """All tasks completed: what lies in the bucket decides."""
+    """All tasks completed: the files in the bucket decide."""
     submission = obs.status.submission
     if submission is None or not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         return None
@@ -48,108 +40,95 @@ def verify_delivery(obs: Observation) -> Decision | None:
         return Decision(obs.status, requeue_after=left)
     if obs.job.spec.delivery.verify == "None":
         output = Output(bucket=submission.s3.bucket, prefix=submission.path)
-        text = f"The service says that it is done with {submission.destination}; spec.delivery.verify is None."
-        return completed(obs, output, text, reason="ReportedByService")
+        return completed(obs, output, messages.REPORTED_BY_SERVICE(destination=submission.destination))
     if obs.status.waits:
-        return Decision(obs.status, CheckDelivery(submission))  # its condition tells what it waits for
-    why = ConditionReason(
-        "VerifyingDelivery", f"The service is done; what lies at {submission.destination} is being checked."
-    )
+        return Decision(obs.status, CheckDelivery(submission))  # its condition says what it waits for
+    why = messages.VERIFYING_DELIVERY(destination=submission.destination)
     return Decision(status_of(obs, "Verifying", reconciling=why), CheckDelivery(submission))
 
 
 def end_failed_attempt(obs: Observation) -> Decision | None:
-    """All tasks ended, not all well."""
+    """All tasks ended, and not all of them completed."""
     if obs.status.submission is None or not obs.status.tasks or tasks.unfinished(obs.status.tasks):
         return None
     return tasks_failed(obs)
 
 
 def stop_siblings(obs: Observation) -> Decision | None:
-    """One task failed: the export cannot become whole, so the others need not go on.
+    """One task failed: the export cannot become complete, so stop the others.
 
-    One that the service no longer knows may run on for all that is known: it is never taken for stopped.
+    A task that Reltio no longer knows may still run: it never counts as stopped.
     """
     submission, listed = obs.status.submission, obs.status.tasks
-    if submission is None or not any(t.status in tasks.FAILED | tasks.CANCELED for t in listed):
+    if submission is None or not any(task.status in tasks.FAILED | tasks.CANCELED for task in listed):
         return None
     if not tasks.unfinished(listed, obs.lost_task_ids):
         return None
-    return stop(obs, "Stopping", ConditionReason("SiblingFailed", "A task failed; the others are being stopped."))
+    return stop_tasks(obs, submission, "Stopping", messages.SIBLING_FAILED())
 
 
 def pause(obs: Observation) -> Decision | None:
-    """Suspended while it runs: its tasks are paused."""
+    """Suspended while it runs: pause its tasks."""
     submission = obs.status.submission
-    alive = tasks.unfinished(obs.status.tasks, obs.lost_task_ids)
-    if submission is None or not obs.job.spec.suspend or not alive:
+    unfinished = tasks.unfinished(obs.status.tasks, obs.lost_task_ids)
+    if submission is None or not obs.job.spec.suspend or not unfinished:
         return None
-    moving = tuple(t.id for t in alive if t.status not in tasks.PAUSED | tasks.STOPPING)
-    why = ConditionReason("JobSuspended", "The export is paused; set spec.suspend to false to go on.")
-    status = status_of(obs, "Suspended", suspended=why, start_time=None)
-    return Decision(status, ControlTasks(submission, "pause", moving) if moving else Wait(), requeue_after=30)
+    ids = tuple(task.id for task in unfinished if task.status not in tasks.PAUSED | tasks.STOPPING)
+    status = status_of(obs, "Suspended", suspended=messages.JOB_SUSPENDED(), start_time=None)
+    return Decision(status, ControlTasks(submission, "pause", ids) if ids else Wait(), requeue_after=30)
 
 
 def resume(obs: Observation) -> Decision | None:
-    """No longer suspended: the tasks that the operator paused go on."""
+    """No longer suspended: resume the tasks that the operator paused."""
     submission = obs.status.submission
     if submission is None or obs.job.spec.suspend:
         return None
-    held = tuple(t.id for t in obs.status.tasks if t.status in tasks.PAUSED)
-    why = ConditionReason("Resuming", "The export goes on.")
+    paused = tuple(task.id for task in obs.status.tasks if task.status in tasks.PAUSED)
     if not obs.job.is_suspended:
-        # A pause that was still on its way may take effect after the tasks were seen to move.
-        return (
-            Decision(obs.status, ControlTasks(submission, "resume", held), requeue_after=5)
-            if held and _resumed(obs)
-            else None
-        )
-    if held:
-        # Suspended stays true until the tasks move: a crash in between must not forget them.
-        return Decision(obs.status, ControlTasks(submission, "resume", held), requeue_after=5)
+        if not paused or not _was_just_resumed(obs):
+            return None
+        # A pause that was still in flight may take effect after the tasks were resumed.
+        return Decision(obs.status, ControlTasks(submission, "resume", paused), requeue_after=5)
+    if paused:
+        # Suspended stays True until the tasks move, so that a crash in between does not forget them.
+        return Decision(obs.status, ControlTasks(submission, "resume", paused), requeue_after=5)
     start = obs.status.start_time or whole_seconds(obs.now)
-    return Decision(status_of(obs, "Running", reconciling=why, start_time=start), requeue_after=0)
+    return Decision(status_of(obs, "Running", reconciling=messages.CONTINUING(), start_time=start), requeue_after=0)
 
 
-def _resumed(obs: Observation) -> bool:
-    """Whether the job was resumed so lately that a pause seen now must be the operator's own."""
+def _was_just_resumed(obs: Observation) -> bool:
+    """Whether the job was resumed so recently that a paused task must be the operator's own work."""
     condition = obs.job.condition("Suspended")
     return condition is not None and obs.now - condition.last_transition_time < _LATE_PAUSE
 
 
 def find_lost_tasks(obs: Observation) -> Decision | None:
-    """The service no longer knows a task: the bucket may tell how it ended. Never a second export."""
+    """Reltio no longer knows a task: the bucket may show how it ended. Never start a second export."""
     submission = obs.status.submission
-    gone = [t.id for t in tasks.unfinished(obs.status.tasks) if t.id in obs.lost_task_ids]
-    if submission is None or not gone:
+    lost = [task.id for task in tasks.unfinished(obs.status.tasks) if task.id in obs.lost_task_ids]
+    if submission is None or not lost:
         return None
-    text = (
-        f"The service no longer knows task {', '.join(gone)}, "
-        f"and no manifest stands at {submission.destination}. "
-        "Look for the export in Reltio's console; cancel this job if it does not run there."
-    )
+    action, requeue_after = CheckDelivery(submission), _LOST_TASK_REQUEUE_SECONDS
     stalled = obs.job.condition("Stalled")
-    if stalled is not None and stalled.reason == "TaskVanished" and all(id_ in stalled.message for id_ in gone):
-        return Decision(obs.status, CheckDelivery(submission), requeue_after=_LOST_TASK_REQUEUE_SECONDS)
-    status = status_of(obs, "Unknown", stalled=ConditionReason("TaskVanished", text), retry_time=None)
-    return Decision(status, CheckDelivery(submission), requeue_after=_LOST_TASK_REQUEUE_SECONDS)
+    if stalled is not None and stalled.reason == "TaskVanished" and all(id_ in stalled.message for id_ in lost):
+        return Decision(obs.status, action, requeue_after)
+    why = messages.TASK_VANISHED(tasks=", ".join(lost), destination=submission.destination)
+    return Decision(status_of(obs, "Unknown", stalled=why, retry_time=None), action, requeue_after)
 
 
-def follow(obs: Observation) -> Decision | None:
-    """It runs: progress is shown, sparingly; a change of status at once."""
+def report_progress(obs: Observation) -> Decision | None:
+    """The export runs: report a change of status at once, and progress at an interval."""
     if not obs.status.tasks:
         return None
-    paused = tasks.all_in(tasks.unfinished(obs.status.tasks), tasks.PAUSED)
-    words = ", ".join(sorted({t.status or "SCHEDULED" for t in obs.status.tasks}))
-    phase = "Paused" if paused else "Running"
+    is_paused = tasks.all_in(tasks.unfinished(obs.status.tasks), tasks.PAUSED)
+    statuses = ", ".join(sorted({task.status or "SCHEDULED" for task in obs.status.tasks}))
     if obs.watch_error is not None:
-        why = ConditionReason(
-            obs.watch_error.reason, f"The tasks cannot be seen: {obs.watch_error.message} Last seen: {words}."
-        )
-    elif paused:
-        why = ConditionReason("PausedAtService", "The export was paused in Reltio, not here; resume it there.")
-    elif any(t.status and t.status not in tasks.KNOWN for t in obs.status.tasks):
-        why = ConditionReason("UnknownTaskStatus", f"The service reports {words}, which is not documented; waiting on.")
+        text = messages.TASKS_UNREADABLE(error=obs.watch_error.message, statuses=statuses).message
+        why = ConditionReason(obs.watch_error.reason, text)
+    elif is_paused:
+        why = messages.PAUSED_AT_SERVICE()
+    elif any(task.status and task.status not in tasks.KNOWN for task in obs.status.tasks):
+        why = messages.UNKNOWN_TASK_STATUS(statuses=statuses)
     else:
-        why = ConditionReason("ExportRunning", f"The service reports {words}.")
-    return Decision(status_of(obs, phase, reconciling=why))
+        why = messages.EXPORT_RUNNING(statuses=statuses)
+    return Decision(status_of(obs, "Paused" if is_paused else "Running", reconciling=why))

@@ -1,47 +1,47 @@
-"""Rules for a job whose export is not known to run yet."""
+"""Policies for a job whose export is not known to run yet."""
 
 from __future__ import annotations
 
 import msgspec
 
+from ...api.job import Submission
 from ...api.meta import whole_seconds
-from .. import naming
+from ...api.reasons import ConditionReason
+from .. import messages, naming
 from ..endings import failed
-from ..observation import ConditionReason, Decision, Observation, Search, Submit, seconds_until_retry, status_of
+from ..observation import Decision, Observation, Search, Submit, seconds_until_retry, status_of
 
 
 def retry_refused_submission(obs: Observation) -> Decision | None:
-    """The service said no for now, so it does not have the export: after a while it is asked again."""
+    """Reltio refused the submission for now, so it does not have the export: submit again after the backoff."""
     submission = obs.status.submission
     if submission is None or obs.status.tasks or submission.refused_time is None:
         return None
-    held = suspended_submission(obs)
-    if held is not None:
-        return held
+    suspended = suspended_submission(obs)
+    if suspended is not None:
+        return suspended
     left = seconds_until_retry(obs)
     if left:
         return Decision(obs.status, requeue_after=left)
-    return resubmit(obs)
+    return resubmit(obs, submission)
 
 
 def suspended_submission(obs: Observation) -> Decision | None:
-    """What keeps a submission that the service does not have from being sent again: a suspension."""
+    """A suspension keeps a submission that Reltio does not have from being sent again."""
     target = obs.target
     if obs.job.spec.suspend:
-        why = ConditionReason("JobSuspended", "Not at the service; set spec.suspend to false to submit it again.")
+        why = messages.SUSPENDED_AFTER_REFUSAL()
         return Decision(status_of(obs, "Suspended", suspended=why, start_time=None))
     if target is not None and target.spec.suspend:
-        why = _target_suspended(obs)
-        return Decision(status_of(obs, "Pending", reconciling=why))
+        return Decision(status_of(obs, "Pending", reconciling=_target_suspended(obs)))
     if obs.job.is_suspended:
         start = obs.status.start_time or whole_seconds(obs.now)
-        why = ConditionReason("Resuming", "No longer suspended.")
-        return Decision(status_of(obs, "Pending", reconciling=why, start_time=start), requeue_after=0)
+        return Decision(status_of(obs, "Pending", reconciling=messages.RESUMING(), start_time=start), requeue_after=0)
     return None
 
 
 def resolve_unknown_submission(obs: Observation) -> Decision | None:
-    """An intent without an answer: the service is asked before anything is sent again."""
+    """An intent without an answer: search for the export before anything is sent again."""
     submission = obs.status.submission
     if submission is None or obs.status.tasks:
         return None
@@ -53,60 +53,58 @@ def wait_while_suspended(obs: Observation) -> Decision | None:
     """Suspended before anything was submitted."""
     if obs.status.submission is not None or not obs.job.spec.suspend:
         return None
-    why = ConditionReason("JobSuspended", "Not submitted; set spec.suspend to false to go on.")
+    why = messages.SUSPENDED_BEFORE_START()
     return Decision(status_of(obs, "Suspended", suspended=why, queue_position=None, start_time=None))
 
 
 def wait_for_backoff(obs: Observation) -> Decision | None:
-    """An earlier attempt failed: its backoff runs."""
+    """An earlier attempt failed, and its backoff has not passed."""
     left = seconds_until_retry(obs)
     return Decision(obs.status, requeue_after=left) if obs.status.submission is None and left else None
 
 
 def wait_for_target(obs: Observation) -> Decision | None:
-    """The target is missing, suspended or not proven to work."""
+    """The target is missing, suspended or not Ready."""
     if obs.status.submission is not None:
         return None
     name, target = obs.job.spec.target_ref.name, obs.target
     if target is None:
-        why = ConditionReason("TargetNotFound", f"ExportTarget {name} does not exist in this namespace; create it.")
+        why = messages.TARGET_NOT_FOUND(target=name)
     elif target.metadata.deletion_timestamp is not None:
-        why = ConditionReason("TargetDeleted", f"ExportTarget {name} is being deleted; create it again.")
+        why = messages.TARGET_DELETED(target=name)
     elif target.spec.suspend:
         why = _target_suspended(obs)
     elif not target.is_ready:
-        why = ConditionReason("TargetNotReady", f"ExportTarget {name} is not Ready; see its conditions and checks.")
+        why = messages.TARGET_NOT_READY(target=name)
     else:
         return None
     return Decision(status_of(obs, "Pending", reconciling=why, queue_position=None, retry_time=None))
 
 
 def wait_in_queue(obs: Observation) -> Decision | None:
-    """All places of the target are taken, or older jobs come first."""
+    """The target runs as many jobs as it may, or older jobs come first."""
     if obs.status.submission is not None or obs.queue_position == 0:
         return None
     shown = obs.status.queue_position
-    if shown is not None and obs.job.condition("Reconciling") and not _worth_reporting(shown, obs.queue_position):
+    if shown is not None and obs.job.condition("Reconciling") and not _is_worth_a_write(shown, obs.queue_position):
         return Decision(obs.status)
-    why = ConditionReason("Queued", f"Waits for a place at ExportTarget {obs.job.spec.target_ref.name}.")
-    # Its backoff is over: from now on it counts among those who want a place.
+    why = messages.QUEUED(target=obs.job.spec.target_ref.name)
+    # The backoff has passed: without retryTime the job counts among those that may be admitted.
     return Decision(status_of(obs, "Queued", reconciling=why, queue_position=obs.queue_position, retry_time=None))
 
 
-def begin(obs: Observation) -> Decision | None:
-    """Its turn: the intent is written first, then the service is called."""
+def submit(obs: Observation) -> Decision | None:
+    """Admitted: write the intent first, then call Reltio."""
     if obs.status.submission is not None or obs.target is None:
         return None
     submission = naming.intend(obs.job, obs.target, obs.now)
-    excess = naming.excess(submission.path)
-    if excess:
-        text = f"The directory {submission.path} is {excess} bytes too long for the keys of S3's objects."
-        return failed(obs, "PathTooLong", f"{text} Shorten spec.path of the job, or spec.s3.path of its target.")
-    why = ConditionReason("Submitting", f"Attempt {submission.attempt} is being submitted.")
+    excess_bytes = naming.excess_bytes(submission.path)
+    if excess_bytes:
+        return failed(obs, messages.PATH_TOO_LONG(path=submission.path, bytes=excess_bytes))
     status = status_of(
         obs,
         "Submitting",
-        reconciling=why,
+        reconciling=messages.SUBMITTING(attempt=submission.attempt),
         submission=submission,
         attempts=submission.attempt,
         start_time=obs.status.start_time or whole_seconds(obs.now),
@@ -121,22 +119,19 @@ def begin(obs: Observation) -> Decision | None:
     return Decision(status, Submit(submission))
 
 
-def resubmit(obs: Observation) -> Decision:
-    """The same attempt once more, to the same directory, under the same name, as a new intent on record."""
-    submission = obs.status.submission
-    assert submission is not None
+def resubmit(obs: Observation, submission: Submission) -> Decision:
+    """Submit the same attempt again, to the same directory, under the same name, as a new intent."""
     again = msgspec.structs.replace(
         submission, intended_time=whole_seconds(obs.now), refused_time=None, resent=submission.resent + 1
     )
-    why = ConditionReason("Submitting", f"Attempt {submission.attempt} is submitted again, to the same directory.")
+    why = messages.RESUBMITTING(attempt=submission.attempt)
     return Decision(status_of(obs, "Submitting", reconciling=why, submission=again, retry_time=None), Submit(again))
 
 
 def _target_suspended(obs: Observation) -> ConditionReason:
-    name = obs.job.spec.target_ref.name
-    return ConditionReason("TargetSuspended", f"ExportTarget {name} is suspended; set its spec.suspend to false.")
+    return messages.TARGET_SUSPENDED(target=obs.job.spec.target_ref.name)
 
 
-def _worth_reporting(shown: int, ahead: int) -> bool:
-    """Whether a queue position has moved enough for a person to care: near the head, or halved."""
-    return ahead != shown and (ahead <= 10 or ahead <= shown // 2 or ahead > shown)
+def _is_worth_a_write(shown: int, position: int) -> bool:
+    """Whether a queue position has changed enough for a person to care: near the head, or halved."""
+    return position != shown and (position <= 10 or position <= shown // 2 or position > shown)

@@ -1,0 +1,34 @@
+"""Reasons of conditions and events, with the messages that people read.
+
+Each kind has a catalogue of them (`jobs/messages.py`, `targets/messages.py`), from which docs/troubleshooting.md is
+generated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ConditionReason:
+    """Reason and message of a condition or an event."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason in CamelCase and the template of its message: what happened, then what to do.
+
+    Both parts are templates for `str.format`. An empty `action` means that no action is needed.
+    """
+
+    name: str
+    text: str
+    action: str = ""
+
+    def __call__(self, **values: object) -> ConditionReason:
+        """The reason with these values filled in."""
+        message = self.text.format(**values)
+        return ConditionReason(self.name, f"{message} {self.action.format(**values)}".strip())

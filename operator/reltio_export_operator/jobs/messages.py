@@ -1,0 +1,159 @@
+"""Every reason that a condition or an event of an ExportJob can have, in the order of a job's life.
+
+Reasons of failed calls come from `reltio/errors.py` and `aws/errors.py`.
+"""
+
+from __future__ import annotations
+
+from ..api.reasons import Reason
+
+_FAILED_CALL = ""  # the condition has the reason of the failed call
+
+# -- before the submission
+
+TARGET_NOT_FOUND = Reason(
+    "TargetNotFound",
+    "ExportTarget {target} was not found in this namespace.",
+    "Create it, or create the job again with the right spec.targetRef.name.",
+)
+TARGET_DELETED = Reason("TargetDeleted", "ExportTarget {target} is being deleted.", "Create it again.")
+TARGET_SUSPENDED = Reason(
+    "TargetSuspended", "ExportTarget {target} is suspended.", "Set its spec.suspend to false to continue."
+)
+TARGET_NOT_READY = Reason(
+    "TargetNotReady", "ExportTarget {target} is not Ready.", "See the conditions and checks in its status."
+)
+QUEUED = Reason(
+    "Queued",
+    "Waiting for older jobs of ExportTarget {target}.",
+    "Raise its spec.maxConcurrentJobs to run more jobs at the same time.",
+)
+SUSPENDED_BEFORE_START = Reason(
+    "JobSuspended", "The job is suspended and was not submitted.", "Set spec.suspend to false to continue."
+)
+SUSPENDED_AFTER_REFUSAL = Reason(
+    "JobSuspended",
+    "The job is suspended, and Reltio does not have its export.",
+    "Set spec.suspend to false to submit it again.",
+)
+RESUMING = Reason("Resuming", "The job is no longer suspended.")
+RESUMED = Reason("Resumed", "The job is not suspended.")
+PATH_TOO_LONG = Reason(
+    "PathTooLong",
+    "The directory {path} is {bytes} bytes too long for the keys of objects in S3.",
+    "Shorten spec.path of the job or spec.s3.path of its target, then create the job again.",
+)
+
+# -- the submission
+
+SUBMITTING = Reason("Submitting", "Submitting attempt {attempt}.")
+RESUBMITTING = Reason("Submitting", "Submitting attempt {attempt} again, to the same directory.")
+NOT_SENT = Reason(
+    "NotSent", "The submission was not sent, because this replica was too late or no longer holds the Lease."
+)
+NO_ANSWER = Reason("AnswerLost", "Reltio did not answer within {seconds:.0f} s.")
+ANSWER_LOST = Reason(
+    "AnswerLost",
+    "The answer to the submission was lost ({error}). The operator searches for the export before it submits again.",
+)
+ANSWER_UNKNOWN = Reason(
+    "AnswerUnknown", "It is not known yet whether Reltio has the export. The operator searches for it again."
+)
+DESTINATION_UNREADABLE = Reason(
+    _FAILED_CALL,
+    "Reltio does not list the export, and the operator cannot read whether it arrived: {error}",
+    "Restore the operator's access to the bucket.",
+)
+SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
+ADOPTED = Reason("Adopted", "Found task {tasks}, which already exports to {destination}.")
+DESTINATION_BUSY = Reason(
+    "DestinationBusy",
+    "Task {task} ({name}), which this operator did not start, exports to {destination}. "
+    "The job continues when that task has ended.",
+)
+
+# -- while the export runs
+
+ACCEPTED = Reason("ExportRunning", "Reltio accepted the export as task {tasks}.")
+EXPORT_RUNNING = Reason("ExportRunning", "Reltio reports {statuses}.")
+PAUSED_AT_SERVICE = Reason(
+    "PausedAtService", "The export was paused in Reltio, not by this operator.", "Resume it in Reltio's console."
+)
+UNKNOWN_TASK_STATUS = Reason(
+    "UnknownTaskStatus", "Reltio reports {statuses}, which is not a documented status. The operator keeps waiting."
+)
+JOB_SUSPENDED = Reason("JobSuspended", "The export is paused.", "Set spec.suspend to false to continue.")
+CONTINUING = Reason("Resuming", "The export continues.")
+SIBLING_FAILED = Reason("SiblingFailed", "A task of the export failed. The operator is stopping the others.")
+TASK_FAILED = Reason("TaskFailed", "{count} of {total} tasks did not complete: {tasks}.")
+TASK_CANCELED = Reason(
+    "TaskCanceled",
+    "{count} of {total} tasks did not complete: {tasks}. The export was stopped in Reltio.",
+    "Create a new ExportJob to run it again.",
+)
+TASK_VANISHED = Reason(
+    "TaskVanished",
+    "Reltio no longer knows task {tasks}, and manifest.json was not found at {destination}.",
+    "Look for the export in Reltio's console. Cancel this job if it does not run there.",
+)
+RETRY_PENDING = Reason("RetryPending", "Attempt {attempt} of {attempts} failed: {reason}: {error} Retrying at {time}.")
+BACKOFF_LIMIT_EXCEEDED = Reason("BackoffLimitExceeded", "{error}", "Create a new ExportJob to run it again.")
+SECOND_EXPORT_FOUND = Reason(
+    "SecondExportFound",
+    "Reltio runs more than one export for this job. The operator is stopping the newer one (task {tasks}).",
+)
+TASKS_UNREADABLE = Reason(_FAILED_CALL, "The tasks cannot be read: {error} Last status: {statuses}.")
+
+# -- the delivery
+
+VERIFYING_DELIVERY = Reason(
+    "VerifyingDelivery", "Reltio completed the export. The operator is checking the files at {destination}."
+)
+MANIFEST_PENDING = Reason("ManifestPending", "Reltio completed the export, but {manifest} is not there yet.")
+DELIVERY_UNVERIFIED = Reason(
+    "DeliveryUnverified",
+    "Reltio completed the export, but {destination} cannot be read: {error}",
+    "Restore the operator's access to the bucket.",
+)
+DESTINATION_CHANGED = Reason(
+    "DeliveryUnverified",
+    "Reltio completed the export, but {destination} cannot be read, and the target was changed or deleted: {error}",
+    "Check the files there yourself.",
+)
+DELIVERY_MISMATCH = Reason("DeliveryMismatch", "The files at {destination} do not match the manifest: {differences}.")
+DELIVERED = Reason("Delivered", "{objects} objects in {files} files arrived at {destination}.")
+REPORTED_BY_SERVICE = Reason(
+    "ReportedByService",
+    "Reltio reports that the export to {destination} is complete. The files were not checked, "
+    "because spec.delivery.verify is None.",
+)
+
+# -- the end
+
+CANCELLED = Reason("Cancelled", "The job was cancelled.")
+DEADLINE_EXCEEDED = Reason(
+    "DeadlineExceeded", "The job was active for longer than spec.activeDeadlineSeconds ({seconds} s)."
+)
+DELETING = Reason("Deleting", "The job is being deleted. Waiting for {count} tasks to stop.")
+CLEANUP_INCOMPLETE = Reason(
+    "CleanupIncomplete",
+    "Stopped waiting after {seconds:.0f} s: export {name} may still be running in Reltio (task {tasks}).",
+    "Stop it in Reltio's console.",
+)
+WOULD_BE_RECREATED = Reason(
+    "WouldBeRecreated",
+    "spec.ttlSecondsAfterFinished has passed, but {manager} would create the job again and so start a second export.",
+    "Remove the job at its source; it is then deleted.",
+)
+
+# -- what keeps the operator from working on the job
+
+SPEC_NOT_UNDERSTOOD = Reason(
+    "SpecNotUnderstood", "The job or its target cannot be read: {error}.", "Create the object again."
+)
+STATUS_REFUSED = Reason(
+    "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
+)
+SECRET_UNUSABLE = Reason("SecretUnusable", "{error}", "Create or correct the Secret.")
+INTERNAL_ERROR = Reason("InternalError", "{error} while the delivery was read.", "See the log of the operator.")
+OPERATOR_ERROR = Reason("OperatorError", "The tasks cannot be read.", "See the log of the operator.")
