@@ -7,6 +7,8 @@ import importlib
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -41,6 +43,22 @@ class _Lazy(click.Group):
         return found
 
 
+class _NotInstalledError(click.ClickException):
+    exit_code = 2
+
+
+@contextmanager
+def _sandbox_installed() -> Iterator[None]:
+    """Explain an import that fails because the sandbox's libraries are not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise _NotInstalledError(
+            f"The sandbox is not installed: module {error.name} is missing. In a checkout of the project, run "
+            "make demo or make sandbox, which install it, or pip install '.[sandbox]'."
+        ) from None
+
+
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
@@ -66,6 +84,7 @@ def run(config: Path | None) -> None:
     from ..handlers import operator
     from ..kube.election import LeadershipLostError
     from ..runtime import logs, settings_loader
+    from ..runtime.certificates import check_certificate_files
     from ..runtime.settings import ConfigurationError
 
     logs.configure_early()
@@ -75,6 +94,7 @@ def run(config: Path | None) -> None:
         logs.configure(settings.log_format, settings.log_level)
         for warning in loaded.warnings:
             _log.warning(warning)
+        check_certificate_files()
 
         async def until_signal() -> None:
             stop = asyncio.Event()
@@ -95,7 +115,8 @@ def run(config: Path | None) -> None:
 @click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
 def demo(examples: Path) -> None:
     """Run one export end to end on the sandbox, and compare what arrived with what the tenant holds."""
-    from ..sandbox import demo as shown
+    with _sandbox_installed():
+        from ..sandbox import demo as shown
 
     sys.exit(asyncio.run(shown.demo(examples)))
 
@@ -109,8 +130,9 @@ def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> No
     """Start the sandbox and leave it running until Ctrl-C."""
     import yaml
 
-    from ..sandbox.environment import Options, Sandbox
-    from ..sandbox.reltio import SimulatorConfig
+    with _sandbox_installed():
+        from ..sandbox.environment import Options, Sandbox
+        from ..sandbox.reltio import SimulatorConfig
 
     options = Options(directory.absolute(), kube_port=port, simulator=SimulatorConfig(time_scale=time_scale))
 

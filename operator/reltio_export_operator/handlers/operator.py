@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable
 
 import kopf
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 
 from ..controllers.manager import Manager
+from ..kube.connection import load_configuration, warn_of_absent_namespaces
 from ..kube.election import Leadership
 from ..runtime.health import Health
 from ..runtime.settings import Settings
@@ -20,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 async def run(settings: Settings, *, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
     """Run until `stop` is set, or until leadership is lost (then LeadershipLostError)."""
-    await config.load_config()  # kubeconfig or in-cluster, as everywhere
+    await load_configuration()
     health = Health()
     async with client.ApiClient() as api, health.served(settings.metrics_port):
+        await warn_of_absent_namespaces(api, settings.namespaces)
         health.ready = True  # standing by is what a replica that does not lead is there for
         leadership = Leadership(api, settings)
         await leadership.during(lambda lost: _serve(settings, api, leadership, health, stop, lost, ready), stop)
@@ -84,8 +86,7 @@ def _configure(registry: kopf.OperatorRegistry, settings: Settings) -> None:
 
     @kopf.on.login(registry=registry)
     async def log_in(**_: object) -> kopf.ConnectionInfo:
-        loaded = client.Configuration.get_default_copy()
-        await config.load_config(client_configuration=loaded)
+        loaded = await load_configuration()
         header = await loaded.get_api_key_with_prefix("BearerToken")
         scheme, _space, token = (header or "").rpartition(" ")
         return kopf.ConnectionInfo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .metrics import Metrics
+from .settings import ConfigurationError
 
 
 @dataclass
@@ -21,7 +23,10 @@ class Health:
 
     @asynccontextmanager
     async def served(self, port: int) -> AsyncIterator[None]:
-        """Answer /healthz, /readyz and /metrics on this port of all interfaces; not at all when it is 0."""
+        """Answer /healthz, /readyz and /metrics on this port of all interfaces; not at all when it is 0.
+
+        Raises ConfigurationError when the port cannot be had.
+        """
         if port == 0:
             yield
             return
@@ -36,7 +41,13 @@ class Health:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, port=port).start()
+            try:
+                await web.TCPSite(runner, port=port).start()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"Cannot listen on port {port} for health and metrics: {os.strerror(error.errno or 0)}. "
+                    "Free the port, or set metricsPort (RELTIO_EXPORT_METRICS_PORT) to another one, or to 0 for none."
+                ) from None
             yield
         finally:
             await runner.cleanup()
