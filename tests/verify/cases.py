@@ -21,7 +21,7 @@ class Case:
     arrange: Callable[[World], None]
     failing: dict[str, str]
     spec: Raw = field(default_factory=dict)
-    check_unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def _permission(world: World, action: str) -> None:
@@ -115,7 +115,7 @@ CASES = (
         "role may not put",
         lambda w: _permission(w, "s3:PutObject"),
         {"PutObject": "AccessDenied"},
-        check_unknown=("GetObject", "DeleteObject"),
+        unknown=("GetObject", "DeleteObject"),
     ),
     Case("role may not get", lambda w: _permission(w, "s3:GetObject"), {"GetObject": "AccessDenied"}),
     Case("role may not delete", lambda w: _permission(w, "s3:DeleteObject"), {"DeleteObject": "AccessDenied"}),
@@ -123,40 +123,40 @@ CASES = (
         "role is bound to another prefix",
         lambda w: w.aws.roles[ROLE].permissions[1].update(Resource=[f"arn:aws:s3:::{BUCKET}/elsewhere/*"]),
         {"PutObject": "AccessDenied"},
-        check_unknown=("GetObject", "DeleteObject"),
+        unknown=("GetObject", "DeleteObject"),
     ),
     Case(
         "role may list the path itself and nothing below",
         lambda w: w.aws.roles[ROLE].permissions[0].update(Condition={"StringEquals": {"s3:prefix": "reltio/"}}),
         {"ListBucket": "AccessDenied"},
-        check_unknown=("PublicAccessBlocked",),
+        unknown=("PublicAccessBlocked",),
     ),
     Case(
         "bucket policy denies writing",
         lambda w: w.aws.buckets[BUCKET].policy.append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}),
         {"PutObject": "AccessDenied"},
-        check_unknown=("GetObject", "DeleteObject"),
+        unknown=("GetObject", "DeleteObject"),
     ),
     Case(
         "KMS key may not be used to write",
         lambda w: w.aws.key_denies.add("kms:GenerateDataKey"),
         {"Encryption": "KMSDenied"},
         spec=S3_KMS,
-        check_unknown=("PutObject", "GetObject", "DeleteObject"),
+        unknown=("PutObject", "GetObject", "DeleteObject"),
     ),
     Case(
         "KMS key may not be used to read",
         lambda w: w.aws.key_denies.add("kms:Decrypt"),
         {"Encryption": "KMSDenied"},
         spec=S3_KMS,
-        check_unknown=("GetObject",),
+        unknown=("GetObject",),
     ),
     Case(
         "role allows short sessions only",
         lambda w: setattr(w.aws.roles[ROLE], "max_session", 3600),
         {"SessionDuration": "SessionTooShort"},
     ),
-    Case("operator is a role and may not read roles", _chain, {}, check_unknown=("SessionDuration",)),
+    Case("operator is a role and may not read roles", _chain, {}, unknown=("SessionDuration",)),
     Case(
         "bucket may be opened to the public",
         lambda w: setattr(w.aws.buckets[BUCKET], "public_access_blocked", False),
@@ -184,7 +184,7 @@ CASES = (
         "S3 cannot be reached",
         lambda w: setattr(w.aws, "s3_answers", False),
         {"Bucket": "EndpointUnreachable"},
-        check_unknown=("ListBucket", "PutObject", "GetObject", "DeleteObject"),
+        unknown=("ListBucket", "PutObject", "GetObject", "DeleteObject"),
     ),
     Case(
         "role may not list, and objects are encrypted",
@@ -197,14 +197,14 @@ CASES = (
         lambda w: w.aws.roles.clear(),
         {"TrustsReltio": "RoleNotFound"},
         spec=_inspect(),
-        check_unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
+        unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
     ),
     Case(
         "inspected: another role bears the name",
         lambda w: w.aws.roles.update({ROLE.replace("role/", "role/other/"): w.aws.roles.pop(ROLE)}),
         {"TrustsReltio": "RoleNotFound"},
         spec={**_inspect(), "s3": {"roleARN": "arn:aws:iam::111122223333:role/data/reltio-exporter"}},
-        check_unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
+        unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
     ),
     Case(
         "inspected: a pattern takes other external IDs",
@@ -229,6 +229,6 @@ CASES = (
         lambda w: w.aws.own_permissions.clear(),
         {"TrustsReltio": "RoleNotReadable"},
         spec=_inspect(),
-        check_unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
+        unknown=("RolePermits", "WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration"),
     ),
 )

@@ -25,7 +25,7 @@ async def main() -> int:
         bad = [check for check in target.status.checks if check.status == "False"]
         right = {check.name: check.reason for check in bad} == case.failing
         wrong += not right
-        shown = bad or [check for check in target.status.checks if check.name in case.check_unknown]
+        shown = bad or [check for check in target.status.checks if check.name in case.unknown]
         table.add_row(
             case.name,
             "\n".join(f"{check.name} {check.status}" for check in shown),

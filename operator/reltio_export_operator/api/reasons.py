@@ -30,5 +30,9 @@ class Reason:
 
     def __call__(self, **values: object) -> ConditionReason:
         """The reason with these values filled in."""
-        message = self.text.format(**values)
-        return ConditionReason(self.name, f"{message} {self.action.format(**values)}".strip())
+        message, remedy = self.parts(**values)
+        return ConditionReason(self.name, f"{message} {remedy}".strip())
+
+    def parts(self, **values: object) -> tuple[str, str]:
+        """What happened, and what to do, with these values filled in."""
+        return self.text.format(**values), self.action.format(**values)

@@ -142,8 +142,8 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
             prober = Prober(Access(secrets, http), RoleSessions(threads), target)
             with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
-                checks += [check async for check in prober.aws(advise=True)]
-    status = readiness.evaluate(target, checks, datetime.now(UTC), tested=prober.tested)
+                checks += [check async for check in prober.aws(advisory=True)]
+    status = readiness.evaluate(target, checks, datetime.now(UTC), tested=prober.made_advisory_checks)
     return msgspec.structs.replace(target, status=status)
 
 

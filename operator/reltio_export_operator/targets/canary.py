@@ -1,4 +1,4 @@
-"""One tiny real export through the service: what only that can prove. Pure."""
+"""The canary: one small export through Reltio, which proves what nothing else can. Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import msgspec
 from ..api.conditions import Conditions, ConditionStatus, find, is_true
 from ..api.job import ExportJob
 from ..api.meta import API_VERSION
+from ..api.reasons import ConditionReason
 from ..api.target import ExportTarget, TargetStatus
+from . import messages
 
-_LONGEST_NAME = 253
-_KEPT = 3600  # seconds that the canary's job stays after its end
-_NOTHING = "equals(uri,'entities/0')"  # matches next to nothing, so that the export is small
+_NAME_LIMIT = 253
+_TTL_SECONDS = 3600  # how long the canary's job stays after its end
+_SMALL_FILTER = "equals(uri,'entities/0')"  # matches almost nothing, so that the export is small
 
 
 def is_wanted(target: ExportTarget, status: TargetStatus) -> bool:
-    """Whether the outcome for the target as it is now is still to be found out, or to be found out anew."""
+    """Whether to run a canary: there is no result for the current generation, or a new verification was requested."""
     if not target.spec.verification.canary:
         return False
     known = _outcome(target, status)
@@ -28,26 +30,26 @@ def is_wanted(target: ExportTarget, status: TargetStatus) -> bool:
 
 
 def name_of(target: ExportTarget, status: TargetStatus) -> str:
-    """The name of the canary's job, so that whoever creates it twice finds it there already.
+    """The name of the canary's job. It is deterministic, so that a second create finds the first job.
 
-    It says the generation, and which request for a verification it serves: one that failed is repeated on request.
+    It contains the generation and a hash of the verify annotation: a canary that failed runs again on request.
     """
     if _outcome(target, status) == "Unknown" and status.canary_job:
         return status.canary_job
     tail = f"-canary-{target.metadata.generation}"
     if target.verify_request is not None:
         tail += f"-{hashlib.sha256(target.verify_request.encode()).hexdigest()[:8]}"
-    return target.metadata.name[: _LONGEST_NAME - len(tail)].rstrip("-.") + tail
+    return target.metadata.name[: _NAME_LIMIT - len(tail)].rstrip("-.") + tail
 
 
 def _outcome(target: ExportTarget, status: TargetStatus) -> ConditionStatus | None:
-    """What is known of the target as it is now."""
+    """The status of condition Delivered for the current generation."""
     known = find(status.conditions, "Delivered")
     return known.status if known is not None and known.observed_generation == target.metadata.generation else None
 
 
 def manifest_of(target: ExportTarget, name: str) -> dict[str, Any]:
-    """The job that is the canary. It goes with its target, and some time after its end."""
+    """The canary's ExportJob, owned by the target."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ExportJob",
@@ -67,45 +69,49 @@ def manifest_of(target: ExportTarget, name: str) -> dict[str, Any]:
         },
         "spec": {
             "targetRef": {"name": target.metadata.name},
-            "export": {"type": "Entities", "filter": _NOTHING},
+            "export": {"type": "Entities", "filter": _SMALL_FILTER},
             "path": "canary",
             "backoffLimit": 0,
-            "ttlSecondsAfterFinished": _KEPT,
+            "ttlSecondsAfterFinished": _TTL_SECONDS,
         },
     }
 
 
-def refused(target: ExportTarget, status: TargetStatus, name: str, why: str, now: datetime) -> TargetStatus:
+def not_created_status(
+    target: ExportTarget, status: TargetStatus, name: str, error: str, now: datetime
+) -> TargetStatus:
     """The status when the API server does not let the operator create the canary's job."""
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)
-    text = f"ExportJob {name} cannot be created: {why}"
-    conditions.put("Delivered", "Unknown", "CanaryNotCreated", text)
+    why = messages.CANARY_NOT_CREATED(job=name, error=error)
+    conditions.put("Delivered", "Unknown", why.reason, why.message)
     return msgspec.structs.replace(status, conditions=conditions.result(), canary_job=name)
 
 
-def evaluate(
+def status_from_job(
     target: ExportTarget, status: TargetStatus, name: str, job: ExportJob | None, now: datetime
 ) -> TargetStatus:
-    """The status with condition Delivered as the canary's job of this name has it."""
+    """The status with condition Delivered according to the canary's job of this name."""
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)
-    if job is not None and not any(owner.get("uid") == target.metadata.uid for owner in job.metadata.owner_references):
-        text = f"ExportJob {name} is there already and is not of this target; delete it."
-        conditions.put("Delivered", "Unknown", "CanaryNameTaken", text)
+
+    def delivered(value: ConditionStatus, why: ConditionReason) -> TargetStatus:
+        conditions.put("Delivered", value, why.reason, why.message)
         return msgspec.structs.replace(status, conditions=conditions.result(), canary_job=name)
-    all_checks, failed = (job.condition(type_) if job else None for type_ in ("Complete", "Failed"))
-    if all_checks is not None:
-        text = "A small export of Reltio's own arrived."
-        conditions.put("Delivered", "True", "CanaryDelivered", text)
-    elif failed is not None:
-        text = f"The canary failed: {failed.message} To try again: kubectl reltio-export verify {target.metadata.name}"
-        conditions.put("Delivered", "False", failed.reason, text)
-    else:
-        conditions.put("Delivered", "Unknown", "CanaryRunning", f"See ExportJob {name}.")
-    return msgspec.structs.replace(status, conditions=conditions.result(), canary_job=name)
+
+    if job is None:
+        return delivered("Unknown", messages.CANARY_RUNNING(job=name))
+    if not any(owner.get("uid") == target.metadata.uid for owner in job.metadata.owner_references):
+        return delivered("Unknown", messages.CANARY_NAME_TAKEN(job=name))
+    if job.condition("Complete") is not None:
+        return delivered("True", messages.CANARY_DELIVERED())
+    failed = job.condition("Failed")
+    if failed is not None:
+        text = messages.CANARY_FAILED(error=failed.message, target=target.metadata.name).message
+        return delivered("False", ConditionReason(failed.reason, text))
+    return delivered("Unknown", messages.CANARY_RUNNING(job=name))
 
 
-def without(target: ExportTarget, status: TargetStatus, now: datetime) -> TargetStatus:
-    """The status without Delivered, where no canary is asked for."""
+def status_without(target: ExportTarget, status: TargetStatus, now: datetime) -> TargetStatus:
+    """The status without condition Delivered, when spec.verification.canary is false."""
     if target.spec.verification.canary or find(status.conditions, "Delivered") is None:
         return status
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..api.target import Check, ExportTarget
+from . import messages
 from .iam import Answer, Document, Request, evaluate, statements_of, values_of, wildcards_filled
 from .permissions import KMS_ACTIONS, OBJECT_ACTIONS
 from .readiness import check_failed, check_passed, check_unknown
@@ -26,72 +27,56 @@ class Role:
 
 
 def check_role(target: ExportTarget, role: Role, external_id: str | None) -> list[Check]:
-    """What the policies of the role say about Reltio's principals, the external ID and the bucket."""
+    """What the role's policies say about Reltio's principals, the external ID and the bucket."""
     principals = target.spec.verification.reltio_principals
     return [
-        _trusts(role, principals, external_id),
-        _refuses_others(role, principals, external_id),
-        _refuses(role, principals, "MissingExternalIDRefused", None),
+        _check_trust(role, principals, external_id),
+        _check_wrong_external_id(role, principals, external_id),
+        _check_refusal(role, principals, "MissingExternalIDRefused", None),
         check_session_duration(role.max_session_seconds),
-        _permits(target, role),
+        _check_permissions(target, role),
     ]
 
 
 def check_session_duration(seconds: int) -> Check:
     """Whether the role's maximum session duration is what Reltio asks for."""
     if seconds >= WANTED_SECONDS:
-        return check_passed("SessionDuration", f"The role allows sessions of {seconds // 3600} hours.")
+        return check_passed("SessionDuration", messages.SESSION_ALLOWED(hours=seconds // 3600).message)
     return session_too_short()
 
 
 def session_too_short() -> Check:
-    return check_failed(
-        "SessionDuration",
-        "SessionTooShort",
-        "The role does not allow sessions of 12 h, which Reltio asks for so that large exports can finish.",
-        "Set the role's maximum session duration (MaxSessionDuration) to 43200 seconds.",
-    )
+    return check_failed("SessionDuration", messages.SESSION_TOO_SHORT)
 
 
-def _trusts(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
-    answers = {who: _assumes(role, who, external_id) for who in principals}
-    denied = [who for who, answer in answers.items() if answer in ("Deny", "NoMatch")]
+def _check_trust(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
+    answers = {principal: _assumes(role, principal, external_id) for principal in principals}
+    denied = [principal for principal, answer in answers.items() if answer in ("Deny", "NoMatch")]
     if denied:
-        return check_failed(
-            "TrustsReltio",
-            "PrincipalNotTrusted",
-            f"The trust policy of {role.arn} does not let {', '.join(denied)} in with the external ID of the target.",
-            "Name the principal in the trust policy and let sts:ExternalId equal spec.s3.externalID.",
-        )
+        return check_failed("TrustsReltio", messages.PRINCIPAL_NOT_TRUSTED, role=role.arn, principals=", ".join(denied))
     if "Unknown" in answers.values():
-        text = "The trust policy has conditions that are not understood here; only an export shows whether they hold."
-        return check_unknown("TrustsReltio", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
-    return check_passed("TrustsReltio", f"The trust policy lets {', '.join(principals)} in with the external ID.")
+        return check_unknown("TrustsReltio", messages.TRUST_NOT_UNDERSTOOD)
+    return check_passed("TrustsReltio", messages.TRUSTED(principals=", ".join(principals)).message)
 
 
-def _refuses_others(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
-    """Whether another external ID is refused: an invented one, and those that patterns of the trust policy let in."""
+def _check_wrong_external_id(role: Role, principals: Sequence[str], external_id: str | None) -> Check:
+    """Whether another external ID is refused: an invented one, and those that patterns of the trust policy match."""
     name = "WrongExternalIDRefused"
-    verdict = _refuses(role, principals, name, f"{external_id}-and-more")
-    if verdict.status == "False":
-        return verdict
+    refused = _check_refusal(role, principals, name, f"{external_id}-and-more")
+    if refused.status == "False":
+        return refused
     others = [
         next(text for text in (wildcards_filled(pattern, "x"), wildcards_filled(pattern, "y")) if text != external_id)
         for pattern in _external_ids(role.trust)
         if "*" in pattern or "?" in pattern
     ]
-    if any(_assumes(role, who, other) == "Allow" for who in principals for other in others):
-        return check_failed(
-            name,
-            "ExternalIDNotExact",
-            f"The trust policy of {role.arn} compares the external ID with a pattern, so others are let in as well.",
-            "Use StringEquals instead of StringLike for sts:ExternalId in the trust policy.",
-        )
-    return verdict
+    if any(_assumes(role, principal, other) == "Allow" for principal in principals for other in others):
+        return check_failed(name, messages.EXTERNAL_ID_NOT_EXACT, role=role.arn)
+    return refused
 
 
 def _external_ids(trust: Document) -> list[str]:
-    """What the conditions of a trust policy compare the external ID with."""
+    """The values that a trust policy compares the external ID with."""
     return [
         value
         for statement in statements_of(trust)
@@ -102,22 +87,17 @@ def _external_ids(trust: Document) -> list[str]:
     ]
 
 
-def _refuses(role: Role, principals: Sequence[str], name: str, external_id: str | None) -> Check:
-    answers = [_assumes(role, who, external_id) for who in principals]
+def _check_refusal(role: Role, principals: Sequence[str], name: str, external_id: str | None) -> Check:
+    answers = [_assumes(role, principal, external_id) for principal in principals]
     if "Allow" in answers:
-        return check_failed(
-            name,
-            "ExternalIDNotRequired",
-            f"The trust policy of {role.arn} lets Reltio in {'with any' if external_id else 'without an'} external ID, "
-            "so anybody who can make Reltio export could write to this bucket.",
-            "Add the condition StringEquals sts:ExternalId to the trust policy.",
-        )
+        how = "by Reltio with any external ID" if external_id else "by Reltio without an external ID"
+        return check_failed(name, messages.EXTERNAL_ID_NOT_REQUIRED, how=how)
     if "Unknown" in answers:
-        return check_unknown(name, "NotUnderstood", "The trust policy has conditions that are not understood here.")
+        return check_unknown(name, messages.REFUSAL_NOT_UNDERSTOOD)
     return check_passed(name)
 
 
-def _permits(target: ExportTarget, role: Role) -> Check:
+def _check_permissions(target: ExportTarget, role: Role) -> Check:
     s3 = target.spec.s3
     bucket = f"arn:{role.arn.split(':')[1]}:s3:::{s3.bucket}"
     caller = _caller(role.arn)
@@ -142,16 +122,13 @@ def _permits(target: ExportTarget, role: Role) -> Check:
     answers = {request.action: evaluate(role.permissions, request) for request in wanted}
     denied = [action for action, answer in answers.items() if answer in ("Deny", "NoMatch")]
     if denied:
+        path = f"s3://{s3.bucket}/{s3.prefix}"
         return check_failed(
-            "RolePermits",
-            "ActionNotAllowed",
-            f"The policies of {role.arn} do not allow {', '.join(denied)} under s3://{s3.bucket}/{s3.prefix}.",
-            f"Allow {', '.join(denied)} in a permission policy of the role.",
+            "RolePermits", messages.ACTION_NOT_ALLOWED, role=role.arn, actions=", ".join(denied), path=path
         )
     if "Unknown" in answers.values():
-        text = "The permission policies have conditions that are not understood here."
-        return check_unknown("RolePermits", "NotUnderstood", text, "Set spec.verification.canary to true to find out.")
-    return check_passed("RolePermits", "The permission policies allow list, put, get and delete under the path.")
+        return check_unknown("RolePermits", messages.PERMISSIONS_NOT_UNDERSTOOD)
+    return check_passed("RolePermits", messages.PERMITTED().message)
 
 
 def _assumes(role: Role, principal: str, external_id: str | None) -> Answer:
@@ -160,7 +137,7 @@ def _assumes(role: Role, principal: str, external_id: str | None) -> Answer:
 
 
 def _caller(arn: str) -> dict[str, str | None]:
-    """The context keys that hang on who calls; of somebody in an account the account alone is known."""
+    """The context keys that depend on the caller. Of an account's root only the account is known."""
     known: dict[str, str | None] = {
         "aws:principalaccount": _account_of(arn),
         "aws:principalisawsservice": "false",

@@ -61,7 +61,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
     given = subject(READY)
     owned = {"ownerReferences": [{"kind": "ExportTarget", "name": "lake", "uid": given.metadata.uid}]}
     of_it = job(status=state, metadata=owned)
-    delivered = find(canary.evaluate(given, given.status, NAME, of_it, T0).conditions, "Delivered")
+    delivered = find(canary.status_from_job(given, given.status, NAME, of_it, T0).conditions, "Delivered")
     assert delivered is not None
     assert delivered.status == truth
 
@@ -69,7 +69,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
 def test_a_job_of_somebody_else_under_its_name_tells_nothing() -> None:
     given = subject(READY)
     theirs = job(status={"conditions": [condition("Complete")]})
-    delivered = find(canary.evaluate(given, given.status, NAME, theirs, T0).conditions, "Delivered")
+    delivered = find(canary.status_from_job(given, given.status, NAME, theirs, T0).conditions, "Delivered")
     assert delivered is not None
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNameTaken")
 
@@ -95,7 +95,7 @@ def test_one_that_runs_is_followed_though_another_is_asked_for() -> None:
 
 def test_one_that_cannot_be_created_says_why_and_is_tried_again() -> None:
     given = subject(READY)
-    status = canary.refused(given, given.status, NAME, "quota exceeded", T0)
+    status = canary.not_created_status(given, given.status, NAME, "quota exceeded", T0)
     delivered = find(status.conditions, "Delivered")
     assert delivered is not None
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNotCreated")
@@ -105,4 +105,4 @@ def test_one_that_cannot_be_created_says_why_and_is_tried_again() -> None:
 
 def test_the_condition_goes_when_it_is_no_longer_asked_for() -> None:
     given = subject(READY, condition("Delivered"), wanted=False)
-    assert find(canary.without(given, given.status, T0).conditions, "Delivered") is None
+    assert find(canary.status_without(given, given.status, T0).conditions, "Delivered") is None

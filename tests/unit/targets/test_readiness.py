@@ -57,14 +57,14 @@ def test_any_one_failed_check_but_advice_denies_ready_and_names_itself(mode: str
     subject = of(mode)
     for name in readiness.checks_of(subject):
         checks = [c for c in all_passed(subject) if c.name != name]
-        checks.append(readiness.check_failed(name, "Broken", f"{name} broke.", "Mend it."))
+        checks.append(readiness.call_failed(name, "Broken", f"{name} broke.", "Fix it."))
         status = evaluate(subject, checks, T0)
         if name in readiness.ADVISORY_CHECKS:
             assert told(status).status == "True"
             assert told(status, "Recommended").reason == "Broken"
         else:
             assert (told(status).status, told(status).reason) == ("False", "Broken")
-            assert told(status).message == f"{name} broke. Mend it."
+            assert told(status).message == f"{name} broke. Fix it."
             assert told(status, "Stalled").status == "True"
 
 
@@ -84,15 +84,15 @@ def test_ready_is_never_said_with_a_required_check_that_has_not_passed(
 
 
 def test_checks_that_were_not_reached_are_unknown_and_name_what_failed() -> None:
-    status = evaluate(of("AssumeRole"), [readiness.check_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
+    status = evaluate(of("AssumeRole"), [readiness.call_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
     put = next(check for check in status.checks if check.name == "PutObject")
-    assert (put.status, put.message) == ("Unknown", "Not tried, because AssumeRole failed.")
+    assert (put.status, put.message) == ("Unknown", "Not checked, because AssumeRole failed.")
 
 
 def test_of_two_verdicts_on_one_check_the_worse_counts() -> None:
     subject = of("AssumeRoleAndInspect")
     twice = [
-        readiness.check_failed("WrongExternalIDRefused", "Open", "Open.", ""),
+        readiness.call_failed("WrongExternalIDRefused", "Open", "Open.", ""),
         readiness.check_passed("WrongExternalIDRefused"),
     ]
     status = evaluate(subject, twice, T0)
@@ -172,7 +172,7 @@ def test_when_a_target_is_verified_next(subject: ExportTarget, failures: int, se
 def test_what_passes_by_itself_takes_ready_away_only_when_it_lasts(failures: int) -> None:
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
-    hiccup = [readiness.check_failed("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
+    hiccup = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
     status = evaluate(ready, hiccup, T0, failures)
     assert told(status).status == "True"
     assert told(status, "Reconciling").reason == "Unreachable"
@@ -187,7 +187,7 @@ def test_a_hiccup_is_no_verdict_on_a_target_that_was_not_ready_as_it_is() -> Non
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(ready, metadata=msgspec.structs.replace(ready.metadata, generation=2))
-    hiccup = [readiness.check_failed("ReltioReachable", "Unreachable", "No.", "Wait.")]
+    hiccup = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait.")]
     assert told(evaluate(changed, hiccup, T0)).status == "False"
 
 
@@ -205,14 +205,14 @@ def test_advice_on_another_generation_is_forgotten_and_asked_for_as_soon_as_it_c
     subject = of("AssumeRole")
     tested = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(tested, metadata=msgspec.structs.replace(tested.metadata, generation=2))
-    status = evaluate(changed, [readiness.check_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
+    status = evaluate(changed, [readiness.call_failed("AssumeRole", "Denied", "No.", "Do.")], T0)
     assert {c.status for c in status.checks if c.name in readiness.ADVISORY_CHECKS} == {"Unknown"}
     assert readiness.advisory_checks_due(msgspec.structs.replace(changed, status=status), T0)
 
 
 def test_a_finding_of_the_rare_tests_is_not_hidden_by_a_reading_of_the_policies() -> None:
     subject = of("AssumeRoleAndInspect")
-    open_ = readiness.check_failed("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
+    open_ = readiness.call_failed("WrongExternalIDRefused", "ExternalIDNotRequired", "Open.", "Close.")
     checks = [c for c in all_passed(subject) if c.name != "WrongExternalIDRefused"]
     tested = msgspec.structs.replace(subject, status=evaluate(subject, [*checks, open_], T0))
     read = readiness.evaluate(tested, all_passed(subject), T0, tested=False)

@@ -1,4 +1,4 @@
-"""ExportTargets: verified when new, changed or due; failing ones again and again until they are mended."""
+"""The ExportTarget controller: verifies targets that are new, changed or due, and failing ones until they pass."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ...api.meta import JOBS, TARGETS, merge_diff, to_wire
 from ...api.target import Check, ExportTarget, TargetStatus
 from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
-from ...targets import canary, readiness
+from ...targets import canary, messages, readiness
 from ..access import Access
 from ..cache import JobCache, Key
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
-_CANARY_REQUEUE_SECONDS = 15.0  # seconds between looks at a canary that runs
+_CANARY_REQUEUE_SECONDS = 15.0  # while a canary runs
 
-_Due = Literal["No", "Again", "News"]
+_Due = Literal["No", "Elapsed", "Changed"]
 
 
 class TargetController:
-    """Keeps the verdict on each target true."""
+    """Keeps the status of each target true."""
 
     def __init__(
         self,
@@ -52,20 +52,20 @@ class TargetController:
         self._registry = registry
         self._heal_interval = heal_interval
         self._probe_timeout = probe_timeout
-        # A probe waits here, where its time does not pass yet, and not for a thread.
-        self._aws_places = asyncio.Semaphore(aws_probes)
+        # A probe waits here, before its timeout starts, and not for a thread.
+        self._aws_probes = asyncio.Semaphore(aws_probes)
         self._now = now
         self._wake_job = wake_job
         self._hand_over = defer_failing
         self._clock = clock
         self._failures: dict[Key, int] = {}
-        self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and what they said
+        self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and their digest
 
     async def reconcile(self, key: Key, *, include_failing: bool = True) -> float | None:
-        """Bring the target's status up to date. Returns the seconds until it must be looked at again.
+        """Bring the target's status up to date. Returns the seconds after which to reconcile again.
 
-        A target that is known to fail, and due for no other reason than the time, is handed over without
-        `try_suspects`: to try it may take long, and then happens where only others of its kind wait.
+        Without `include_failing`, a target that fails, and is due only because time has passed, is deferred to the
+        queue of failing targets: to verify it may take long, and only others of its kind wait there.
         """
         raw = await self._kube.get(TARGETS, *key)
         if raw is None:
@@ -76,7 +76,7 @@ class TargetController:
             return None
         target = msgspec.convert(raw, ExportTarget)
         due = await self._due(target) if readiness.is_verified(target) else "No"
-        if due == "Again" and not include_failing and _is_failing(target):
+        if due == "Elapsed" and not include_failing and _is_failing(target):
             self._registry.put_target(target)
             self._hand_over(key)
             return None
@@ -85,7 +85,7 @@ class TargetController:
             raw = await self._write(raw, target, status)
             if raw is None:
                 return None
-            # The verdict stands, whatever becomes of the canary.
+            # The result of the verification is written, whatever the canary does.
             target = msgspec.convert(raw, ExportTarget)
             status = await self._with_canary(target, target.status)
             await self._write(raw, target, status)
@@ -98,22 +98,22 @@ class TargetController:
             0.5, readiness.seconds_until_due(seen, self._failures.get(key, 0), self._heal_interval, self._now())
         )
         if _is_failing(seen):
-            return min(after, max(0.5, self._heal_interval))  # its Secrets are looked at, see _due
+            return min(after, max(0.5, self._heal_interval))  # to read its Secrets, see _due
         return min(after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else after
 
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
-        """Take over how the canary's job ends; create it first, where there is none for the target as it is."""
+        """Copy the result of the canary's job; create the job when there is none for the current generation."""
         if not canary.is_wanted(target, status):
-            return canary.without(target, status, self._now())
+            return canary.status_without(target, status, self._now())
         name = canary.name_of(target, status)
         try:
             raw = await self._kube.get(JOBS, target.metadata.namespace, name)
             if raw is None:
                 raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
         except InvalidError as error:
-            return canary.refused(target, status, name, str(error), self._now())
+            return canary.not_created_status(target, status, name, str(error), self._now())
         job = msgspec.convert(raw, ExportJob) if raw else None
-        return canary.evaluate(target, status, name, job, self._now())
+        return canary.status_from_job(target, status, name, job, self._now())
 
     async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
         key = target.metadata.key
@@ -132,56 +132,57 @@ class TargetController:
         return readiness.with_job_counts(status, *self._registry.counts(key))
 
     async def _due(self, target: ExportTarget) -> _Due:
-        """Whether to verify now. Another spec, a request, or another Secret of a failing target is news."""
+        """Whether to verify now. A new spec, verify annotation, or Secret of a failing target is a change."""
         key = target.metadata.key
         if readiness.needs_verification(target):
-            return "News"
+            return "Changed"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
         if before and _is_failing(target) and self._clock() - read_at >= self._heal_interval:
             self._secrets[key] = (self._clock(), before)
             if await self._access.secrets_of(target) != before:
-                return "News"
+                return "Changed"
         due = readiness.seconds_until_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
-        return "Again" if due else "No"
+        return "Elapsed" if due else "No"
 
     async def _verified(self, target: ExportTarget, failures: int) -> TargetStatus:
-        """The verdict after everything was tried, the two services side by side."""
+        """The status after all checks; Reltio and AWS are checked concurrently."""
         prober = Prober(self._access, self._sessions, target)
-        advise = readiness.advisory_checks_due(target, self._now())
+        advisory = readiness.advisory_checks_due(target, self._now())
         names = [name for name in readiness.checks_of(target) if name not in readiness.ADVISORY_CHECKS]
 
         async def aws() -> list[Check]:
-            async with self._aws_places:
-                return await self._bounded(prober.aws(advise=advise), names[len(readiness.RELTIO) :])
+            async with self._aws_probes:
+                return await self._bounded(prober.aws(advisory=advisory), names[len(readiness.RELTIO) :])
 
         reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), readiness.RELTIO), aws())
-        status = readiness.evaluate(target, [*reltio, *tried], self._now(), tested=prober.tested, failures=failures)
+        status = readiness.evaluate(
+            target, [*reltio, *tried], self._now(), tested=prober.made_advisory_checks, failures=failures
+        )
         return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
 
     async def _bounded(self, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
-        """What the checks say within the time that a dead service cannot exceed.
+        """The results of the checks within the probe timeout.
 
-        Those that were made count; the first of `names` that was not is refuted.
+        Checks that were made count. The first of `names` that was not made has failed.
         """
         done: list[Check] = []
+        values: dict[str, object]
         try:
             async with asyncio.timeout(self._probe_timeout):
                 async for check in checks:
-                    done.append(check)  # noqa: PERF401 - what was done before the time-out counts
+                    done.append(check)  # noqa: PERF401 - checks made before the timeout count
             return done
         except TimeoutError:
-            reason, text = "ProbeTimeout", f"No verdict within {self._probe_timeout:.0f} s."
-            remedy = "Check the network between the operator and the service."
+            reason, values = messages.PROBE_TIMEOUT, {"seconds": self._probe_timeout}
         except Exception as error:
-            _log.exception("Cannot verify %s", names[0])
-            reason, text = "InternalError", f"{type(error).__name__} while this was tried."
-            remedy = "See the operator's log; it is tried again."
+            _log.exception("Verification failed at %s", names[0])
+            reason, values = messages.INTERNAL_ERROR, {"error": type(error).__name__}
         made = {check.name for check in done}
-        left = next((name for name in names if name not in made), None)
-        return [*done, readiness.check_failed(left, reason, text, remedy)] if left else done
+        first_left = next((name for name in names if name not in made), None)
+        return [*done, readiness.check_failed(first_left, reason, **values)] if first_left else done
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
-        """Write what has changed. Answers with the object as it is then; None when it is gone."""
+        """Write what has changed. Returns the object after the write; None when it does not exist any more."""
         change = merge_diff(to_wire(target.status), to_wire(status))
         before = find(target.status.conditions, "Ready")
         if change:
@@ -193,12 +194,12 @@ class TargetController:
         self._registry.put_target(current)
         ready = find(current.status.conditions, "Ready")
         if ready is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
-            await self._announce(raw, ready)
+            await self._post_ready_event(raw, ready)
         if "conditions" in change:
             self._wake_jobs(current.metadata.key)
         return raw
 
-    async def _announce(self, raw: Raw, ready: Condition) -> None:
+    async def _post_ready_event(self, raw: Raw, ready: Condition) -> None:
         if ready.reason in ("Suspended", "VerificationDisabled"):
             return
         good = ready.status == "True"
@@ -220,6 +221,6 @@ class TargetController:
 
 
 def _is_failing(target: ExportTarget) -> bool:
-    """Whether the target is known to fail, so that trying it may be trying a dead service."""
+    """Whether the target fails, so that verifying it may mean waiting for a dead service."""
     ready = find(target.status.conditions, "Ready")
     return ready is not None and ready.status == "False"
