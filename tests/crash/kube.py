@@ -42,9 +42,13 @@ class MemoryKube:
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         return await self._call("get", lambda: copy.deepcopy(self.objects.get((plural, namespace, name))))
 
-    async def listed(self, plural: str) -> AsyncIterator[Raw]:
+    async def listed(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
         def effect() -> list[Raw]:
-            return [copy.deepcopy(raw) for (kind, _, _), raw in self.objects.items() if kind == plural]
+            return [
+                copy.deepcopy(raw)
+                for (kind, where, _), raw in self.objects.items()
+                if kind == plural and namespace in (None, where)
+            ]
 
         for raw in await self._call("list", effect):
             yield raw

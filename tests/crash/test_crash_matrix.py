@@ -53,7 +53,7 @@ def test_an_operator_that_dies_again_and_again_gets_there_in_the_end() -> None:
         lives += 1
         assert lives < 400
         try:
-            world.run(lambda: is_over(world), last_step=120)
+            world.run(lambda: is_over(world), last_step=130)
         except Killed:
             world.rest(5)
     assert lives >= 3

@@ -18,11 +18,13 @@ from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
 from ..jobs.observation import Limits
 from ..kube.client import KubeClient
+from ..kube.failures import explain
 from ..kube.workqueue import WorkQueue
 from ..runtime.metrics import Metrics
 from ..runtime.settings import Settings
 from .access import Access
 from .cache import JobCache, Key
+from .gate import SubmissionGate
 from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
 from .jobs.task_tracker import TaskTracker
@@ -30,7 +32,8 @@ from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
 _RESYNC = 60.0  # seconds
-_SEED_AGAIN = 5.0  # seconds
+_SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
+_NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
 _FAILING_WORKERS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
 
 
@@ -48,26 +51,42 @@ class Manager:
         sessions: RoleSessions,
         *,
         metrics: Metrics | None = None,
-        may_submit: Callable[[], bool] = lambda: True,
+        gate: SubmissionGate | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry = JobCache()
         access = Access(kube, http, clock=clock)
         metrics = metrics or Metrics()
+        self._gate = gate = gate or SubmissionGate()
+        self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
+        self._unsynced: dict[str | None, set[Key]] = {namespace: set() for namespace in self._namespaces}
+        self._sync_problem: str | None = None
+
+        async def reconcile_job(key: Key) -> float | None:
+            waiting = self._unsynced.get(key[0] if settings.namespaces else None)
+            if waiting is not None:
+                waiting.add(key)
+                return None
+            return await job_controller.reconcile(key) if gate.is_open() else _NOT_LEADING_SECONDS
+
+        async def reconcile_target(key: Key) -> float | None:
+            if not gate.is_open():
+                return _NOT_LEADING_SECONDS
+            return await target_controller.reconcile(key, include_failing=False)
 
         async def reconcile_failing(key: Key) -> None:
-            requeue_after = await target_controller.reconcile(key)
+            requeue_after = await target_controller.reconcile(key) if gate.is_open() else _NOT_LEADING_SECONDS
             if requeue_after is not None:
                 self.targets.add_after(key, requeue_after)
 
         self.jobs: WorkQueue[Key] = WorkQueue(
-            lambda key: job_controller.reconcile(key),
+            reconcile_job,
             workers=settings.workers,
             observe=lambda seconds, failed: metrics.reconciled("jobs", seconds, failed=failed),
         )
         self.targets: WorkQueue[Key] = WorkQueue(
-            lambda key: target_controller.reconcile(key, include_failing=False),
+            reconcile_target,
             workers=settings.workers,
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
         )
@@ -109,7 +128,7 @@ class Manager:
             clock=clock,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
-            may_submit=may_submit,
+            gate=gate,
             count_event=metrics.job_event,
         )
         self._stop_jobs, self._sync_cache = job_controller.stop, job_controller.sync_cache
@@ -130,7 +149,7 @@ class Manager:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, may_submit: Callable[[], bool]
+        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, gate: SubmissionGate
     ) -> AsyncIterator[Self]:
         """A manager with connections and threads of its own."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
@@ -139,8 +158,7 @@ class Manager:
         try:
             async with httpx.AsyncClient(limits=limits) as http:
                 sessions = RoleSessions(threads, bulk=bulk)
-                kube = KubeClient(api, settings.namespaces)
-                manager = cls(settings, kube, http, sessions, metrics=metrics, may_submit=may_submit)
+                manager = cls(settings, KubeClient(api), http, sessions, metrics=metrics, gate=gate)
                 try:
                     yield manager
                 finally:
@@ -160,18 +178,38 @@ class Manager:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.targets.run())
             group.create_task(self._failing_targets.run())
-            group.create_task(self._work_on_jobs())
+            group.create_task(self.jobs.run())
+            group.create_task(self._sync_caches())
             group.create_task(self._keep_queues_moving())
 
-    async def _work_on_jobs(self) -> None:
+    def unready(self) -> str | None:
+        """Why no job can be worked on in any namespace; None when some can."""
+        if len(self._unsynced) < len(self._namespaces):
+            return None
+        return f"The jobs have not been listed yet: {self._sync_problem or 'waiting for the API server'}."
+
+    async def _sync_caches(self) -> None:
+        """Fill the cache, a namespace at a time; one that cannot be listed does not hold up the others."""
+        pause = _SYNC_SECONDS
         while True:
-            try:
-                await self._sync_cache()
-                break
-            except Exception:
-                _log.exception("Cannot list the jobs; trying again in %.0f s", _SEED_AGAIN)
-            await asyncio.sleep(_SEED_AGAIN)
-        await self.jobs.run()
+            for namespace in list(self._unsynced):
+                await self._sync(namespace)
+            if not self._unsynced:
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_SYNC_SECONDS)
+
+    async def _sync(self, namespace: str | None) -> None:
+        try:
+            await self._sync_cache(namespace)
+        except Exception as error:
+            problem = f"jobs and targets in {namespace or 'all namespaces'}: {explain(error)}"
+            if problem != self._sync_problem:
+                _log.warning("Cannot list %s. Retrying.", problem)
+            self._sync_problem = problem
+            return
+        for key in self._unsynced.pop(namespace):
+            self.jobs.add(key)
 
     async def _keep_queues_moving(self) -> None:
         """Wake the heads of all queues now and then: one wake-up that was lost must not hold up a target for good."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -36,8 +36,7 @@ class SecretError(Exception):
 class KubeClient:
     """Reads and writes objects of our kinds as raw dictionaries. Writes test the version that was read."""
 
-    def __init__(self, api: client.ApiClient, namespaces: Sequence[str] = ()) -> None:
-        self._namespaces = namespaces
+    def __init__(self, api: client.ApiClient) -> None:
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
 
@@ -53,17 +52,16 @@ class KubeClient:
             raise
         return found
 
-    async def listed(self, plural: str) -> AsyncIterator[Raw]:
-        """Every object of the kind, in the namespaces watched or, without any, in all; a page at a time."""
-        for namespace in self._namespaces or (None,):
-            more: str | None = None
-            while True:
-                page = await self._page(plural, namespace, limit=_PAGE, _continue=more)
-                for item in page["items"]:
-                    yield item
-                more = page["metadata"].get("continue")
-                if not more:
-                    break
+    async def listed(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+        """Every object of the kind in the namespace or, without one, in all; a page at a time."""
+        more: str | None = None
+        while True:
+            page = await self._page(plural, namespace, limit=_PAGE, _continue=more)
+            for item in page["items"]:
+                yield item
+            more = page["metadata"].get("continue")
+            if not more:
+                break
 
     async def _page(self, plural: str, namespace: str | None, **options: Any) -> Raw:
         given = {key: value for key, value in options.items() if value is not None}

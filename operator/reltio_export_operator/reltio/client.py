@@ -16,6 +16,7 @@ from .errors import (
     AnswerLost,
     InvalidParameter,
     ReltioError,
+    SubmissionWithheld,
     TokenRejected,
     UnexpectedAnswer,
     error_from_response,
@@ -69,9 +70,18 @@ class ReltioClient:
             raise UnexpectedAnswer("The service did not answer with a count of tasks.", status=200)
         return count
 
-    async def submit(self, request: WireRequest) -> Submitted:
-        """Start an export. An error that is `ambiguous` may hide an export that runs."""
+    async def submit(self, request: WireRequest, may_send: Callable[[], bool] = lambda: True) -> Submitted:
+        """Start an export. An error that is `ambiguous` may hide an export that runs.
+
+        `may_send` is asked right before the request is written to the connection: getting a token and connecting may
+        have taken long. Where it says no, nothing is sent and SubmissionWithheld is raised.
+        """
         _check_headers(request.headers)
+
+        async def trace(event: str, _: object) -> None:
+            if event.endswith("send_request_headers.started") and not may_send():
+                raise SubmissionWithheld("The submission was not sent: this process is no longer the leader.")
+
         body = await self._authorized(
             "POST",
             f"export/{self._tenant}/{request.endpoint}",
@@ -79,6 +89,7 @@ class ReltioClient:
             headers=dict(request.headers),
             json=dict(request.body) if request.body is not None else {},
             timeout=_SUBMIT,
+            extensions={"trace": trace},
         )
         ids = body.get("taskIds") if isinstance(body, Mapping) else None
         if not isinstance(ids, list) or not ids:

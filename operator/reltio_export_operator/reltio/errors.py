@@ -122,6 +122,13 @@ class TaskLimitExceeded(ReltioError):
     transient = True
 
 
+class SubmissionWithheld(ReltioError):
+    """Nothing was sent: the process is to end, or is no longer the leader."""
+
+    reason = "NotSent"
+    remedy = "No action is needed: the leader submits it."
+
+
 class StorageMissing(ReltioError):
     reason = "ServiceStorageMissing"
     remedy = "Ask Reltio Support: the bucket in which the service keeps intermediate data does not exist."

@@ -29,7 +29,7 @@ class NoServices:
 async def test_a_value_that_nobody_can_send_is_refused_for_good_and_not_tried_for_ever(export: dict[str, Any]) -> None:
     services = ReltioS3Gateway(NoServices(), None, JobCache())  # type: ignore[arg-type]
     with pytest.raises(CallFailedError) as refused:
-        await services.submit(job(spec={"export": export}, status=running("PROCESSING")))
+        await services.submit(job(spec={"export": export}, status=running("PROCESSING")), lambda: True)
     failure = refused.value.failure
     assert (failure.reason, failure.permanent, failure.ambiguous) == ("InvalidParameter", True, False)
     assert failure.message.startswith("spec.export cannot be sent")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -211,3 +213,48 @@ async def test_authenticating_asks_for_a_token_only() -> None:
     service = Service(DONE)
     await service.client.authenticate()
     assert (service.issued, service.requests) == (1, [])
+
+
+class Listening:
+    """A server on loopback that accepts every export and counts the bytes that reach it."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    @asynccontextmanager
+    async def at(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        async with server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jobs"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            self.bytes += len(data)
+            if b"\r\n\r\n" in data:
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"taskIds":["a"]}')
+        writer.close()
+
+
+class KnownToken(TokenSource):
+    async def token(self) -> str:
+        return "t1"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_whether_a_submission_may_be_sent_is_asked_once_the_connection_stands(allowed: bool) -> None:
+    server, asked = Listening(), []
+
+    def may_send() -> bool:
+        asked.append(server.bytes)
+        return allowed
+
+    async with server.at() as url, httpx.AsyncClient() as http:
+        client = ReltioClient(url, "acme01", KnownToken(TOKEN_URL, "client", "secret", http=http), http=http)
+        if allowed:
+            assert (await client.submit(SUBMISSION, may_send)).task_ids == ("a",)
+        else:
+            with pytest.raises(errors.SubmissionWithheld) as withheld:
+                await client.submit(SUBMISSION, may_send)
+            assert not withheld.value.ambiguous
+    assert asked == [0]
+    assert (server.bytes > 0) is allowed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ...api.job import ExportJob, Submission
@@ -64,7 +64,7 @@ class ReltioS3Gateway:
         self._tasks = TaskSearch()
         self._external_ids: dict[str, str | None] = {}
 
-    async def submit(self, job: ExportJob) -> Accepted:
+    async def submit(self, job: ExportJob, may_send: Callable[[], bool]) -> Accepted:
         """Start the attempt whose intent is on record, or find out that it runs."""
         submission = _submission(job)
         async with _refusals():
@@ -80,7 +80,7 @@ class ReltioS3Gateway:
             except (ValueError, ArithmeticError) as error:  # a value that the schema takes, and nobody can send
                 raise errors.InvalidParameter(f"spec.export cannot be sent: {error}.") from error
             try:
-                submitted = await client.submit(request)
+                submitted = await client.submit(request, may_send)
             except errors.DestinationBusy as busy:
                 try:
                     return await self._owner(client, submission, busy)

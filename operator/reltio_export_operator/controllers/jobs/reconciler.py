@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from ...jobs.policies import decide
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
 from ..cache import JobCache, Key
+from ..gate import GateClosedError, SubmissionGate
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .limiter import KeyedLimiter
@@ -63,7 +65,7 @@ class CallFailedError(Exception):
 class ExportGateway(Protocol):
     """What the controller does outside of the cluster. Every method raises RefusedError."""
 
-    async def submit(self, job: ExportJob) -> Accepted: ...
+    async def submit(self, job: ExportJob, may_send: Callable[[], bool]) -> Accepted: ...
 
     async def search(self, job: ExportJob) -> SearchResult: ...
 
@@ -92,7 +94,7 @@ class JobController:
         clock: Callable[[], float] = time.monotonic,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
-        may_submit: Callable[[], bool] = lambda: True,
+        gate: SubmissionGate | None = None,
         count_event: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._kube = kube
@@ -105,7 +107,7 @@ class JobController:
         self._stopwatch = StateTimer(clock)
         self._wake = wake
         self._wake_target = wake_target
-        self._may_submit = may_submit
+        self._gate = gate or SubmissionGate()
         self._journal = JobStatusWriter(
             kube,
             progress_interval=progress_interval,
@@ -125,6 +127,8 @@ class JobController:
             return None
         try:
             return await self._advance(raw)
+        except GateClosedError:
+            return _REQUEUE_SECONDS  # should this process lead again
         except ConflictError:
             return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
         except msgspec.ValidationError as error:
@@ -138,15 +142,16 @@ class JobController:
             )
             raise
 
-    async def sync_cache(self) -> None:
+    async def sync_cache(self, namespace: str | None) -> None:
         """Learn what runs before anything begins: otherwise a start would give places away that are taken."""
-        async for raw in self._kube.listed(TARGETS):
-            self._registry.put_target(msgspec.convert(raw, ExportTarget))
-        async for raw in self._kube.listed(JOBS):
+        async for raw in self._kube.listed(TARGETS, namespace):
+            with contextlib.suppress(msgspec.ValidationError):  # reported when it is reconciled
+                self._registry.put_target(msgspec.convert(raw, ExportTarget))
+        async for raw in self._kube.listed(JOBS, namespace):
             try:
                 job = msgspec.convert(raw, ExportJob)
             except msgspec.ValidationError:
-                continue  # told when it is reconciled
+                continue  # reported when it is reconciled
             self._registry.put_job(job)
             if not job.is_finished:
                 self._wake(job.metadata.key)  # also for the case that it goes away before it is watched
@@ -161,6 +166,8 @@ class JobController:
             # What the target says at this moment counts, not what its events have told so far.
             decision = decide(replace(obs, target=await self._target(job, fresh=True)))
         action = decision.action
+        if isinstance(action, DeleteJob | Submit | ControlTasks):
+            self._gate.check()
         if isinstance(action, DeleteJob):
             await self._kube.delete(JOBS, raw)
             return None
@@ -178,7 +185,8 @@ class JobController:
             decision = await self._search(job)
             action = decision.action
         if isinstance(action, Submit):
-            decision, raw = await self._begin(job, raw, decision)
+            with self._gate.submission():
+                decision, raw = await self._begin(job, raw, decision)
         elif isinstance(action, CheckDelivery):
             decision = await self._inspect(job, decision)
         written = await self._journal.write(raw, msgspec.convert(raw, ExportJob), decision)
@@ -260,13 +268,12 @@ class JobController:
         The call starts and ends within a bound that rivals and successors know to wait out.
         """
         left = self._limits.submit_window_seconds - (self._clock() - started)
-        if left <= 0 or not self._may_submit():
-            return CallFailure(
-                "NotSent", "The submission was held back: this process was late, or is no longer the leader."
-            )
+        if left <= 0 or not self._gate.is_open():
+            why = "its intent took too long to write" if left <= 0 else "this process is no longer the leader"
+            return CallFailure("NotSent", f"The submission was not sent: {why}.")
         try:
             async with asyncio.timeout(left):
-                return await self._outside.submit(job)
+                return await self._outside.submit(job, self._gate.is_open)
         except CallFailedError as error:
             return error.failure
         except TimeoutError:
@@ -323,6 +330,7 @@ class JobController:
         await self._inspections.stop()
 
     async def _control(self, job: ExportJob, action: ControlTasks) -> None:
+        self._gate.check()  # the write before it may have taken long
         try:
             await self._outside.control(job, action)
         except CallFailedError as error:
