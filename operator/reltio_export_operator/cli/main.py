@@ -83,7 +83,7 @@ def run(config: Path | None) -> None:
     """
     from ..handlers import operator
     from ..kube.election import LeadershipLostError
-    from ..runtime import logs, settings_loader
+    from ..runtime import logs, process, settings_loader
     from ..runtime.certificates import check_certificate_files
     from ..runtime.settings import ConfigurationError
 
@@ -96,19 +96,14 @@ def run(config: Path | None) -> None:
             _log.warning(warning)
         check_certificate_files()
 
-        async def until_signal() -> None:
-            stop = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            await operator.run(settings, stop=stop)
-
-        asyncio.run(until_signal())
+        process.run(lambda stop: operator.run(settings, stop=stop))
     except ConfigurationError as error:
         _log.critical("%s", error)
-        sys.exit(2)
+        process.leave(2)
     except LeadershipLostError as error:
         _log.error("%s", error)
-        sys.exit(1)
+        process.leave(1)
+    process.leave(0)
 
 
 @main.command()

@@ -1,100 +1,140 @@
-"""The operator as a process: logs in, elects, watches."""
+"""The operator as a process: stands by, leads, and ends in order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any
 
 import kopf
 from kubernetes.aio import client
 
+from ..api.meta import JOBS, TARGETS
+from ..controllers.gate import SubmissionGate
 from ..controllers.manager import Manager
 from ..kube.connection import load_configuration, warn_of_absent_namespaces
-from ..kube.election import Leadership
+from ..kube.discovery import Kinds, served_by
+from ..kube.election import Elector, LeaseClient, own_identity
+from ..kube.watching import WatchMonitor
 from ..runtime.health import Health
+from ..runtime.process import StopRequest
 from ..runtime.settings import Settings
 from . import jobs, targets
+from .watch import KopfWatch
 
 _log = logging.getLogger(__name__)
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+# Bounds of the shutdown. Together they stay below runtime.process.STOP_SECONDS.
+_DRAIN_SECONDS = 10.0  # for submissions under way: one that is abandoned costs its job the settling time
+_CANCEL_SECONDS = 1.0  # for tasks to end once they are cancelled
 
 
-async def run(settings: Settings, *, stop: asyncio.Event, ready: Callable[[], None] = lambda: None) -> None:
-    """Run until `stop` is set, or until leadership is lost (then LeadershipLostError)."""
+async def run(settings: Settings, *, stop: StopRequest) -> None:
+    """Run until `stop` is set. Raises LeadershipLostError when leadership is lost meanwhile."""
     await load_configuration()
     health = Health()
-    async with client.ApiClient() as api, health.served(settings.metrics_port):
-        await warn_of_absent_namespaces(api, settings.namespaces)
-        health.ready = True  # standing by is what a replica that does not lead is there for
-        leadership = Leadership(api, settings)
-        await leadership.during(lambda lost: _serve(settings, api, leadership, health, stop, lost, ready), stop)
+    # The Lease has connections of its own: slow calls must not keep it from being renewed.
+    async with client.ApiClient() as api, client.ApiClient() as lease_api, health.served(settings.metrics_port):
+        warning = asyncio.create_task(warn_of_absent_namespaces(api, settings.namespaces))
+        elector = _elector(settings, lease_api) if settings.leader_elect else None
+        health.unready = lambda: _stopping(stop) or (elector.unready() if elector else None)
+        try:
+            if elector is None or await _unless_stopped(stop, elector.acquire()):
+                await _lead(settings, api, health, stop, elector)
+        finally:
+            warning.cancel()
+            if elector:
+                await elector.release()
 
 
-async def _serve(
-    settings: Settings,
-    api: client.ApiClient,
-    leadership: Leadership,
-    health: Health,
-    stop: asyncio.Event,
-    lost: asyncio.Event,
-    ready: Callable[[], None],
+def _elector(settings: Settings, api: client.ApiClient) -> Elector:
+    namespace = settings.lease_namespace
+    if not namespace:
+        namespace = _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default"
+    leases = LeaseClient(api, namespace, settings.lease_name)
+    return Elector(leases, own_identity(), duration_seconds=settings.lease_duration_seconds)
+
+
+async def _lead(
+    settings: Settings, api: client.ApiClient, health: Health, stop: StopRequest, elector: Elector | None
 ) -> None:
-    metrics = health.metrics
-    metrics.leads(True)
-    async with Manager.connected(settings, api, metrics=metrics, may_submit=leadership.is_fresh) as manager:
+    """Work until `stop` is set, then close the gate before submissions and wait until none is under way."""
+    kinds, monitor = Kinds(served_by(api)), WatchMonitor((JOBS, TARGETS))
+    gate = SubmissionGate(lambda: not stop.is_set() and (elector is None or elector.is_leader))
+    health.metrics.leads(True)
+    async with Manager.connected(settings, api, metrics=health.metrics, gate=gate) as manager:
+        health.stuck = monitor.stuck
+        health.unready = lambda: (
+            _stopping(stop)
+            or (elector.unready() if elector else None)
+            or kinds.problem
+            or manager.unready()
+            or monitor.unready()
+        )
         registry = kopf.OperatorRegistry()
-        _configure(registry, settings)
         jobs.register(registry, manager)
         targets.register(registry, manager)
-        stopping = asyncio.Event()
-        watching = asyncio.create_task(
-            kopf.operator(
-                registry=registry,
-                settings=_operator_settings(settings),
-                clusterwide=not settings.namespaces,
-                namespaces=settings.namespaces,
-                standalone=True,
-                stop_flag=stopping,
-            )
-        )
-        working = asyncio.create_task(manager.run())
-        ready()
-        waits = [asyncio.create_task(event.wait()) for event in (stop, lost)]
+        watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor)
+
+        async def work() -> None:
+            await kinds.until_served()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(manager.run())
+                group.create_task(watch.run())
+
+        working = [asyncio.create_task(work())]
+        holding = [asyncio.create_task(elector.hold())] if elector else []
+        asked = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait({*waits, watching, working}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done & {watching, working}:
-                task.result()  # kopf takes signals as well, and then ends without an error
+            done, _ = await asyncio.wait({asked, *working, *holding}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {asked}:
+                task.result()
         finally:
-            for task in (*waits, working):
-                task.cancel()
-            stopping.set()
-            await asyncio.gather(*waits, working, watching, return_exceptions=True)
+            gate.close()
+            await _drain(gate, holding)
+            await _cancel([asked, *working])
+            await asyncio.wait([asyncio.create_task(manager.stop())], timeout=_CANCEL_SECONDS)
+            await _cancel(holding)
+            if elector:
+                await elector.release()
+            health.metrics.leads(False)
 
 
-def _operator_settings(chosen: Settings) -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.posting.enabled = False  # events are posted deliberately, by the controllers
-    settings.scanning.disabled = bool(chosen.namespaces)  # a namespaced install may not list namespaces or CRDs
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 330
-    settings.networking.request_timeout = 60
-    return settings
+async def _drain(gate: SubmissionGate, holding: Iterable[asyncio.Task[None]]) -> None:
+    """Let submissions under way come to their end, as long as the Lease is held."""
+    gate.close()
+    if not gate.under_way:
+        return
+    _log.info("Waiting up to %.0f s for %d submissions under way.", _DRAIN_SECONDS, gate.under_way)
+    draining = asyncio.create_task(gate.drained(_DRAIN_SECONDS))
+    await asyncio.wait({draining, *holding}, return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done() or not draining.result():
+        _log.warning("Abandoned %d submissions. The next leader finds out what became of them.", gate.under_way)
+    draining.cancel()
 
 
-def _configure(registry: kopf.OperatorRegistry, settings: Settings) -> None:
-    """Log kopf in with what the Kubernetes client has loaded, so that both speak as the same user."""
+async def _unless_stopped(stop: StopRequest, doing: Coroutine[Any, Any, None]) -> bool:
+    """Whether it was done before the process was asked to end."""
+    task, asked = asyncio.create_task(doing), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return task.done() and not stop.is_set()
+    finally:
+        await _cancel([task, asked])
 
-    @kopf.on.login(registry=registry)
-    async def log_in(**_: object) -> kopf.ConnectionInfo:
-        loaded = await load_configuration()
-        header = await loaded.get_api_key_with_prefix("BearerToken")
-        scheme, _space, token = (header or "").rpartition(" ")
-        return kopf.ConnectionInfo(
-            server=loaded.host,
-            ca_path=loaded.ssl_ca_cert,
-            insecure=not loaded.verify_ssl,
-            scheme=scheme or None,
-            token=token or None,
-            certificate_path=loaded.cert_file,
-            private_key_path=loaded.key_file,
-        )
+
+def _stopping(stop: StopRequest) -> str | None:
+    return "The operator is shutting down." if stop.is_set() else None
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel, and wait for the end within a bound: what does not end ends with the process."""
+    pending = [task for task in tasks if not task.done()]
+    for task in pending:
+        task.cancel()
+    if pending:
+        await asyncio.wait(pending, timeout=_CANCEL_SECONDS)

@@ -1,128 +1,327 @@
-"""One active replica, elected with a Lease."""
+"""Leader election with a Lease, by the rules of client-go's `leaderelection` package.
+
+Three things are stricter than in the Python client's own elector: each call ends in time, the Lease is released at the
+end, and what this process still holds is told by a clock that also counts the time during which it was suspended.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import random
 import socket
-import time
 import uuid
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
-import aiohttp
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.leaderelection import electionconfig, leaderelection
-from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
-from ..runtime.settings import Settings
+from ..runtime.clock import process_clock
+from .failures import explain
 
 _log = logging.getLogger(__name__)
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_GROUP, _VERSION, _PLURAL = "coordination.k8s.io", "v1", "leases"
+_COMPONENT = "reltio-export-operator"
+_RENEW_DEADLINE = 2 / 3  # of the Lease's duration, as client-go's 10 s of 15 s
+_RETRY = 2 / 15  # of the Lease's duration, as client-go's 2 s of 15 s
+_LONGEST_RETRY = 2.0  # seconds; a released Lease is noticed within this time, however long a Lease lasts
+_RELEASED_SECONDS = 1  # the duration that a released Lease shows, as client-go writes it
+_RELEASE_TIMEOUT = 2.0  # seconds
+_REMIND_SECONDS = 60.0  # between two log lines about the same problem
+
+Raw = dict[str, Any]
 
 
 class LeadershipLostError(RuntimeError):
     """Another replica may be active: this process must end, and starts again as a follower."""
 
 
-class _WatchedLock(LeaseLock):  # type: ignore[misc]
-    """A Lease lock that remembers when it was last written, and survives an API server that does not answer."""
+class Leases(Protocol):
+    """The one Lease, as raw objects. Calls raise ApiException with the HTTP status, or what the connection raises."""
 
-    renewed = float("-inf")  # by the clock that never goes back
+    name: str  # namespace/name
 
-    async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
+    async def get(self) -> Raw | None: ...
+
+    async def create(self, spec: Raw) -> Raw: ...
+
+    async def replace(self, lease: Raw) -> Raw: ...
+
+    async def announce(self, lease: Raw, message: str) -> None: ...
+
+
+class LeaseClient:
+    """The Lease on the API server. Give it a connection of its own: others may use theirs up with slow calls."""
+
+    def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
+        self._objects = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+        self._namespace = namespace
+        self._name = name
+        self.name = f"{namespace}/{name}"
+
+    async def get(self) -> Raw | None:
         try:
-            found: tuple[bool, Any] = await super().get(name, namespace)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            return False, ApiException(status=0, reason=type(error).__name__)
+            found: Raw = await self._objects.get_namespaced_custom_object(
+                _GROUP, _VERSION, self._namespace, _PLURAL, self._name
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
         return found
 
-    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        # The library's own version asks for `pretty=True`, which its generated client refuses.
-        lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
-        return await self._noted(self.api_instance.create_namespaced_lease(namespace, lease))
+    async def create(self, spec: Raw) -> Raw:
+        lease = {
+            "apiVersion": f"{_GROUP}/{_VERSION}",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": spec,
+        }
+        created: Raw = await self._objects.create_namespaced_custom_object(
+            _GROUP, _VERSION, self._namespace, _PLURAL, lease
+        )
+        return created
 
-    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
-        self.lease_reference.spec = self.update_lease(updated_record, self.lease_reference.spec)
-        return await self._noted(self.api_instance.replace_namespaced_lease(name, namespace, self.lease_reference))
+    async def replace(self, lease: Raw) -> Raw:
+        replaced: Raw = await self._objects.replace_namespaced_custom_object(
+            _GROUP, _VERSION, self._namespace, _PLURAL, self._name, lease
+        )
+        return replaced
 
-    async def _noted(self, write: Awaitable[object]) -> bool:
-        asked = time.monotonic()
-        try:
-            await write
-        except (ApiException, aiohttp.ClientError, TimeoutError) as error:
-            _log.warning("Cannot write the Lease: %s", getattr(error, "reason", type(error).__name__))
+    async def announce(self, lease: Raw, message: str) -> None:
+        """Post the event that client-go posts."""
+        now = datetime.now(UTC)
+        meta = lease.get("metadata", {})
+        event = client.CoreV1Event(
+            metadata=client.V1ObjectMeta(generate_name=f"{self._name}.", namespace=self._namespace),
+            involved_object=client.V1ObjectReference(
+                api_version=f"{_GROUP}/{_VERSION}",
+                kind="Lease",
+                namespace=self._namespace,
+                name=self._name,
+                uid=meta.get("uid"),
+                resource_version=meta.get("resourceVersion"),
+            ),
+            type="Normal",
+            reason="LeaderElection",
+            message=message,
+            source=client.V1EventSource(component=_COMPONENT),
+            reporting_component=_COMPONENT,
+            first_timestamp=now,
+            last_timestamp=now,
+            count=1,
+        )
+        await self._core.create_namespaced_event(self._namespace, event)
+
+
+def own_identity() -> str:
+    """A name for this process that no other one has, nor had before it."""
+    return f"{socket.gethostname()}_{uuid.uuid4()}"
+
+
+class Elector:
+    """Acquires the Lease, renews it, and releases it.
+
+    `clock` counts seconds and never goes back. The holder stops acting two thirds of the Lease's duration after it
+    last asked for a renewal that succeeded; a follower takes over when it has seen the same record for the whole
+    duration. Neither compares its time with another machine's.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        identity: str,
+        *,
+        duration_seconds: float,
+        clock: Callable[[], float] = process_clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._leases = leases
+        self._identity = identity
+        self._duration = duration_seconds
+        self._deadline = duration_seconds * _RENEW_DEADLINE
+        self._retry = min(_LONGEST_RETRY, duration_seconds * _RETRY)
+        self._call_timeout = self._deadline / 2
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._held: Raw | None = None  # the Lease as this process last wrote it; None when that is not known
+        self._holds = False
+        self._in_doubt = False  # a write was sent, and what became of it is not known
+        self._renewed = float("-inf")
+        self._read = float("-inf")
+        self._record: Raw | None = None
+        self._record_since = float("-inf")
+        self._problem: str | None = None
+        self._reported: tuple[str, float] | None = None
+        self._events: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether the Lease is held, and was renewed so lately that no other replica can have taken it."""
+        return self._holds and self._clock() - self._renewed < self._deadline
+
+    def unready(self) -> str | None:
+        """Why this replica can neither act nor take over; None when it can."""
+        known = max(self._read, self._renewed)
+        age = self._clock() - known
+        if age < self._duration:
+            return None
+        since = "has not been read yet" if known == float("-inf") else f"was last read {age:.0f} s ago"
+        return f"Lease {self._leases.name} {since}: {self._problem or 'waiting for the API server'}."
+
+    async def acquire(self) -> None:
+        """Return once the Lease is held."""
+        while not await self._try(self._call_timeout):
+            # All followers wake at different times, and all of them within the retry period.
+            await self._sleep(self._retry * (0.75 + 0.25 * self._jitter()))
+        _log.info("Became leader.", extra={"identity": self._identity, "lease": self._leases.name})
+        self._announce("became leader")
+
+    async def hold(self) -> None:
+        """Renew the Lease until that fails. Raises LeadershipLostError."""
+        while True:
+            await self._sleep(min(self._retry, max(0.0, self._left())))
+            if self._left() <= 0:
+                self._lose(f"not renewed for {self._deadline:.0f} s: {self._problem or 'this process was suspended'}")
+            if not await self._try(min(self._call_timeout, self._left())) and not self._holds:
+                self._lose(f"now held by {_holder(self._record) or 'nobody'}")
+
+    async def release(self) -> bool:
+        """Give the Lease up, so that a follower need not wait for its end. Whether that was done, in 2 s at most."""
+        if not (self._holds or self._in_doubt):
             return False
-        self.renewed = asked
+        self._holds = self._in_doubt = False
+        try:
+            async with asyncio.timeout(_RELEASE_TIMEOUT):
+                released = await self._give_up()
+        except Exception as error:
+            _log.warning("Cannot release Lease %s: %s.", self._leases.name, explain(error))
+            return False
+        if released is None:
+            return False
+        _log.info("Released the Lease.", extra={"identity": self._identity, "lease": self._leases.name})
+        await self._post(released, "stopped leading", _RELEASE_TIMEOUT)
         return True
 
+    async def _give_up(self) -> Raw | None:
+        """The Lease as released; None where it is not this process's."""
+        lease = self._held or await self._leases.get()
+        for last in (False, True):
+            spec = (lease or {}).get("spec") or {}
+            if lease is None or _holder(spec) != self._identity:
+                return None
+            now = _micro_time()
+            given_up = {"holderIdentity": "", "leaseDurationSeconds": _RELEASED_SECONDS}
+            try:
+                return await self._leases.replace(
+                    {**lease, "spec": {**spec, **given_up, "acquireTime": now, "renewTime": now}}
+                )
+            except ApiException as error:  # 409: a renewal was under way
+                if error.status != 409 or last:
+                    raise
+            lease = await self._leases.get()
+        return None
 
-class Leadership:
-    """Whether this process is the one that acts."""
+    def _left(self) -> float:
+        """Seconds until the Lease counts as lost."""
+        return self._renewed + self._deadline - self._clock()
 
-    def __init__(self, api: client.ApiClient, settings: Settings) -> None:
-        self._api = api
-        self._settings = settings
-        self._identity = f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        self._lock: _WatchedLock | None = None
+    def _lose(self, why: str) -> None:
+        self._holds, self._in_doubt = False, True
+        raise LeadershipLostError(f"Lost the Lease {self._leases.name}: {why}.")
 
-    def is_fresh(self) -> bool:
-        """Whether the Lease was renewed so lately that no other replica can hold it. Asked right before a submit."""
-        if not self._settings.leader_elect:
-            return True
-        return (
-            self._lock is not None
-            and time.monotonic() - self._lock.renewed < self._settings.lease_duration_seconds * 2 / 3
-        )
-
-    async def during(self, serve: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
-        """Wait to be elected, then serve. Raises LeadershipLostError when the Lease is lost meanwhile."""
-        lost = asyncio.Event()
-        if not self._settings.leader_elect:
-            await serve(lost)
-            return
-        elected = asyncio.Event()
-
-        async def on_elected() -> None:
-            elected.set()
-
-        async def on_lost() -> None:
-            lost.set()
-
-        duration = self._settings.lease_duration_seconds
-        self._lock = _WatchedLock(self._settings.lease_name, self._namespace(), self._identity, self._api)
-        election = leaderelection.LeaderElection(
-            electionconfig.Config(
-                self._lock,
-                lease_duration=duration,
-                renew_deadline=duration * 2 / 3,
-                retry_period=max(1.0, duration / 7.5),
-                onstarted_leading=on_elected,
-                onstopped_leading=on_lost,
-            )
-        )
-        renewing = asyncio.create_task(election.run())
-        renewing.add_done_callback(lambda _: lost.set())  # however it ends, nobody renews the Lease any more
-        waits = [asyncio.create_task(event.wait()) for event in (elected, stop)]
+    async def _try(self, within: float) -> bool:
+        """Renew the Lease, or take it when it is free. Whether it is held for certain."""
         try:
-            await asyncio.wait({*waits, renewing}, return_when=asyncio.FIRST_COMPLETED)
-            if renewing.done():
-                renewing.result()
-            if not stop.is_set():
-                _log.info("Elected", extra={"identity": self._identity})
-                await serve(lost)
-            if lost.is_set():
-                raise LeadershipLostError("The Lease was lost.")
-        finally:
-            for task in (*waits, renewing):
-                task.cancel()
-            await asyncio.gather(*waits, renewing, return_exceptions=True)
+            async with asyncio.timeout(within):
+                await self._renew_or_take()
+        except Exception as error:  # also those of a plugin or a file that credentials come from
+            self._held = None  # the write may have succeeded, or somebody else wrote in between
+            if not (isinstance(error, ApiException) and error.status == 409):
+                self._complain(explain(error))
+            return False
+        if self._reported is not None:
+            _log.info("Lease %s can be read again.", self._leases.name)
+        self._problem = self._reported = None
+        return self._holds
 
-    def _namespace(self) -> str:
-        if self._settings.lease_namespace:
-            return self._settings.lease_namespace
-        return _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default"
+    async def _renew_or_take(self) -> None:
+        lease = self._held if self._holds else None
+        if lease is None:
+            lease = await self._leases.get()
+            self._read = asked = self._clock()
+            if lease is None:
+                self._in_doubt = True
+                self._written(await self._leases.create(self._spec({})), asked)
+                return
+            spec = lease.get("spec") or {}
+            self._observe(spec, asked)
+            holder = _holder(spec)
+            if holder != self._identity and self._holds:
+                self._holds = False  # whoever has it, or had it, may have acted
+                return
+            lasts = spec.get("leaseDurationSeconds") or self._duration
+            if holder not in ("", self._identity) and asked - self._record_since < lasts:
+                return
+        asked = self._clock()
+        self._in_doubt = True
+        self._written(await self._leases.replace({**lease, "spec": self._spec(lease.get("spec") or {})}), asked)
+
+    def _spec(self, before: Raw) -> Raw:
+        now = _micro_time()
+        renewed = {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": max(1, round(self._duration)),
+            "renewTime": now,
+        }
+        if _holder(before) == self._identity:
+            return {**before, **renewed}
+        transitions = (before.get("leaseTransitions") or 0) + 1 if before else 0
+        return {**before, **renewed, "acquireTime": now, "leaseTransitions": transitions}
+
+    def _written(self, lease: Raw, asked: float) -> None:
+        self._held, self._holds, self._in_doubt, self._renewed = lease, True, False, asked
+        self._record = lease["spec"]
+
+    def _observe(self, spec: Raw, now: float) -> None:
+        if spec == self._record:
+            return
+        holder = _holder(spec)
+        if holder and not self._holds and holder not in (self._identity, _holder(self._record)):
+            _log.info("Standing by: %s is the leader.", holder, extra={"lease": self._leases.name})
+        self._record, self._record_since = spec, now
+
+    def _complain(self, problem: str) -> None:
+        """Log what is in the way: at once, and then now and then."""
+        self._problem = problem
+        now = self._clock()
+        if self._reported is None or self._reported[0] != problem or now - self._reported[1] >= _REMIND_SECONDS:
+            _log.warning("Cannot read or write Lease %s: %s. Retrying.", self._leases.name, problem)
+            self._reported = (problem, now)
+
+    def _announce(self, message: str) -> None:
+        """Post an event beside the renewals, which do not wait for it."""
+        task = asyncio.create_task(self._post(self._held or {}, message, self._call_timeout))
+        self._events.add(task)
+        task.add_done_callback(self._events.discard)
+
+    async def _post(self, lease: Raw, message: str, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                await self._leases.announce(lease, f"{self._identity} {message}")
+        except Exception as error:
+            _log.warning("Cannot post an event about Lease %s: %s.", self._leases.name, explain(error))
+
+
+def _holder(spec: Raw | None) -> str:
+    return str((spec or {}).get("holderIdentity") or "")
+
+
+def _micro_time() -> str:
+    """The time as Kubernetes' MicroTime, whose fraction has six digits always."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
 import os
-from collections.abc import AsyncIterator
+import socket
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -13,17 +18,52 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from .metrics import Metrics
 from .settings import ConfigurationError
 
+Problem = Callable[[], str | None]  # what is wrong, or None
 
-@dataclass
+_BEAT_SECONDS = 1.0
+_LATE_SECONDS = 10.0  # a beat that is later than this shows a loop that is blocked or starved
+_BEATS = 30  # that are remembered, so that a probe between two stalls sees the first one
+
+
+class Heartbeat:
+    """Notices an event loop that is blocked, or has more to do than it can."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._delays: deque[float] = deque(maxlen=_BEATS)
+
+    def problem(self) -> str | None:
+        delay = max((self._clock() - self._last - _BEAT_SECONDS, *self._delays))
+        return f"The event loop was blocked for {delay:.0f} s." if delay > _LATE_SECONDS else None
+
+    def beat(self) -> None:
+        now = self._clock()
+        self._delays.append(now - self._last - _BEAT_SECONDS)
+        self._last = now
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            self.beat()
+
+
 class Health:
-    """Whether this process is ready: it stands by, or watches. That it answers at all shows that its loop turns."""
+    """Answers /healthz, /readyz and /metrics.
 
-    metrics: Metrics = field(default_factory=Metrics)
-    ready: bool = False
+    `unready` and `stuck` are set by what knows; each returns what is wrong, as a sentence.
+    """
+
+    def __init__(self, metrics: Metrics | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.metrics = metrics or Metrics()
+        self.unready: Problem = lambda: "The operator is starting."
+        self.stuck: Problem = lambda: None
+        self.heartbeat = Heartbeat(clock)
 
     @asynccontextmanager
     async def served(self, port: int) -> AsyncIterator[None]:
-        """Answer /healthz, /readyz and /metrics on this port of all interfaces; not at all when it is 0.
+        """Answer on this port of all interfaces, IPv4 and IPv6; not at all when it is 0.
 
         Raises ConfigurationError when the port cannot be had.
         """
@@ -40,24 +80,60 @@ class Health:
         )
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
+        beating = asyncio.create_task(self.heartbeat.run())
         try:
             try:
-                await web.TCPSite(runner, port=port).start()
+                listening = listening_socket(port)
             except OSError as error:
                 raise ConfigurationError(
                     f"Cannot listen on port {port} for health and metrics: {os.strerror(error.errno or 0)}. "
                     "Free the port, or set metricsPort (RELTIO_EXPORT_METRICS_PORT) to another one, or to 0 for none."
                 ) from None
+            await web.SockSite(runner, listening).start()
             yield
         finally:
+            beating.cancel()
             await runner.cleanup()
 
     async def _alive(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok")
+        return _answer(self.heartbeat.problem() or self.stuck())
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok") if self.ready else web.Response(status=503, text="not watching yet")
+        return _answer(self.unready())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         body = generate_latest(self.metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _answer(problem: str | None) -> web.Response:
+    return web.Response(text="ok\n") if problem is None else web.Response(status=503, text=problem + "\n")
+
+
+def listening_socket(port: int) -> socket.socket:
+    """A socket for all addresses of the host: IPv6 and IPv4, or IPv4 alone where there is no IPv6. Raises OSError."""
+    with contextlib.suppress(_NoIPv6Error):
+        return _bound(socket.AF_INET6, "::", port)
+    return _bound(socket.AF_INET, "0.0.0.0", port)  # noqa: S104 - the kubelet and Prometheus ask from outside
+
+
+class _NoIPv6Error(Exception):
+    """The host has no IPv6, or it is switched off."""
+
+
+def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            made.bind((address, port))
+        except BaseException:
+            made.close()
+            raise
+    except OSError as error:
+        if family == socket.AF_INET6 and error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise _NoIPv6Error from error
+        raise
+    return made

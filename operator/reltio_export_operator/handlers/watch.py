@@ -1,0 +1,114 @@
+"""Keeps kopf watching while both kinds are served, and starts it again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import kopf
+from kubernetes.aio import client
+
+from ..kube.discovery import Kinds
+from ..kube.watching import WatchMonitor, watch_session
+
+_log = logging.getLogger(__name__)
+_RESTART_SECONDS, _LONGEST_RESTART_SECONDS = 1.0, 60.0
+_CALM_SECONDS = 300.0  # a watch that lasted as long as this is started again without a longer wait
+# What these say, as errors and with tracebacks, is logged here and by the monitor, once for each change.
+_QUIET = (
+    "kopf._cogs.clients.api",
+    "kopf._core.reactor.observation",
+    "kopf._core.reactor.orchestration",
+    "kopf._core.reactor.running",
+)
+
+
+class KopfWatch:
+    """Runs kopf with the handlers of `registry`.
+
+    The root tasks of kopf are supervised here and not with `kopf.run_tasks`, which cancels every task of the event
+    loop that started later than kopf: submissions and the renewal of the Lease among them.
+    """
+
+    def __init__(
+        self,
+        registry: kopf.OperatorRegistry,
+        namespaces: Sequence[str],
+        api: client.ApiClient,
+        kinds: Kinds,
+        monitor: WatchMonitor,
+    ) -> None:
+        self._registry = registry
+        self._namespaces = namespaces
+        self._kinds = kinds
+        self._monitor = monitor
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+        @kopf.on.login(registry=registry)
+        async def log_in(**_: object) -> kopf.AiohttpSession:
+            session = watch_session(api, monitor)
+            return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        pause = _RESTART_SECONDS
+        while True:
+            await self._kinds.until_served()
+            began = loop.time()
+            self._monitor.begin()
+            try:
+                await self._watch()
+                continue
+            except Exception as error:
+                _log.warning("The watch ended: %s. It starts again in %.0f s.", _last_line(error), pause)
+            finally:
+                self._monitor.end()
+            await asyncio.sleep(pause)
+            calm = loop.time() - began > _CALM_SECONDS
+            pause = _RESTART_SECONDS if calm else min(pause * 2, _LONGEST_RESTART_SECONDS)
+
+    async def _watch(self) -> None:
+        """Watch until a kind is gone. Raises what ends kopf."""
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry,
+            settings=_kopf_settings(),
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            standalone=True,
+        )
+        gone = asyncio.create_task(self._until_gone())
+        try:
+            done, _ = await asyncio.wait({gone, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {gone}:
+                task.result()
+                raise RuntimeError(f"kopf's {task.get_name()} ended")
+        finally:
+            for task in (gone, *tasks):
+                task.cancel()
+            await asyncio.wait({gone, *tasks})
+
+    async def _until_gone(self) -> None:
+        while True:
+            await self._monitor.not_found.wait()
+            self._monitor.not_found.clear()
+            if await self._kinds.are_gone():
+                return
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False  # events are posted deliberately, by the controllers
+    # Namespaces are given, and CRDs are asked for with discovery: no right at the level of the cluster is needed.
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = None  # the process has its own bound
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.networking.request_timeout = 60
+    return settings
+
+
+def _last_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().rstrip(".:").splitlines()[-1][:300]

@@ -1,0 +1,206 @@
+"""The HTTP session that kopf watches with, and what is measured at it.
+
+kopf drops bookmarks before it calls a handler, and ends when a list or a watch is refused for long: one namespace
+without rights would then end the watch of all others. So a refusal is waited out here, below kopf, and every byte of a
+stream is noted here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client
+
+from ..api.meta import GROUP, VERSION
+from .failures import explain, explain_status
+
+_log = logging.getLogger(__name__)
+_PATH = re.compile(rf"/apis/{re.escape(GROUP)}/{VERSION}/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[a-z]+)$")
+# The API server sends a bookmark about once a minute, and kopf asks again after 70 s without one.
+_FRESH_SECONDS = 90.0
+# A watch ends by itself after 330 s, and kopf pauses for a minute at most before it asks again.
+_STUCK_SECONDS = 400.0
+_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 1.0, 30.0
+_GONE = 410  # the list must be read again, which kopf does from its beginning
+
+Key = tuple[str, str | None]  # plural name, and namespace or None for all
+
+
+@dataclass
+class Stream:
+    """The list and watch of one kind in one namespace, or in all. Times are on the monitor's clock."""
+
+    heard: float
+    active: float
+    listed: bool = False
+    problem: str | None = None
+
+
+class WatchMonitor:
+    """Knows whether the kinds are watched: for readiness, for liveness, and to notice CRDs that are gone."""
+
+    def __init__(self, wanted: Collection[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._wanted = sorted(wanted)
+        self._clock = clock
+        self._streams: dict[Key, Stream] = {}
+        self._began: float | None = None
+        self.not_found = asyncio.Event()  # the API server said that there is no such kind
+
+    def begin(self) -> None:
+        """A watch begins: its streams are new ones."""
+        self._streams.clear()
+        self._began = self._clock()
+        self.not_found.clear()
+
+    def end(self) -> None:
+        """Nothing is watched on purpose."""
+        self._streams.clear()
+        self._began = None
+
+    def unready(self) -> str | None:
+        """Why some kind is not watched anywhere."""
+        for plural in self._wanted:
+            streams = [stream for (kind, _), stream in self._streams.items() if kind == plural]
+            problems = [self._unready(stream) for stream in streams]
+            if not streams:
+                return f"The watch of {plural} has not begun."
+            if all(problems):
+                return f"{plural} are not watched: {problems[0]}."
+        return None
+
+    def stuck(self) -> str | None:
+        """Whether a watch hangs in this process: one that fails and is tried again does not."""
+        if self._began is None:
+            return None
+        last = {_where(key): stream.active for key, stream in self._streams.items()}
+        for plural in self._wanted:
+            if not any(kind == plural for kind, _ in self._streams):
+                last[plural] = self._began
+        for what, active in last.items():
+            age = self._clock() - active
+            if age > _STUCK_SECONDS:
+                return f"The watch of {what} has hung for {age:.0f} s."
+        return None
+
+    def _unready(self, stream: Stream) -> str | None:
+        if not stream.listed:
+            return stream.problem or "their list has not been read yet"
+        age = self._clock() - stream.heard
+        if age <= _FRESH_SECONDS:
+            return None
+        return f"nothing was received for {age:.0f} s" + (f" ({stream.problem})" if stream.problem else "")
+
+    # -- told by the session
+
+    def asked(self, key: Key) -> None:
+        now = self._clock()
+        self._streams.setdefault(key, Stream(heard=now, active=now)).active = now
+
+    def heard(self, key: Key) -> None:
+        if stream := self._streams.get(key):
+            stream.heard = stream.active = self._clock()
+
+    def answered(self, key: Key, *, watch: bool) -> None:
+        """A list or a watch was accepted. A watch is asked for once the list has been read to its end."""
+        if not (stream := self._streams.get(key)):
+            return
+        self.heard(key)
+        stream.listed = stream.listed or watch
+        if stream.problem is not None:
+            _log.info("%s can be watched again.", _where(key))
+        stream.problem = None
+
+    def failed(self, key: Key, problem: str, status: int | None = None) -> None:
+        if not (stream := self._streams.get(key)):
+            return
+        stream.active = self._clock()
+        if stream.problem != problem:
+            _log.warning("%s cannot be watched: %s. Retrying.", _where(key), problem)
+        stream.problem = problem
+        if status == 404:
+            self.not_found.set()
+
+
+def watch_session(
+    api: client.ApiClient, monitor: WatchMonitor, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> aiohttp.ClientSession:
+    """A session for kopf that reaches the API server as `api` does: same certificates, proxy and credentials."""
+    rest = api.rest_client
+
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        key, watch = _key_of(request), "watch" in request.url.query
+        delay = _RETRY_SECONDS
+        while True:
+            # Asked for each time, as tokens expire.
+            authorization = await api.configuration.get_api_key_with_prefix("BearerToken")
+            if authorization:
+                request.headers["Authorization"] = authorization
+            if key is not None:
+                monitor.asked(key)
+            try:
+                response = await handler(request)
+            except (aiohttp.ClientError, OSError) as error:
+                if key is not None:
+                    monitor.failed(key, explain(error))
+                raise  # kopf tries again
+            if response.status < 400 or response.status == _GONE:
+                if key is not None and response.status < 400:
+                    monitor.answered(key, watch=watch)
+                    if watch:
+                        response.content = _Heard(response.content, lambda: monitor.heard(key))  # type: ignore[assignment]
+                return response
+            if key is None and response.status != 401:
+                return response
+            problem = explain_status(response.status, response.reason, await _body(response))
+            if key is not None:
+                monitor.failed(key, problem, response.status)
+            await sleep(delay)
+            delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context),
+        proxy=rest.proxy,
+        trust_env=True,
+        middlewares=(middleware,),
+    )
+
+
+class _Heard:
+    """The content of a response, that reports each chunk which is read from it."""
+
+    def __init__(self, content: aiohttp.StreamReader, heard: Callable[[], None]) -> None:
+        self._content = content
+        self._report = heard
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        async for chunk in self._content.iter_chunked(size):
+            self._report()
+            yield chunk
+
+
+def _key_of(request: aiohttp.ClientRequest) -> Key | None:
+    found = _PATH.search(request.url.path) if request.method == "GET" else None
+    return (found["plural"], found["namespace"]) if found else None
+
+
+async def _body(response: aiohttp.ClientResponse) -> str | None:
+    try:
+        return (await response.read())[:4096].decode(errors="replace")
+    except (aiohttp.ClientError, OSError):
+        return None
+    finally:
+        response.release()
+
+
+def _where(key: Key) -> str:
+    return f"{key[0]} in {f'namespace {key[1]}' if key[1] else 'all namespaces'}"
