@@ -171,7 +171,7 @@ class World:
     async def _operate(self, later: float) -> None:
         await asyncio.sleep(later)
         async with httpx.AsyncClient(transport=self.wire) as http:
-            sessions = RoleSessions(Inline(), boto=self.bucket, now=self.true_time)  # type: ignore[arg-type]
+            sessions = RoleSessions(Inline(), new_session=lambda: self.bucket, now=self.true_time)  # type: ignore[arg-type]
             manager = Manager(
                 self.settings,
                 self.kube,  # type: ignore[arg-type]

@@ -39,6 +39,7 @@ NOT_IN_VALUES = {
     "namespaces",
     "leaseName",
     "leaseNamespace",
+    "caBundle",
 }
 
 

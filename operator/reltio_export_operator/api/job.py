@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from .conditions import Condition, find, is_true
-from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Time
+from .meta import CANCEL_ANNOTATION, FINALIZER, Model, ObjectMeta
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
@@ -57,11 +58,11 @@ class ExportSpec(Model, frozen=True, kw_only=True):
     task_parts_count: int | None = None
     operational_values_only: bool | None = None
     include_types: tuple[str, ...] = ()
-    updated_since: Time | None = None
-    updated_before: Time | None = None
+    updated_since: datetime | None = None
+    updated_before: datetime | None = None
     group_by: tuple[GroupBy, ...] = ()
-    start_time: Time | None = None
-    end_time: Time | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
     output_as_json_array: bool | None = None
 
 
@@ -116,12 +117,12 @@ class Submission(Model, frozen=True, kw_only=True):
     name: str
     path: str
     destination: str
-    intended_time: Time
+    intended_time: datetime
     service: ServiceSnapshot
     s3: S3Snapshot
-    submitted_time: Time | None = None
-    refused_time: Time | None = None
-    resent: Count = 0
+    submitted_time: datetime | None = None
+    refused_time: datetime | None = None
+    resent: int = 0
     group_id: str | None = None
     adopted: bool = False
 
@@ -142,15 +143,15 @@ class Progress(Model, frozen=True, kw_only=True):
     total: int | None = None
     percent: int | None = None
     objects_per_second: int | None = None
-    estimated_completion_time: Time | None = None
+    estimated_completion_time: datetime | None = None
     summary: str = ""
 
 
 class Output(Model, frozen=True, kw_only=True):
     """What was found in S3; numbers are None where nothing was looked at."""
 
-    bucket: str = ""
-    prefix: str = ""
+    bucket: str
+    prefix: str
     verified: Literal["None", "Manifest", "Objects", "Full"] = "None"
     files: int | None = None
     bytes: int | None = None
@@ -164,7 +165,7 @@ class Failure(Model, frozen=True, kw_only=True):
     attempt: int
     reason: str
     message: str
-    time: Time
+    time: datetime
     destination: str | None = None
 
 
@@ -172,14 +173,14 @@ class JobStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
     phase: str | None = None
     conditions: tuple[Condition, ...] = ()
-    start_time: Time | None = None
-    completion_time: Time | None = None
+    start_time: datetime | None = None
+    completion_time: datetime | None = None
     duration: str | None = None
-    queue_position: Count | None = None
-    attempts: Count | None = None
-    retry_time: Time | None = None
-    waits: Count | None = None
-    waiting_since: Time | None = None
+    queue_position: int | None = None
+    attempts: int | None = None
+    retry_time: datetime | None = None
+    waits: int | None = None
+    waiting_since: datetime | None = None
     submission: Submission | None = None
     tasks: tuple[TaskStatus, ...] = ()
     duplicates: tuple[TaskStatus, ...] = ()

@@ -69,13 +69,14 @@ class RoleSessions:
         pool: Executor,
         *,
         bulk: Executor | None = None,
-        boto: boto3.Session | None = None,
+        new_session: Callable[[], boto3.Session] = boto3.Session,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
         self._bulk = bulk or pool
         self._now = now
-        self._boto = boto
+        self._new_session = new_session
+        self._boto: boto3.Session | None = None
         self._creating = threading.Lock()  # boto3 must not create clients in two threads at once
         self._kept: OrderedDict[RoleKey, AssumedRole] = OrderedDict()
         self._pending: dict[RoleKey, asyncio.Task[AssumedRole]] = {}
@@ -167,6 +168,6 @@ class RoleSessions:
     def _client(self, service: Any, key: RoleKey, **credentials: Any) -> Any:
         with self._creating:
             if self._boto is None:
-                self._boto = boto3.Session()
+                self._boto = self._new_session()
             region = key.region or self._boto.region_name or _HOME_REGIONS[partition_of(key.role_arn)]
             return self._boto.client(service, region_name=region, config=_CONFIG, **credentials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +16,8 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from ..api.meta import API_VERSION, GROUP, JOBS, TARGETS, VERSION
+from ..runtime.network import Network
+from ..runtime.settings import ConfigurationError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,7 +96,7 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
     """The cluster of the kubeconfig's context. Raises UsageProblem."""
     chosen = namespace
     try:
-        loaded = client.Configuration()
+        loaded = client.Configuration(proxy="", no_proxy="")  # otherwise it reads the environment, by its own rules
         config.load_kube_config(context=context, client_configuration=loaded)
         contexts, current = config.list_kube_config_contexts()
         entry = next((one for one in contexts if one["name"] == context), current)
@@ -102,8 +105,35 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
         raise UsageProblem(f"No cluster to talk to: {error} Set KUBECONFIG, or give --context.") from None
     if not loaded.verify_ssl:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the kubeconfig says so
-    api = client.ApiClient(loaded)
+    api = _routed(loaded, network())
     return Cluster(client.CustomObjectsApi(api), client.CoreV1Api(api), chosen or "default")
+
+
+def network() -> Network:
+    """Proxies, certificate authorities and region, as the environment says. Raises UsageProblem."""
+    try:
+        return Network.from_environment(os.environ)
+    except ConfigurationError as error:
+        raise UsageProblem(str(error)) from None
+
+
+def _routed(loaded: client.Configuration, network: Network) -> client.ApiClient:
+    """A client that takes the route that kubectl takes: the kubeconfig's `proxy-url`, else the environment's proxy."""
+    try:
+        proxy = network.proxies.api_server_proxy(loaded.proxy) or network.proxies.proxy_for(loaded.host)
+    except ConfigurationError as error:
+        raise UsageProblem(str(error)) from None
+    loaded.proxy = str(proxy) if proxy else ""
+    if proxy and proxy.username is not None:
+        loaded.proxy_headers = urllib3.make_headers(proxy_basic_auth=f"{proxy.username}:{proxy.password or ''}")
+    if proxy and proxy.scheme == "https":
+        loaded.proxy_ssl_context = network.trust.outside
+    api = client.ApiClient(loaded)
+    if network.trust.bundle and loaded.verify_ssl:
+        context = ssl.create_default_context(cafile=loaded.ssl_ca_cert)
+        network.trust.extend(context)
+        api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = context
+    return api
 
 
 def cluster_options(command: Callable[P, T]) -> Callable[P, T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def run(config: Path | None) -> None:
     from ..handlers import operator
     from ..kube.election import LeadershipLostError
     from ..runtime import logs, process, settings_loader
-    from ..runtime.certificates import check_certificate_files
+    from ..runtime.network import Network
     from ..runtime.settings import ConfigurationError
 
     logs.configure_early()
@@ -94,9 +95,9 @@ def run(config: Path | None) -> None:
         logs.configure(settings.log_format, settings.log_level)
         for warning in loaded.warnings:
             _log.warning(warning)
-        check_certificate_files()
+        network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
 
-        process.run(lambda stop: operator.run(settings, stop=stop))
+        process.run(lambda stop: operator.run(settings, network, stop=stop))
     except ConfigurationError as error:
         _log.critical("%s", error)
         process.leave(2)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import click
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,9 +17,10 @@ from rich.progress import track
 from ..api.job import ExportJob, Output
 from ..api.meta import JOBS, Model
 from ..aws.store import CANARY
+from ..aws.transport import session_factory
 from ..delivery.manifest import OURS, RECEIPT, Delivery, StoredFile, digest_of
 from . import complete
-from .cluster import UsageProblem, cluster_options, connect, friendly, output_option, print_json
+from .cluster import UsageProblem, cluster_options, connect, friendly, network, output_option, print_json
 
 _CHUNK = 1 << 20
 
@@ -53,8 +53,9 @@ def receipt(job: str, verify: bool, context: str | None, namespace: str | None, 
     where = found.status.output
     if where is None or where.receipt is None:
         raise UsageProblem(f"ExportJob {job} has no receipt. Jobs with spec.delivery.receipt: true leave one.")
+    outside = network()
     try:
-        s3 = boto3.client("s3")
+        s3 = session_factory(outside)().client("s3")
         content = s3.get_object(Bucket=where.bucket, Key=where.prefix + RECEIPT)["Body"].read()
         held, problems = _read(content)
         if held is not None and verify:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -24,12 +23,14 @@ from ..api.conditions import find, is_true
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
 from ..aws.sessions import RoleSessions
+from ..aws.transport import session_factory
 from ..controllers.access import Access
 from ..controllers.targets.prober import Prober
 from ..kube.client import KubeClient, SecretError
+from ..reltio.transport import http_client
 from ..targets import readiness, role_templates
 from . import complete
-from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, output_option, print_json
+from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, network, output_option, print_json
 from .documents import as_model, namespace_of, only, read
 
 _WITHIN = 120.0
@@ -136,10 +137,11 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
     documents = read(filename)
     raw = _target_among(documents, filename)
     target = as_model(raw, ExportTarget, namespace)
+    outside = network()
     secrets: Any = _Secrets(documents, context, namespace_of(raw, namespace))
     with ThreadPoolExecutor(4) as threads:
-        async with httpx.AsyncClient() as http:
-            prober = Prober(Access(secrets, http), RoleSessions(threads), target)
+        async with http_client(outside) as http:
+            prober = Prober(Access(secrets, http), RoleSessions(threads, new_session=session_factory(outside)), target)
             with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advisory=True)]

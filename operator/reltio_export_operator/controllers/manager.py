@@ -16,11 +16,14 @@ from kubernetes.aio import client
 
 from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
+from ..aws.transport import session_factory
 from ..jobs.observation import Limits
 from ..kube.client import KubeClient
 from ..kube.failures import explain
 from ..kube.workqueue import WorkQueue
+from ..reltio.transport import http_client
 from ..runtime.metrics import Metrics
+from ..runtime.network import Network
 from ..runtime.settings import Settings
 from .access import Access
 from .cache import JobCache, Key
@@ -149,15 +152,15 @@ class Manager:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, settings: Settings, api: client.ApiClient, *, metrics: Metrics, gate: SubmissionGate
+        cls, settings: Settings, network: Network, api: client.ApiClient, *, metrics: Metrics, gate: SubmissionGate
     ) -> AsyncIterator[Self]:
         """A manager with connections and threads of its own."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
         try:
-            async with httpx.AsyncClient(limits=limits) as http:
-                sessions = RoleSessions(threads, bulk=bulk)
+            async with http_client(network, limits) as http:
+                sessions = RoleSessions(threads, bulk=bulk, new_session=session_factory(network))
                 manager = cls(settings, KubeClient(api), http, sessions, metrics=metrics, gate=gate)
                 try:
                     yield manager

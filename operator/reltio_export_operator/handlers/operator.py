@@ -14,11 +14,13 @@ from kubernetes.aio import client
 from ..api.meta import JOBS, TARGETS
 from ..controllers.gate import SubmissionGate
 from ..controllers.manager import Manager
-from ..kube.connection import load_configuration, warn_of_absent_namespaces
+from ..kube import routing
+from ..kube.connection import warn_of_absent_namespaces
 from ..kube.discovery import Kinds, served_by
 from ..kube.election import Elector, LeaseClient, own_identity
 from ..kube.watching import WatchMonitor
 from ..runtime.health import Health
+from ..runtime.network import Network
 from ..runtime.process import StopRequest
 from ..runtime.settings import Settings
 from . import jobs, targets
@@ -31,18 +33,22 @@ _DRAIN_SECONDS = 10.0  # for submissions under way: one that is abandoned costs 
 _CANCEL_SECONDS = 1.0  # for tasks to end once they are cancelled
 
 
-async def run(settings: Settings, *, stop: StopRequest) -> None:
+async def run(settings: Settings, network: Network, *, stop: StopRequest) -> None:
     """Run until `stop` is set. Raises LeadershipLostError when leadership is lost meanwhile."""
-    await load_configuration()
+    configuration = await routing.load_configuration(network)
     health = Health()
     # The Lease has connections of its own: slow calls must not keep it from being renewed.
-    async with client.ApiClient() as api, client.ApiClient() as lease_api, health.served(settings.metrics_port):
+    async with (
+        routing.api_client(configuration, network) as api,
+        routing.api_client(configuration, network) as lease_api,
+        health.served(settings.metrics_port),
+    ):
         warning = asyncio.create_task(warn_of_absent_namespaces(api, settings.namespaces))
         elector = _elector(settings, lease_api) if settings.leader_elect else None
         health.unready = lambda: _stopping(stop) or (elector.unready() if elector else None)
         try:
             if elector is None or await _unless_stopped(stop, elector.acquire()):
-                await _lead(settings, api, health, stop, elector)
+                await _lead(settings, network, api, health, stop, elector)
         finally:
             warning.cancel()
             if elector:
@@ -58,13 +64,18 @@ def _elector(settings: Settings, api: client.ApiClient) -> Elector:
 
 
 async def _lead(
-    settings: Settings, api: client.ApiClient, health: Health, stop: StopRequest, elector: Elector | None
+    settings: Settings,
+    network: Network,
+    api: client.ApiClient,
+    health: Health,
+    stop: StopRequest,
+    elector: Elector | None,
 ) -> None:
     """Work until `stop` is set, then close the gate before submissions and wait until none is under way."""
     kinds, monitor = Kinds(served_by(api)), WatchMonitor((JOBS, TARGETS))
     gate = SubmissionGate(lambda: not stop.is_set() and (elector is None or elector.is_leader))
     health.metrics.leads(True)
-    async with Manager.connected(settings, api, metrics=health.metrics, gate=gate) as manager:
+    async with Manager.connected(settings, network, api, metrics=health.metrics, gate=gate) as manager:
         health.stuck = monitor.stuck
         health.unready = lambda: (
             _stopping(stop)

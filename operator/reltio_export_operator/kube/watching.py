@@ -167,7 +167,7 @@ def watch_session(
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context),
         proxy=rest.proxy,
-        trust_env=True,
+        trust_env=False,
         middlewares=(middleware,),
     )
 

@@ -15,12 +15,15 @@ from typing import Any, ClassVar
 
 import httpx
 
+from .transport import PROXY
+
 _BUSY = re.compile(r"Task '([^']+)' is already exporting data to this custom destination")
 _PARAMETER = re.compile(r"Invalid export parameter: (.+?)\. Reason: (.+)", re.DOTALL)
 _TASK_LIMIT = "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED"
 _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.IGNORECASE)
 # Said of one call only: a text with it would differ at each try.
 _REQUEST_ID = re.compile(r"\s*[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
+_STATUS = re.compile(r"[1-5]\d\d\b")
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 _TEXTS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
@@ -221,6 +224,10 @@ def error_from_transport(
     if not isinstance(error, httpx.RequestError):
         return UnusableURL(f"The URL cannot be used: {error}.")
     kind = type(error).__name__
+    if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
+        answer = _STATUS.match(str(error))
+        refusal = f"the proxy answered {answer[0]}" if answer else kind
+        return Unreachable(f"No connection to {_host(error)} ({refusal}).")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
         return Unreachable(f"No connection to {_host(error)} ({kind}).")
     return AnswerLost(f"No whole answer from {_host(error)} ({kind}).", ambiguous=effectful)
@@ -245,9 +252,11 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 def _host(error: httpx.RequestError) -> str:
     try:
-        return error.request.url.host
+        request = error.request
     except RuntimeError:
         return "the service"
+    proxy = request.extensions.get(PROXY)
+    return f"{request.url.host} through the proxy {proxy}" if proxy else request.url.host
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:

@@ -104,6 +104,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "time at the latest.",
         ),
     ] = 15
+    ca_bundle: Annotated[
+        str,
+        Meta(
+            description="File with certificates in PEM form. They are trusted besides the public certificate "
+            "authorities, by all clients; see docs/proxies.md."
+        ),
+    ] = ""
     metrics_port: Annotated[
         int, Meta(ge=0, le=65535, description="Port of /metrics, /healthz and /readyz. 0 turns them off.")
     ] = 8080

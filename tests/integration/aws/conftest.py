@@ -44,7 +44,9 @@ class Account:
 
     def operator(self, boto: boto3.Session | None = None) -> RoleSessions:
         """Sessions of an operator that has just started, in the environment as it is or as somebody else."""
-        return RoleSessions(self.pool, boto=boto, now=lambda: datetime.now(UTC) + self.ahead)
+        return RoleSessions(
+            self.pool, new_session=lambda: boto or boto3.Session(), now=lambda: datetime.now(UTC) + self.ahead
+        )
 
     async def create(self) -> None:
         await asyncio.to_thread(self.cloud.create_bucket, self.name)

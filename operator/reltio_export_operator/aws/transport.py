@@ -1,0 +1,99 @@
+"""boto3 sessions that follow the process's network policy.
+
+botocore takes proxies for a whole client and reads NO_PROXY in its own way, while an S3 client alone speaks with a
+host for every bucket. Its documented event `before-send` lets a handler answer a request in botocore's place, so the
+handler here sends every request itself, through the proxy of its URL. The event reaches all clients of the session,
+also those that botocore makes to get credentials, as for IRSA.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ProxyConnectionError
+from botocore.httpsession import URLLib3Session
+from botocore.session import Session as BotocoreSession
+
+from ..runtime.network import Network
+
+_HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
+_CONNECTIONS = 32  # that are kept of a host
+_SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # botocore's own default
+_NO_CONFIG = Config()
+
+
+def session_factory(network: Network) -> Callable[[], boto3.Session]:
+    """Makes boto3 sessions. Credentials, endpoints and profiles come from the environment, as everywhere."""
+
+    def make() -> boto3.Session:
+        core = BotocoreSession()
+        core.register("before-send", _Transport(network).send)
+        _reach_metadata_directly(core)
+        return boto3.Session(botocore_session=core, region_name=network.region)
+
+    return make
+
+
+class _Transport:
+    """Sends the requests of all clients of a session, and shares connections between them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._sessions: dict[tuple[str | None, float, float], URLLib3Session] = {}
+
+    def send(self, **event: Any) -> Any:
+        """Answer the event: the response to its prepared request. Raises what botocore's own sending raises."""
+        request = event["request"]
+        config = request.context.get("client_config", _NO_CONFIG)
+        proxy = self._network.proxies.proxy_for(request.url)
+        key = (proxy.url if proxy else None, config.connect_timeout, config.read_timeout)
+        if key not in self._sessions:
+            self._sessions.setdefault(key, self._session(*key))
+        try:
+            return self._sessions[key].send(request)
+        except ProxyConnectionError as error:  # botocore masks credentials, but not reliably when they are short
+            raise ProxyConnectionError(proxy_url=str(proxy), error=error.kwargs["error"]) from None
+
+    def _session(self, proxy: str | None, connect_timeout: float, read_timeout: float) -> URLLib3Session:
+        return _TrustingSession(
+            self._network,
+            proxies={"http": proxy, "https": proxy} if proxy else {},
+            timeout=(connect_timeout, read_timeout),
+            max_pool_connections=_CONNECTIONS,
+            socket_options=_SOCKET_OPTIONS,
+        )
+
+
+class _TrustingSession(URLLib3Session):
+    """botocore's HTTP session with one TLS context for all connections, which holds the CA bundle."""
+
+    def __init__(self, network: Network, **options: Any) -> None:
+        self._network = network
+        super().__init__(**options)
+
+    def _get_pool_manager_kwargs(self, **extra: Any) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super()._get_pool_manager_kwargs(**extra)  # type: ignore[misc]
+        return {**kwargs, "num_pools": _HOSTS}
+
+    def _get_ssl_context(self) -> Any:
+        return self._network.trust.aws
+
+    def _setup_proxy_ssl_context(self, proxy_url: str) -> Any:
+        return self._network.trust.outside if proxy_url.startswith("https:") else None
+
+    def _setup_ssl_cert(self, conn: Any, url: str, verify: object) -> None:
+        conn.cert_reqs = "CERT_REQUIRED"  # the context holds the authorities already
+
+
+def _reach_metadata_directly(core: BotocoreSession) -> None:
+    """Let the request for an instance's credentials go straight: its address is link-local.
+
+    botocore asks for it outside of its clients. It sends requests for a container's credentials straight anyway.
+    """
+    provider = core.get_component("credential_provider").get_provider("iam-role")
+    fetcher = provider._role_fetcher
+    fetcher._session = URLLib3Session(timeout=fetcher._timeout, proxies={})

@@ -1,0 +1,24 @@
+"""The route to the API server. kopf's session takes certificates and proxy over from the client made here."""
+
+from __future__ import annotations
+
+from kubernetes.aio import client
+
+from ..runtime.network import Network
+from . import connection
+
+
+async def load_configuration(network: Network) -> client.Configuration:
+    """The connection to the cluster, straight or through the kubeconfig's `proxy-url`. Raises ConfigurationError."""
+    loaded = await connection.load_configuration()
+    proxy = network.proxies.api_server_proxy(loaded.proxy)
+    loaded.proxy = proxy.url if proxy else None
+    loaded.client_session_kwargs = {"trust_env": False}  # neither the environment's proxies nor ~/.netrc
+    return loaded
+
+
+def api_client(configuration: client.Configuration, network: Network) -> client.ApiClient:
+    """The Kubernetes client, which trusts the CA bundle too."""
+    made = client.ApiClient(configuration)
+    network.trust.extend(made.rest_client.ssl_context)
+    return made

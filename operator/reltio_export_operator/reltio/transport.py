@@ -1,0 +1,45 @@
+"""An httpx client that follows the process's network policy."""
+
+from __future__ import annotations
+
+import httpx
+
+from ..runtime.network import Network
+
+PROXY = "proxy"  # the extension of a request that names the proxy it went through, without credentials
+
+
+def http_client(network: Network, limits: httpx.Limits | None = None) -> httpx.AsyncClient:
+    """A client that takes nothing from the environment by itself. `limits` hold for each proxy, and without one."""
+    return httpx.AsyncClient(transport=_RoutedTransport(network, limits or httpx.Limits()), trust_env=False)
+
+
+class _RoutedTransport(httpx.AsyncBaseTransport):
+    """Sends each request through the proxy of its URL, or straight."""
+
+    def __init__(self, network: Network, limits: httpx.Limits) -> None:
+        self._network = network
+        self._limits = limits
+        self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = self._network.proxies.proxy_for(str(request.url))
+        if proxy is not None:
+            request.extensions[PROXY] = str(proxy)
+        url = proxy.url if proxy else None
+        if url not in self._transports:
+            self._transports[url] = self._transport(url)
+        return await self._transports[url].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _transport(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        context = self._network.trust.outside
+        return httpx.AsyncHTTPTransport(
+            verify=context,
+            limits=self._limits,
+            proxy=httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None) if proxy else None,
+            trust_env=False,
+        )
