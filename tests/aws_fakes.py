@@ -1,4 +1,4 @@
-"""Stand-ins for what boto3 gives: they answer from a list and remember what they were asked."""
+"""Fakes of boto3's session and clients. They record every call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def refusal(code: str, region: str | None = None) -> ClientError:
 
 
 class FakeClient:
-    """A client any method of which calls the handler of that name, and is on record."""
+    """A client whose methods call the handler of the same name. `calls` has every call."""
 
     def __init__(self, **handlers: Callable[..., Any]) -> None:
         self.handlers = handlers
@@ -34,7 +34,7 @@ class FakeClient:
 
 
 class FakeBoto:
-    """A boto3 session whose STS grants sessions of an hour, or raises what stands in `failures`."""
+    """A boto3 session whose STS returns sessions of one hour, or raises the next of `failures`."""
 
     region_name: str | None = None
 

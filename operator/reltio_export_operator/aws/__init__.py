@@ -1,1 +1,1 @@
-"""The customer's side in AWS: the role, the bucket, and what lies in it."""
+"""Clients of AWS: roles, their sessions, and buckets."""

@@ -1,4 +1,4 @@
-"""Roles as IAM describes them to the operator's own credentials."""
+"""Reads a role and its policies from IAM with the operator's own credentials."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import messages
 from .errors import AwsError, from_botocore
 from .sessions import RoleSessions
 
 
 @dataclass(frozen=True)
 class RoleDescription:
-    """Trust policy, all permission policies, and the longest session in seconds."""
+    """Trust policy, all permission policies, and MaxSessionDuration in seconds."""
 
     trust: Mapping[str, Any]
     permissions: tuple[Mapping[str, Any], ...]
@@ -22,13 +23,13 @@ class RoleDescription:
 
 
 class RoleReader:
-    """Reads roles. Every method raises AwsError; a role of another account cannot be read."""
+    """Every method raises AwsError. Only roles of the operator's own account can be read."""
 
     def __init__(self, sessions: RoleSessions) -> None:
         self._sessions = sessions
 
-    async def longest_session(self, role_arn: str) -> int:
-        """MaxSessionDuration in seconds; needs iam:GetRole."""
+    async def max_session_duration(self, role_arn: str) -> int:
+        """In seconds. Needs iam:GetRole."""
         return int((await self._role(role_arn))["MaxSessionDuration"])
 
     async def describe(self, role_arn: str) -> RoleDescription:
@@ -44,12 +45,10 @@ class RoleReader:
         role: Mapping[str, Any] = await self._call(
             "iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"]
         )
-        if role["Arn"] != role_arn:  # IAM finds roles of the operator's own account, and by name alone
-            raise AwsError(
-                "RoleNotFound",
-                f"The role of this name that the operator's account has is {role['Arn']}, not {role_arn}.",
-                "Correct account and path in spec.s3.roleARN; a role of another account cannot be inspected.",
-            )
+        # IAM looks in the account of the caller only, and by the name without the path.
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html (text of botocore 1.44.5)
+        if role["Arn"] != role_arn:
+            raise AwsError(messages.OTHER_ROLE_FOUND, found=role["Arn"], role=role_arn)
         return role
 
     async def _call(self, action: str, role_arn: str, call: Any) -> Any:

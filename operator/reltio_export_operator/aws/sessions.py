@@ -1,7 +1,7 @@
-"""Sessions of the customers' roles: assumed once, shared, and renewed shortly before they expire.
+"""A cache of the sessions of assumed roles, with an S3 client for each.
 
-boto3 is blocking, so it runs in a bounded pool of threads. Endpoint, region and the operator's own credentials
-come from boto3's environment, so IRSA, EKS Pod Identity and AWS_ENDPOINT_URL work as everywhere.
+boto3 blocks, so its calls run in a bounded pool of threads. Endpoint, region and the operator's own credentials
+come from boto3's environment: IRSA, EKS Pod Identity and AWS_ENDPOINT_URL work as in any program.
 """
 
 from __future__ import annotations
@@ -33,17 +33,19 @@ T = TypeVar("T")
 
 _RENEW_BEFORE = timedelta(minutes=5)
 _SESSION_NAME = "reltio-export-operator"
-_DURATION = 3600  # seconds; AWS's cap when the operator's own credentials are a role's (role chaining)
-_LONGEST_POLICY = 2048  # characters that AssumeRole takes
-_KEPT = 128  # an S3 client holds some hundred kilobytes
+# Role chaining limits a session to one hour, and a session policy has at most 2,048 characters.
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (text of botocore 1.44.5)
+_SESSION_SECONDS = 3600
+_MAX_POLICY_LENGTH = 2048
+_MAX_CACHED_SESSIONS = 128  # an S3 client holds some hundred kilobytes
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2, "mode": "standard"})
-# Where STS is asked when neither the target nor the environment names a region: partitions do not know each other.
-_HOME_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+# Used when neither the target nor the environment names a region. STS knows the roles of its own partition only.
+_DEFAULT_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 @dataclass(frozen=True)
 class RoleKey:
-    """What makes two sessions the same."""
+    """The parameters of AssumeRole. Callers with equal ones share a session."""
 
     role_arn: str
     external_id: str | None = field(repr=False)
@@ -54,7 +56,7 @@ class RoleKey:
 
 @dataclass(frozen=True)
 class AssumedRole:
-    """A live session of a role, with its S3 client."""
+    """A session of a role, with its S3 client. `expires` is a time in UTC."""
 
     key: RoleKey
     s3: S3Client
@@ -62,7 +64,7 @@ class AssumedRole:
 
 
 class RoleSessions:
-    """Assumes roles and keeps the sessions. Who asks for one that is being assumed waits for it and shares its fate."""
+    """Assumes roles and caches the sessions. Concurrent callers share one AssumeRole call and its result."""
 
     def __init__(
         self,
@@ -77,8 +79,8 @@ class RoleSessions:
         self._now = now
         self._new_session = new_session
         self._boto: boto3.Session | None = None
-        self._creating = threading.Lock()  # boto3 must not create clients in two threads at once
-        self._kept: OrderedDict[RoleKey, AssumedRole] = OrderedDict()
+        self._client_lock = threading.Lock()  # boto3 cannot create clients in two threads at once
+        self._cached: OrderedDict[RoleKey, AssumedRole] = OrderedDict()
         self._pending: dict[RoleKey, asyncio.Task[AssumedRole]] = {}
 
     async def assume(
@@ -88,37 +90,37 @@ class RoleSessions:
         *,
         region: str | None = None,
         policy: dict[str, Any] | None = None,
-        duration: int = _DURATION,
+        duration: int = _SESSION_SECONDS,
         fresh: bool = False,
     ) -> AssumedRole:
         """The session of this role, limited by the session policy if there is one. Raises AwsError.
 
-        `region` is the bucket's; `duration` is in seconds; `fresh` asks AWS anew, as a proof.
+        `region`: that of the bucket. `duration`: in seconds. `fresh`: call AssumeRole even if a session is cached.
         """
         packed = json.dumps(policy, separators=(",", ":")) if policy else None
-        if packed is not None and len(packed) > _LONGEST_POLICY:
-            packed = None  # a path so long cannot be pinned
+        if packed is not None and len(packed) > _MAX_POLICY_LENGTH:
+            packed = None  # the session then has all permissions of the role
         key = RoleKey(role_arn, external_id, region, packed, duration)
-        kept = self._kept.get(key)
-        if kept is not None and not fresh and kept.expires - self._now() > _RENEW_BEFORE:
-            self._kept.move_to_end(key)
-            return kept
+        cached = self._cached.get(key)
+        if cached is not None and not fresh and cached.expires - self._now() > _RENEW_BEFORE:
+            self._cached.move_to_end(key)
+            return cached
         if key not in self._pending:
             self._pending[key] = asyncio.create_task(self._renew(key))
         return await asyncio.shield(self._pending[key])
 
     def forget(self, role: AssumedRole) -> None:
-        """Drop this session: AWS refuses it. A newer one of the same role is kept."""
-        if self._kept.get(role.key) is role:
-            del self._kept[role.key]
+        """Remove this session from the cache; AWS refused it. A newer one of the same role stays."""
+        if self._cached.get(role.key) is role:
+            del self._cached[role.key]
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call in the pool."""
+        """Run a blocking call in the pool of threads."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, functools.partial(call, *args, **kwargs))
 
     async def run_bulk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a call that may take long, such as reading a file: others do not wait for its thread."""
+        """Run a blocking call that may take minutes, such as reading a file, in a pool of its own."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._bulk, functools.partial(call, *args, **kwargs))
 
@@ -127,10 +129,10 @@ class RoleSessions:
             assumed = await self.run(self._assume, key)
         finally:
             del self._pending[key]
-        self._kept[key] = assumed
-        self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._cached[key] = assumed
+        self._cached.move_to_end(key)
+        while len(self._cached) > _MAX_CACHED_SESSIONS:
+            self._cached.popitem(last=False)
         return assumed
 
     def _assume(self, key: RoleKey) -> AssumedRole:
@@ -140,7 +142,7 @@ class RoleSessions:
         if key.policy:
             optional["Policy"] = key.policy
         try:
-            # The STS client is made anew: one that found no credentials of the operator would never look again.
+            # A new client each time: botocore does not search for credentials again where it found none.
             sts: STSClient = self._client("sts", key)
             answer = sts.assume_role(
                 RoleArn=key.role_arn,
@@ -162,12 +164,12 @@ class RoleSessions:
         return AssumedRole(key, s3, credentials["Expiration"])
 
     def own_client(self, service: str, role_arn: str) -> Any:
-        """A client that acts as the operator itself, in the partition of this role. Blocking."""
+        """A client with the operator's own credentials, in the partition of this role. Blocking."""
         return self._client(service, RoleKey(role_arn, None, None, None, 0))
 
     def _client(self, service: Any, key: RoleKey, **credentials: Any) -> Any:
-        with self._creating:
+        with self._client_lock:
             if self._boto is None:
                 self._boto = self._new_session()
-            region = key.region or self._boto.region_name or _HOME_REGIONS[partition_of(key.role_arn)]
+            region = key.region or self._boto.region_name or _DEFAULT_REGIONS[partition_of(key.role_arn)]
             return self._boto.client(service, region_name=region, config=_CONFIG, **credentials)

@@ -1,4 +1,4 @@
-"""A bucket seen through an assumed role."""
+"""Async calls on one bucket with the session of an assumed role."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, Re
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK, Ranged, Readable, Summary, is_zip, read_through, read_zip
 from .errors import AwsError, bucket_region, from_botocore, region_mismatch
+from .messages import EXPIRED_CREDENTIALS
 from .sessions import AssumedRole, RoleSessions
 
-_RANGE = 4 << 20
-CANARY = ".reltio-export-operator-probe-"
-_CANARY_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
+_RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
+PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
+_PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
-Outcome = tuple[str, AwsError | None]
+ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject, and why it failed
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing; size in bytes, the ETag without its quotes."""
+    """One object of a listing. `size` is in bytes; `etag` has no quotes."""
 
     key: str
     size: int
@@ -34,7 +35,7 @@ class StoredObject:
 
 
 class ObjectStore:
-    """Async calls on one bucket. Each raises AwsError."""
+    """Every method raises AwsError. `bulk`: run in the pool for calls that may take minutes."""
 
     def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str, *, bulk: bool = False) -> None:
         self._sessions = sessions
@@ -44,7 +45,11 @@ class ObjectStore:
         self._bucket = bucket
 
     async def region(self) -> str | None:
-        """Where the bucket is. S3 tells it also to a role that may do nothing there; None: it did not."""
+        """The region of the bucket; None if S3 does not return it.
+
+        S3 returns it whatever the role may do in the bucket:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html (text of botocore 1.44.5)
+        """
 
         def head() -> str | None:
             try:
@@ -74,7 +79,7 @@ class ObjectStore:
         return bool(await self._call("s3:GetBucketPublicAccessBlock", read))
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Every object under the prefix, a page at a time."""
+        """Every object under the prefix. One request for each page of 1,000 objects."""
         token: dict[str, Any] = {}
         while True:
             page = await self._call(
@@ -87,36 +92,36 @@ class ObjectStore:
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def read(self, key: str, *, limit: int) -> bytes | None:
-        """The object's content up to `limit` bytes, or None when there is no such object."""
+        """The first `limit` bytes of the object, or None if it does not exist."""
         return await self._read(key, limit)
 
     async def read_range(self, key: str, start: int, end: int) -> bytes | None:
-        """The bytes from `start` up to but not with `end`, or None when there is no such object."""
+        """The bytes from `start` to `end`, without `end` itself, or None if the object does not exist."""
         return await self._read(key, end - start, Range=f"bytes={start}-{end - 1}")
 
     async def read_through(self, key: str, size: int) -> Summary:
-        """Read the whole object, and tell whether it is whole. One streamed request; many ranges for a ZIP."""
-        left = threading.Event()
+        """Read the object to its end and check its integrity. One streamed request; for a ZIP one for each 4 MiB."""
+        cancelled = threading.Event()
         try:
-            summary: Summary = await self._call("s3:GetObject", self._read_through, key, size, left)
+            summary: Summary = await self._call("s3:GetObject", self._read_through, key, size, cancelled)
         finally:
-            left.set()
+            cancelled.set()
         return summary
 
-    def _read_through(self, key: str, size: int, left: threading.Event) -> Summary:
+    def _read_through(self, key: str, size: int, cancelled: threading.Event) -> Summary:
         try:
             if not is_zip(key, b""):
                 with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
-                    stream = _Stream(body, left)
+                    stream = _Stream(body, cancelled)
                     if not is_zip(key, stream.head):
                         return read_through(key, stream)
-            ranged = Ranged(size, lambda start, end: self._range(key, start, end, left))
-            return read_zip(io.BufferedReader(ranged, _RANGE))
+            ranged = Ranged(size, lambda start, end: self._range(key, start, end, cancelled))
+            return read_zip(io.BufferedReader(ranged, _RANGE_BYTES))
         except (ReadTimeoutError, ResponseStreamingError) as error:
             raise from_botocore(error, "s3:GetObject", self._bucket) from None
 
-    def _range(self, key: str, start: int, end: int, left: threading.Event) -> bytes:
-        _end_if(left)
+    def _range(self, key: str, start: int, end: int, cancelled: threading.Event) -> bytes:
+        _raise_if(cancelled)
         with self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}")["Body"] as body:
             return body.read()
 
@@ -126,14 +131,14 @@ class ObjectStore:
         )
 
     async def delete(self, key: str) -> None:
-        """Delete the object. S3 does not tell whether there was one."""
+        """Delete the object. Succeeds also if it does not exist."""
         await self._call("s3:DeleteObject", self._s3.delete_object, Bucket=self._bucket, Key=key)
 
-    async def probe(self, prefix: str, encryption: Encryption | None, *, who: str) -> AsyncIterator[Outcome]:
-        """List, put, get and delete a small object under the prefix; yields each action with its outcome.
+    async def probe(self, prefix: str, encryption: Encryption | None, *, name: str) -> AsyncIterator[ActionResult]:
+        """List the prefix, then put, get and delete a small object under it. Yields a result for each action.
 
-        A failed list does not keep the others from being tried; get and delete need the put to have worked. The
-        object's key ends with `who`, the same for each probe of a target: where it cannot be deleted, one is left.
+        The other actions are tried even if list failed; get and delete only if put succeeded. The key of the object
+        ends with `name`. Use the same one for each probe of a target: if it may not be deleted, only one stays.
         """
         try:
             await self._call("s3:ListBucket", self._list_in_region, prefix)
@@ -141,43 +146,43 @@ class ObjectStore:
             yield "s3:ListBucket", error
         else:
             yield "s3:ListBucket", None
-        for outcome in await self._run(self._canary, f"{prefix}{CANARY}{who}", encryption):
-            yield outcome
+        for result in await self._run(self._probe_object, f"{prefix}{PROBE_PREFIX}{name}", encryption):
+            yield result
 
     def _list_in_region(self, prefix: str) -> None:
-        # Below the prefix, as for an export, which a policy may tell from the prefix itself. boto3 follows a bucket to
-        # where it is; the service is told the region and does not.
-        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}{CANARY}/", MaxKeys=1)
-        asked, actual = self._role.key.region, bucket_region(answer)
-        if asked and actual and asked != actual:
-            raise region_mismatch(self._bucket, asked, actual)
+        # A prefix below that of the target, as an export uses: a policy may allow it and not the prefix itself.
+        # boto3 follows a redirect to the region of the bucket; Reltio uses the region that it is given.
+        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}{PROBE_PREFIX}/", MaxKeys=1)
+        configured, region = self._role.key.region, bucket_region(answer)
+        if configured and region and configured != region:
+            raise region_mismatch(self._bucket, configured, region)
 
-    def _canary(self, key: str, encryption: Encryption | None) -> Sequence[Outcome]:
-        """Put, get and delete in one go: it runs to its end, and leaves nothing, also when nobody waits any more."""
+    def _probe_object(self, key: str, encryption: Encryption | None) -> Sequence[ActionResult]:
+        """Put, get and delete in one thread, so that the object is deleted even if the caller is cancelled."""
         where: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
 
         def put() -> None:
-            self._s3.put_object(**where, Body=_CANARY_BODY, **_encrypted(encryption))
+            self._s3.put_object(**where, Body=_PROBE_BODY, **_encrypted(encryption))
 
         def get() -> None:
             try:
                 self._s3.get_object(**where)["Body"].read()
             except ClientError as error:
-                # It may be read, but another probe of the same target has just deleted it.
+                # It may be read, but another probe of the same target deleted it just now.
                 if error.response.get("Error", {}).get("Code") != "NoSuchKey":
                     raise
 
         def delete() -> None:
             self._s3.delete_object(**where)
 
-        written = self._tried("s3:PutObject", put)
+        written = self._try("s3:PutObject", put)
         if written[1] is None:
-            return [written, self._tried("s3:GetObject", get), self._tried("s3:DeleteObject", delete)]
+            return [written, self._try("s3:GetObject", get), self._try("s3:DeleteObject", delete)]
         if written[1].transient:
-            self._tried("s3:DeleteObject", delete)  # the put may have had its effect
+            self._try("s3:DeleteObject", delete)  # the object may have been written
         return [written]
 
-    def _tried(self, action: str, call: Callable[[], None]) -> Outcome:
+    def _try(self, action: str, call: Callable[[], None]) -> ActionResult:
         try:
             call()
         except (BotoCoreError, ClientError) as error:
@@ -202,35 +207,39 @@ class ObjectStore:
             return await self._run(call, *args, **kwargs)
         except (BotoCoreError, ClientError) as error:
             failure = from_botocore(error, action, self._bucket)
-        if failure.reason == "ExpiredCredentials":
+        if failure.reason == EXPIRED_CREDENTIALS.name:
             self._sessions.forget(self._role)
         raise failure
 
 
 def _encrypted(encryption: Encryption | None) -> dict[str, Any]:
-    """The parameters of a put that ask for server-side encryption."""
+    """The parameters of PutObject for server-side encryption."""
     if encryption is None:
         return {}
     key = {"SSEKMSKeyId": encryption.kms_key_arn} if encryption.kms_key_arn else {}
     return {"ServerSideEncryption": encryption.algorithm, **key}
 
 
-class _Stream:
-    """A body whose head was looked at, and that is read only as long as somebody waits for it."""
+class _ReadCancelledError(Exception):
+    """The caller no longer waits for the object, so nobody sees this error."""
 
-    def __init__(self, body: Readable, left: threading.Event) -> None:
+
+class _Stream:
+    """A body with its first chunk in `head`. Reading ends with an error once the caller was cancelled."""
+
+    def __init__(self, body: Readable, cancelled: threading.Event) -> None:
         self.head = body.read(CHUNK)
         self._unread = self.head
         self._body = body
-        self._left = left
+        self._cancelled = cancelled
 
     def read(self, size: int, /) -> bytes:
-        _end_if(self._left)
+        _raise_if(self._cancelled)
         data, self._unread = self._unread, b""
         return data or self._body.read(size)
 
 
-def _end_if(left: threading.Event) -> None:
-    """A thread cannot be cancelled: it ends by itself when nobody waits for it any more."""
-    if left.is_set():
-        raise AwsError("Cancelled", "Reading was given up.", "")
+def _raise_if(cancelled: threading.Event) -> None:
+    """A thread cannot be cancelled, so it has to check for itself."""
+    if cancelled.is_set():
+        raise _ReadCancelledError

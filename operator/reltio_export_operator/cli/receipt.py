@@ -16,7 +16,7 @@ from rich.progress import track
 
 from ..api.job import ExportJob, Output
 from ..api.meta import JOBS, Model
-from ..aws.store import CANARY
+from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
 from ..delivery.manifest import OURS, RECEIPT, Delivery, StoredFile, digest_of
 from . import complete
@@ -102,7 +102,7 @@ def _against_bucket(s3: Any, held: _Receipt, where: Output) -> Iterator[str]:
     }
     listed = {entry.name for entry in held.files}
     for name in sorted(there.keys() - listed - OURS):
-        if not name.startswith(CANARY) and not (there[name] == 0 and (not name or name.endswith("/"))):
+        if not name.startswith(PROBE_PREFIX) and not (there[name] == 0 and (not name or name.endswith("/"))):
             yield f"{name} is there but not on the receipt"
     console = Console(stderr=True)
     for entry in track(held.files, description="Reading", console=console, disable=not console.is_terminal):

@@ -24,7 +24,7 @@ PREFIX = "reltio/exports/"
 
 
 async def reasons(store: ObjectStore, encryption: Encryption | None = None) -> dict[str, str | None]:
-    return {step: error and error.reason async for step, error in store.probe(PREFIX, encryption, who="u-1")}
+    return {step: error and error.reason async for step, error in store.probe(PREFIX, encryption, name="u-1")}
 
 
 async def keys(account: Account) -> list[str]:

@@ -1,4 +1,4 @@
-"""What boto3 raises becomes a reason, a clean sentence and a remedy."""
+"""Errors of boto3 become a reason, a message without secrets and a remedy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
+from reltio_export_operator.api.reasons import Reason
 from reltio_export_operator.aws.errors import AwsError, clean, from_botocore
 
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
@@ -47,7 +48,7 @@ def refusal(code: str, text: str = "No.", operation: str = "Any", headers: dict[
         ("PackedPolicyTooLarge", "sts:AssumeRole", "AWSError"),
     ],
 )
-def test_a_refusal_gets_its_reason_and_a_remedy(code: str, action: str, reason: str) -> None:
+def test_an_error_code_maps_to_a_reason_with_a_remedy(code: str, action: str, reason: str) -> None:
     resource = ROLE if action == "sts:AssumeRole" else "lake"
     error = from_botocore(refusal(code), action, resource)
     assert (error.reason, error.code) == (reason, code)
@@ -73,18 +74,18 @@ def test_a_refusal_gets_its_reason_and_a_remedy(code: str, action: str, reason: 
         (refusal("AccessDenied"), "AccessDenied", False),
     ],
 )
-def test_a_failure_tells_whether_it_may_pass_by_itself(
+def test_an_error_is_transient_if_the_same_call_may_succeed_later(
     raised: boto.BotoCoreError | ClientError, reason: str, transient: bool
 ) -> None:
     error = from_botocore(raised, "s3:PutObject", "lake")
     assert (error.reason, error.transient) == (reason, transient)
 
 
-def test_a_denied_key_is_not_mistaken_for_a_denied_bucket() -> None:
+def test_a_denied_kms_action_is_reported_as_kms_denied() -> None:
     text = f"{USER} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} because no identity-based "
     error = from_botocore(refusal("AccessDenied", text + "policy allows it"), "s3:PutObject", "lake")
     assert error.reason == "KMSDenied"
-    assert "kms:GenerateDataKey is denied because no identity-based policy allows it." in error.message
+    assert 'denied kms:GenerateDataKey: "because no identity-based policy allows it".' in error.message
 
 
 @pytest.mark.parametrize(
@@ -94,21 +95,21 @@ def test_a_denied_key_is_not_mistaken_for_a_denied_bucket() -> None:
         "with an explicit deny in a resource-based policy",
     ],
 )
-def test_a_denial_keeps_why_and_drops_what_differs_from_probe_to_probe(why: str) -> None:
+def test_a_denial_quotes_the_explanation_of_aws_without_the_random_key(why: str) -> None:
     text = f'{USER} is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::lake/probe-8f3a" {why}'
     error = from_botocore(refusal("AccessDenied", text), "s3:PutObject", "lake")
-    assert error.message == f"s3:PutObject on lake is denied {why}."
+    assert error.message == f'AWS denied s3:PutObject on lake: "{why}".'
 
 
-def test_a_bucket_elsewhere_is_told_with_its_region() -> None:
+def test_the_message_names_the_region_of_a_bucket_in_another_region() -> None:
     error = from_botocore(
         refusal("PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"}), "s3:ListBucket", "lake"
     )
-    assert error.message.endswith("it is in eu-west-1.")
+    assert "is in eu-west-1" in error.message
     assert "spec.s3.region of the ExportTarget to eu-west-1" in error.remedy
 
 
-def test_a_refusal_of_the_operators_own_role_does_not_blame_the_customers() -> None:
+def test_a_denied_role_of_the_operator_itself_is_not_reported_for_the_role_of_the_target() -> None:
     error = from_botocore(
         refusal("AccessDenied", operation="AssumeRoleWithWebIdentity"), "sts:AssumeRole", ROLE, secrets=["ext-1"]
     )
@@ -116,7 +117,7 @@ def test_a_refusal_of_the_operators_own_role_does_not_blame_the_customers() -> N
     assert ROLE not in str(error)
 
 
-def test_the_external_id_is_masked_where_aws_repeats_it() -> None:
+def test_the_external_id_is_masked_in_the_words_of_aws() -> None:
     text = "1 validation error detected: Value 'ext-77\n' at 'externalId' failed to satisfy constraint"
     error = from_botocore(refusal("ValidationError", text), "sts:AssumeRole", ROLE, secrets=["ext-77\n"])
     assert "ext-77" not in str(error)
@@ -134,10 +135,20 @@ def test_the_external_id_is_masked_where_aws_repeats_it() -> None:
         ("x" * 2000, "x" * 512),
     ],
 )
-def test_texts_lose_what_changes_from_call_to_call(text: str, expected: str) -> None:
+def test_request_ids_and_key_ids_are_removed_and_the_length_is_bounded(text: str, expected: str) -> None:
     assert clean(text) == expected
 
 
-def test_an_error_is_an_exception_that_speaks() -> None:
-    with pytest.raises(AwsError, match=r"^What\. Remedy\.$"):
-        raise AwsError("Reason", "What.", "Remedy.")
+def test_braces_in_the_words_of_aws_are_shown_as_they_are() -> None:
+    error = from_botocore(refusal("InvalidRequest", "{0} {code} {"), "s3:PutObject", "lake")
+    assert error.message == 's3:PutObject on lake failed. AWS returned InvalidRequest: "{0} {code} {".'
+
+
+def test_an_error_without_words_of_aws_shows_the_code() -> None:
+    error = from_botocore(refusal("503", ""), "s3:PutObject", "lake")
+    assert error.message == "s3:PutObject on lake failed. AWS returned 503."
+
+
+def test_an_error_shows_its_message_and_its_remedy() -> None:
+    with pytest.raises(AwsError, match=r"^It failed\. Correct x\.$"):
+        raise AwsError(Reason("Failed", "It failed.", "Correct {field}."), field="x")

@@ -1,4 +1,4 @@
-"""A role is assumed once for all who need it, and anew when it must be."""
+"""Sessions of roles are cached, shared by concurrent callers, and renewed before they expire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
 
 
 class Account:
-    """Sessions over a stand-in for boto3, with its clock."""
+    """Sessions with a fake of boto3, and its clock."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.boto = FakeBoto()
@@ -28,7 +28,7 @@ class Account:
         self.boto.now += timedelta(**time)
 
     @property
-    def asked(self) -> int:
+    def calls(self) -> int:
         return len(self.boto.assumed)
 
 
@@ -37,7 +37,7 @@ def account(pool: ThreadPoolExecutor) -> Account:
     return Account(pool)
 
 
-async def test_aws_is_asked_with_role_external_id_and_a_known_session_name(account: Account) -> None:
+async def test_assume_role_is_called_with_role_external_id_and_a_fixed_session_name(account: Account) -> None:
     await account.roles.assume(ROLE, "ext-1")
     assert account.boto.assumed == [
         {
@@ -54,7 +54,7 @@ async def test_a_role_without_external_id_is_assumed_without_one(account: Accoun
     assert "ExternalId" not in account.boto.assumed[0]
 
 
-async def test_a_session_policy_and_a_duration_go_with_the_call(account: Account) -> None:
+async def test_assume_role_is_called_with_the_session_policy_and_the_duration(account: Account) -> None:
     policy = {"Version": "2012-10-17", "Statement": []}
     await account.roles.assume(ROLE, None, policy=policy, duration=43200)
     (arguments,) = account.boto.assumed
@@ -72,21 +72,21 @@ async def test_the_s3_client_uses_the_credentials_of_the_session(account: Accoun
     assert role.expires == account.boto.now + timedelta(hours=1)
 
 
-@pytest.mark.parametrize(("age", "asked"), [({"minutes": 54}, 1), ({"minutes": 55}, 2), ({"hours": 2}, 2)])
-async def test_a_session_is_kept_until_shortly_before_it_expires(
-    account: Account, age: dict[str, float], asked: int
+@pytest.mark.parametrize(("age", "calls"), [({"minutes": 54}, 1), ({"minutes": 55}, 2), ({"hours": 2}, 2)])
+async def test_a_session_is_cached_until_five_minutes_before_it_expires(
+    account: Account, age: dict[str, float], calls: int
 ) -> None:
     first = await account.roles.assume(ROLE, "ext-1")
     account.pass_time(**age)
     second = await account.roles.assume(ROLE, "ext-1")
-    assert account.asked == asked
-    assert (first is second) is (asked == 1)
+    assert account.calls == calls
+    assert (first is second) is (calls == 1)
 
 
-async def test_a_proof_asks_anew_and_renews_for_all(account: Account) -> None:
+async def test_a_fresh_session_replaces_the_cached_one(account: Account) -> None:
     await account.roles.assume(ROLE, "ext-1")
     fresh = await account.roles.assume(ROLE, "ext-1", fresh=True)
-    assert account.asked == 2
+    assert account.calls == 2
     assert await account.roles.assume(ROLE, "ext-1") is fresh
 
 
@@ -94,28 +94,28 @@ async def test_a_proof_asks_anew_and_renews_for_all(account: Account) -> None:
     "other",
     [{"external_id": "ext-2"}, {"region": "eu-west-1"}, {"policy": {"Version": "2012-10-17"}}, {"duration": 900}],
 )
-async def test_sessions_that_differ_in_anything_are_not_shared(account: Account, other: dict[str, str]) -> None:
+async def test_sessions_with_different_parameters_are_not_shared(account: Account, other: dict[str, str]) -> None:
     await account.roles.assume(ROLE, "ext-1")
     await account.roles.assume(**{"role_arn": ROLE, "external_id": "ext-1", **other})  # type: ignore[arg-type]
-    assert account.asked == 2
+    assert account.calls == 2
 
 
-async def test_callers_at_the_same_time_share_one_session(account: Account) -> None:
+async def test_concurrent_callers_share_one_session(account: Account) -> None:
     roles = await asyncio.gather(*(account.roles.assume(ROLE, "ext-1", fresh=n % 2 == 0) for n in range(20)))
-    assert account.asked == 1
+    assert account.calls == 1
     assert len({id(role) for role in roles}) == 1
 
 
-async def test_callers_at_the_same_time_share_one_failure_and_the_next_tries_again(account: Account) -> None:
+async def test_concurrent_callers_share_one_failure_and_a_later_call_tries_again(account: Account) -> None:
     account.boto.failures = [refusal("AccessDenied")]
     results = await asyncio.gather(*(account.roles.assume(ROLE, "bad") for _ in range(20)), return_exceptions=True)
     assert {getattr(result, "reason", result) for result in results} == {"AssumeRoleDenied"}
-    assert account.asked == 1
+    assert account.calls == 1
     await account.roles.assume(ROLE, "bad")
-    assert account.asked == 2
+    assert account.calls == 2
 
 
-async def test_a_caller_that_gives_up_spoils_nothing_for_the_others(account: Account) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_call_of_the_others(account: Account) -> None:
     account.boto.gate.clear()
     first = asyncio.create_task(account.roles.assume(ROLE, "ext-1"))
     second = asyncio.create_task(account.roles.assume(ROLE, "ext-1"))
@@ -124,10 +124,10 @@ async def test_a_caller_that_gives_up_spoils_nothing_for_the_others(account: Acc
     account.boto.gate.set()
     assert (await second).key.role_arn == ROLE
     assert first.cancelled()
-    assert account.asked == 1
+    assert account.calls == 1
 
 
-async def test_a_session_that_aws_refuses_is_forgotten_and_a_newer_one_is_not(account: Account) -> None:
+async def test_forgetting_a_session_does_not_remove_a_newer_one(account: Account) -> None:
     old = await account.roles.assume(ROLE, "ext-1")
     account.roles.forget(old)
     new = await account.roles.assume(ROLE, "ext-1")
@@ -136,19 +136,19 @@ async def test_a_session_that_aws_refuses_is_forgotten_and_a_newer_one_is_not(ac
     assert await account.roles.assume(ROLE, "ext-1") is new
 
 
-async def test_only_the_sessions_in_use_are_kept(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_KEPT", 2)
+async def test_the_least_recently_used_session_is_evicted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_MAX_CACHED_SESSIONS", 2)
     for name in ("a", "b", "a", "c"):
         await account.roles.assume(ROLE, name * 2)
-    assert account.asked == 3
+    assert account.calls == 3
     await account.roles.assume(ROLE, "aa")
-    assert account.asked == 3, "used more recently than b"
+    assert account.calls == 3, "used more recently than b"
     await account.roles.assume(ROLE, "bb")
-    assert account.asked == 4
+    assert account.calls == 4
 
 
 @pytest.mark.parametrize(
-    ("partition", "configured", "asked", "region"),
+    ("partition", "configured", "of_bucket", "region"),
     [
         ("aws", None, None, "us-east-1"),
         ("aws-cn", None, None, "cn-north-1"),
@@ -157,15 +157,15 @@ async def test_only_the_sessions_in_use_are_kept(account: Account, monkeypatch: 
         ("aws", "ap-south-1", "eu-west-1", "eu-west-1"),
     ],
 )
-async def test_sts_is_asked_in_the_region_that_serves_the_role(
-    account: Account, partition: str, configured: str | None, asked: str | None, region: str
+async def test_the_region_comes_from_the_bucket_then_the_environment_then_the_partition(
+    account: Account, partition: str, configured: str | None, of_bucket: str | None, region: str
 ) -> None:
     account.boto.region_name = configured
-    await account.roles.assume(f"arn:{partition}:iam::111122223333:role/x", None, region=asked)
+    await account.roles.assume(f"arn:{partition}:iam::111122223333:role/x", None, region=of_bucket)
     assert {arguments["region_name"] for _, arguments in account.boto.created} == {region}
 
 
-async def test_the_external_id_is_in_no_text(account: Account) -> None:
+async def test_the_external_id_is_in_no_message_or_repr(account: Account) -> None:
     account.boto.failures = [refusal("ValidationError")]
     with pytest.raises(AwsError) as caught:
         await account.roles.assume(ROLE, "ext-77")

@@ -1,4 +1,4 @@
-"""What is asked of a bucket, and what is made of its answers."""
+"""Calls on one bucket: the requests, and how the answers are read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from reltio_export_operator.aws.store import ObjectStore, StoredObject
 
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", None, 3600)
-STEPS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+ACTIONS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
 Handler = Callable[..., Any]
 
 
 class Bucket:
-    """An object store over a stand-in for S3 in which everything works but what is said otherwise."""
+    """An object store with a fake S3 client. Every call succeeds unless `handlers` replaces it."""
 
     def __init__(self, pool: ThreadPoolExecutor, **handlers: Handler) -> None:
         working: dict[str, Handler] = {
@@ -41,9 +41,9 @@ class Bucket:
         self.store = ObjectStore(self.sessions, self.role, "lake")
 
     async def probe(self, encryption: Encryption | None = None) -> dict[str, str | None]:
-        """The reason of each step that was tried, None where it worked."""
-        outcomes = [outcome async for outcome in self.store.probe("reltio/", encryption, who="u-1")]
-        return {step: error and error.reason for step, error in outcomes}
+        """The reason of each action that was tried; None if it succeeded."""
+        results = [result async for result in self.store.probe("reltio/", encryption, name="u-1")]
+        return {action: error and error.reason for action, error in results}
 
 
 def refusing(code: str, region: str | None = None) -> Handler:
@@ -59,7 +59,7 @@ def silent(**_: Any) -> None:
 
 async def test_a_probe_tries_every_action_on_one_object_under_the_path(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool)
-    assert await bucket.probe() == dict.fromkeys(STEPS)
+    assert await bucket.probe() == dict.fromkeys(ACTIONS)
     names = ["put_object", "get_object", "delete_object"]
     keys = {arguments["Key"] for name in names for arguments in bucket.s3.named(name)}
     assert len(keys) == 1
@@ -76,33 +76,33 @@ async def test_a_probe_tries_every_action_on_one_object_under_the_path(pool: Thr
         ("delete_object", {"s3:DeleteObject": "AccessDenied"}),
     ],
 )
-async def test_one_denied_action_hides_no_other(
+async def test_the_other_actions_are_tried_when_one_is_denied(
     pool: ThreadPoolExecutor, broken: str, expected: dict[str, str]
 ) -> None:
     bucket = Bucket(pool, **{broken: refusing("AccessDenied")})
-    assert await bucket.probe() == {**dict.fromkeys(STEPS), **expected}
+    assert await bucket.probe() == {**dict.fromkeys(ACTIONS), **expected}
     assert len(bucket.s3.named("delete_object")) == 1
 
 
-async def test_without_an_object_get_and_delete_are_not_tried(pool: ThreadPoolExecutor) -> None:
+async def test_get_and_delete_are_not_tried_when_put_failed(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool, put_object=refusing("AccessDenied"))
     assert await bucket.probe() == {"s3:ListBucket": None, "s3:PutObject": "AccessDenied"}
     assert bucket.s3.named("delete_object") == []
 
 
-async def test_a_put_that_may_have_worked_is_cleaned_up(pool: ThreadPoolExecutor) -> None:
+async def test_the_object_is_deleted_when_put_may_have_succeeded(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool, put_object=silent)
     assert await bucket.probe() == {"s3:ListBucket": None, "s3:PutObject": "EndpointUnreachable"}
     (put,), (deleted,) = bucket.s3.named("put_object"), bucket.s3.named("delete_object")
     assert put["Key"] == deleted["Key"]
 
 
-async def test_a_probe_that_is_given_up_leaves_nothing_behind() -> None:
-    entered, remove_finalizer = threading.Event(), threading.Event()
+async def test_a_cancelled_probe_still_deletes_its_object() -> None:
+    entered, proceed = threading.Event(), threading.Event()
 
     def slow(**_: Any) -> None:
         entered.set()
-        remove_finalizer.wait(10)
+        proceed.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
         bucket = Bucket(pool, put_object=slow)
@@ -112,7 +112,7 @@ async def test_a_probe_that_is_given_up_leaves_nothing_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await probe
         assert bucket.s3.named("delete_object") == []
-        remove_finalizer.set()
+        proceed.set()
     assert len(bucket.s3.named("delete_object")) == 1
 
 
@@ -137,10 +137,10 @@ async def test_objects_are_written_with_the_encryption_of_the_target(
         assert {key: value for key, value in put.items() if key not in ("Bucket", "Key", "Body")} == sent
 
 
-async def test_a_bucket_in_another_region_than_the_target_says_is_no_good(pool: ThreadPoolExecutor) -> None:
+async def test_list_fails_when_the_bucket_is_not_in_the_configured_region(pool: ThreadPoolExecutor) -> None:
     answer = {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": "eu-west-1"}}}
     bucket = Bucket(pool, list_objects_v2=lambda **_: answer)
-    assert await bucket.probe() == {**dict.fromkeys(STEPS), "s3:ListBucket": "BucketRegionMismatch"}
+    assert await bucket.probe() == {**dict.fromkeys(ACTIONS), "s3:ListBucket": "BucketRegionMismatch"}
 
 
 @pytest.mark.parametrize(
@@ -151,17 +151,17 @@ async def test_a_bucket_in_another_region_than_the_target_says_is_no_good(pool: 
         refusing("301", "eu-west-1"),
     ],
 )
-async def test_the_region_of_a_bucket_is_told_to_anybody(pool: ThreadPoolExecutor, head: Handler) -> None:
+async def test_the_region_is_read_from_errors_as_well(pool: ThreadPoolExecutor, head: Handler) -> None:
     assert await Bucket(pool, head_bucket=head).store.region() == "eu-west-1"
 
 
-async def test_a_bucket_that_does_not_exist_has_no_region(pool: ThreadPoolExecutor) -> None:
+async def test_a_bucket_that_does_not_exist_is_reported(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(AwsError) as caught:
         await Bucket(pool, head_bucket=refusing("404")).store.region()
     assert caught.value.reason == "BucketNotFound"
 
 
-async def test_a_listing_goes_on_to_its_last_page(pool: ThreadPoolExecutor) -> None:
+async def test_a_listing_continues_to_its_last_page(pool: ThreadPoolExecutor) -> None:
     def page(number: int, **more: Any) -> dict[str, Any]:
         item = {"Key": f"reltio/{number}", "Size": number, "ETag": f'"e{number}"', "LastModified": WHEN}
         return {"Contents": [item], **more}
@@ -184,20 +184,22 @@ async def test_a_read_is_bounded(pool: ThreadPoolExecutor) -> None:
     assert await Bucket(pool).store.read("k", limit=3) == b"con"
 
 
-async def test_a_range_ends_before_its_end(pool: ThreadPoolExecutor) -> None:
+async def test_the_end_of_a_range_is_not_included(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool)
     await bucket.store.read_range("k", 10, 20)
     assert bucket.s3.named("get_object") == [{"Bucket": "lake", "Key": "k", "Range": "bytes=10-19"}]
 
 
-async def test_a_missing_object_reads_as_none_and_a_denied_one_raises(pool: ThreadPoolExecutor) -> None:
+async def test_a_missing_object_is_none_and_a_denied_one_raises(pool: ThreadPoolExecutor) -> None:
     assert await Bucket(pool, get_object=refusing("NoSuchKey")).store.read("k", limit=3) is None
     with pytest.raises(AwsError) as caught:
         await Bucket(pool, get_object=refusing("AccessDenied")).store.read("k", limit=3)
     assert caught.value.reason == "AccessDenied"
 
 
-async def test_a_revoked_session_is_not_used_again(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revoked_session_is_removed_from_the_cache(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forgotten: list[AssumedRole] = []
     bucket = Bucket(pool, delete_object=refusing("ExpiredToken"), put_object=refusing("AccessDenied"))
     monkeypatch.setattr(bucket.sessions, "forget", forgotten.append)
@@ -209,7 +211,7 @@ async def test_a_revoked_session_is_not_used_again(pool: ThreadPoolExecutor, mon
     assert forgotten == [bucket.role]
 
 
-async def test_a_mistake_of_ours_is_not_blamed_on_aws(pool: ThreadPoolExecutor) -> None:
+async def test_an_exception_that_is_not_of_boto3_is_not_translated(pool: ThreadPoolExecutor) -> None:
     def broken(**_: Any) -> None:
         raise TypeError("a bug")
 
@@ -217,6 +219,6 @@ async def test_a_mistake_of_ours_is_not_blamed_on_aws(pool: ThreadPoolExecutor) 
         await Bucket(pool, put_object=broken).store.put("k", b"")
 
 
-async def test_an_object_that_another_probe_has_just_deleted_could_have_been_read(pool: ThreadPoolExecutor) -> None:
+async def test_get_passes_when_another_probe_has_deleted_the_object(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool, get_object=refusing("NoSuchKey"))
-    assert await bucket.probe() == dict.fromkeys(STEPS)
+    assert await bucket.probe() == dict.fromkeys(ACTIONS)

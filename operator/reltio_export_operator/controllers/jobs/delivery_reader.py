@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ...api.job import ExportJob, Submission
 from ...aws.errors import AwsError
-from ...aws.store import CANARY, ObjectStore
+from ...aws.store import PROBE_PREFIX, ObjectStore
 from ...delivery.integrity import ZIP_TAIL, glance, is_zip
 from ...delivery.manifest import (
     CHECKSUMS,
@@ -99,7 +99,7 @@ class DeliveryReader:
         return {
             item.key.removeprefix(self._path): StoredFile(item.size, item.etag)
             async for item in store.list(self._path)
-            if not item.key.removeprefix(self._path).startswith(CANARY)
+            if not item.key.removeprefix(self._path).startswith(PROBE_PREFIX)
             and not (item.key.endswith("/") and not item.size)  # a folder, as S3's console makes them
         }
 

@@ -158,7 +158,7 @@ class Prober:
     async def _try_actions(self, store: ObjectStore) -> AsyncIterator[Check]:
         encryption = self._s3.server_side_encryption
         encrypted = True
-        async for action, failure in store.probe(self._s3.prefix, encryption, who=self._probe_id):
+        async for action, failure in store.probe(self._s3.prefix, encryption, name=self._probe_id):
             if failure is None:
                 yield check_passed(action.removeprefix("s3:"))
             elif failure.reason == "KMSDenied" and encryption is not None:
@@ -207,7 +207,7 @@ class Prober:
 
     async def _session_duration_from_iam(self) -> Check:
         try:
-            return check_session_duration(await self._roles.longest_session(self._s3.role_arn))
+            return check_session_duration(await self._roles.max_session_duration(self._s3.role_arn))
         except AwsError:
             return check_unknown("SessionDuration", messages.SESSION_NOT_READABLE)
 
