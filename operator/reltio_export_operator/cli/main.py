@@ -6,15 +6,20 @@ import asyncio
 import importlib
 import logging
 import os
+import platform
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .. import __version__
+
+if TYPE_CHECKING:
+    from ..runtime.settings import Settings
 
 _log = logging.getLogger(__name__)
 _USER_COMMANDS = {
@@ -83,7 +88,7 @@ def run(config: Path | None) -> None:
     code is 2 when the settings or the environment must be corrected first.
     """
     from ..handlers import operator
-    from ..kube.election import LeadershipLostError
+    from ..kube.election import LeadershipLostError, own_identity
     from ..runtime import logs, process, settings_loader
     from ..runtime.network import Network
     from ..runtime.settings import ConfigurationError
@@ -94,17 +99,43 @@ def run(config: Path | None) -> None:
         settings = loaded.settings
         logs.configure(settings.log_format, settings.log_level)
         for warning in loaded.warnings:
-            _log.warning(warning)
+            _log.warning("%s", warning)
+        identity = own_identity()
+        _log_start(settings, identity)
         network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
 
-        process.run(lambda stop: operator.run(settings, network, stop=stop))
+        process.run(lambda stop: operator.run(settings, network, identity=identity, stop=stop))
     except ConfigurationError as error:
         _log.critical("%s", error)
         process.leave(2)
     except LeadershipLostError as error:
         _log.error("%s", error)
         process.leave(1)
+    except Exception as error:
+        logs.log_uncaught(error)
+        process.leave(1)
     process.leave(0)
+
+
+def _log_start(settings: Settings, identity: str) -> None:
+    """The first line of each process: which version runs, as whom, where, and with which settings."""
+    fields = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "identity": identity,
+        "namespaces": list(settings.namespaces),
+        "settings": settings.non_default(),
+    }
+    _log.info(
+        "Starting reltio-export-operator %(version)s on Python %(python)s as %(identity)s. Namespaces: %(where)s. "
+        "Settings that differ from the defaults: %(differing)s.",
+        {
+            **fields,
+            "where": ", ".join(settings.namespaces) or "all",
+            "differing": ", ".join(f"{name}={value}" for name, value in settings.non_default().items()) or "none",
+        },
+        extra={"fields": fields},
+    )
 
 
 @main.command()

@@ -19,9 +19,9 @@ from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..jobs.observation import Limits
 from ..kube.client import KubeClient
-from ..kube.failures import explain
 from ..kube.workqueue import WorkQueue
 from ..reltio.transport import http_client
+from ..runtime.failures import explain, is_outage
 from ..runtime.metrics import Metrics
 from ..runtime.network import Network
 from ..runtime.settings import Settings
@@ -86,16 +86,19 @@ class Manager:
         self.jobs: WorkQueue[Key] = WorkQueue(
             reconcile_job,
             workers=settings.workers,
+            kind="ExportJob",
             observe=lambda seconds, failed: metrics.reconciled("jobs", seconds, failed=failed),
         )
         self.targets: WorkQueue[Key] = WorkQueue(
             reconcile_target,
             workers=settings.workers,
+            kind="ExportTarget",
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
         )
         self._failing_targets: WorkQueue[Key] = WorkQueue(
             reconcile_failing,
             workers=_FAILING_WORKERS,
+            kind="ExportTarget",
             observe=lambda seconds, failed: metrics.reconciled("suspects", seconds, failed=failed),
         )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
@@ -208,7 +211,7 @@ class Manager:
         except Exception as error:
             problem = f"jobs and targets in {namespace or 'all namespaces'}: {explain(error)}"
             if problem != self._sync_problem:
-                _log.warning("Cannot list %s. Retrying.", problem)
+                _log.warning("Cannot list %s. Retrying.", problem, exc_info=None if is_outage(error) else error)
             self._sync_problem = problem
             return
         for key in self._unsynced.pop(namespace):

@@ -17,7 +17,7 @@ from ..controllers.manager import Manager
 from ..kube import routing
 from ..kube.connection import warn_of_absent_namespaces
 from ..kube.discovery import Kinds, served_by
-from ..kube.election import Elector, LeaseClient, own_identity
+from ..kube.election import Elector, LeaseClient
 from ..kube.watching import WatchMonitor
 from ..runtime.health import Health
 from ..runtime.network import Network
@@ -33,7 +33,7 @@ _DRAIN_SECONDS = 10.0  # for submissions under way: one that is abandoned costs 
 _CANCEL_SECONDS = 1.0  # for tasks to end once they are cancelled
 
 
-async def run(settings: Settings, network: Network, *, stop: StopRequest) -> None:
+async def run(settings: Settings, network: Network, *, identity: str, stop: StopRequest) -> None:
     """Run until `stop` is set. Raises LeadershipLostError when leadership is lost meanwhile."""
     configuration = await routing.load_configuration(network)
     health = Health()
@@ -44,7 +44,7 @@ async def run(settings: Settings, network: Network, *, stop: StopRequest) -> Non
         health.served(settings.metrics_port),
     ):
         warning = asyncio.create_task(warn_of_absent_namespaces(api, settings.namespaces))
-        elector = _elector(settings, lease_api) if settings.leader_elect else None
+        elector = _elector(settings, identity, lease_api) if settings.leader_elect else None
         health.unready = lambda: _stopping(stop) or (elector.unready() if elector else None)
         try:
             if elector is None or await _unless_stopped(stop, elector.acquire()):
@@ -55,12 +55,12 @@ async def run(settings: Settings, network: Network, *, stop: StopRequest) -> Non
                 await elector.release()
 
 
-def _elector(settings: Settings, api: client.ApiClient) -> Elector:
+def _elector(settings: Settings, identity: str, api: client.ApiClient) -> Elector:
     namespace = settings.lease_namespace
     if not namespace:
         namespace = _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default"
     leases = LeaseClient(api, namespace, settings.lease_name)
-    return Elector(leases, own_identity(), duration_seconds=settings.lease_duration_seconds)
+    return Elector(leases, identity, duration_seconds=settings.lease_duration_seconds)
 
 
 async def _lead(

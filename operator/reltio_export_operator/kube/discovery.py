@@ -10,7 +10,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from ..api.meta import GROUP, JOBS, TARGETS, VERSION
-from .failures import explain
+from ..runtime.failures import explain
 
 _log = logging.getLogger(__name__)
 _CALL_SECONDS = 10.0

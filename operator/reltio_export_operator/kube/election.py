@@ -19,7 +19,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from ..runtime.clock import process_clock
-from .failures import explain
+from ..runtime.failures import explain
 
 _log = logging.getLogger(__name__)
 _GROUP, _VERSION, _PLURAL = "coordination.k8s.io", "v1", "leases"

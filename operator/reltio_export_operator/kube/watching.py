@@ -19,7 +19,7 @@ import aiohttp
 from kubernetes.aio import client
 
 from ..api.meta import GROUP, VERSION
-from .failures import explain, explain_status
+from ..runtime.failures import explain, explain_status
 
 _log = logging.getLogger(__name__)
 _PATH = re.compile(rf"/apis/{re.escape(GROUP)}/{VERSION}/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[a-z]+)$")

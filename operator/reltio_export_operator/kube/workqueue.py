@@ -12,6 +12,9 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from ..runtime.failures import explain, is_outage
+from ..runtime.logs import object_fields
+
 Key = TypeVar("Key", bound=Hashable)
 _log = logging.getLogger(__name__)
 _ERROR_BASE, _ERROR_CAP = 1.0, 60.0
@@ -30,16 +33,18 @@ class WorkQueue(Generic[Key]):
         work: Callable[[Key], Awaitable[float | None]],
         *,
         workers: int,
+        kind: str = "object",
         observe: Callable[[float, bool], None] = lambda seconds, failed: None,
     ) -> None:
         self._work = work
+        self._kind = kind
         self._observe = observe
         self._workers = workers
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
         self._busy: set[Key] = set()
         self._again: set[Key] = set()
-        self._errors: dict[Key, int] = {}
+        self._errors: dict[Key, tuple[int, str]] = {}  # how often in a row, and why the last time
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._pushed = 0
@@ -94,11 +99,9 @@ class WorkQueue(Generic[Key]):
             try:
                 after = await self._work(key)
                 self._errors.pop(key, None)
-            except Exception:
+            except Exception as error:
                 failed = True
-                failures = self._errors[key] = self._errors.get(key, 0) + 1
-                after = min(_ERROR_CAP, _ERROR_BASE * 2.0 ** min(failures - 1, 10))
-                _log.exception("Reconciling %s failed; trying again in %.0f s", key, after)
+                after = self._failed(key, error)
             finally:
                 self._busy.discard(key)
             self._observe(asyncio.get_running_loop().time() - began, failed)
@@ -107,6 +110,24 @@ class WorkQueue(Generic[Key]):
                 self.add(key)
             elif after is not None:
                 self.add_after(key, after)
+
+    def _failed(self, key: Key, error: Exception) -> float:
+        """Log why, unless it is what was logged for this key before. Returns the backoff in seconds."""
+        failures, before = self._errors.get(key, (0, ""))
+        why = explain(error)
+        self._errors[key] = failures + 1, why
+        after = min(_ERROR_CAP, _ERROR_BASE * 2.0 ** min(failures, 10))
+        if why != before:
+            parts = key if isinstance(key, tuple) and len(key) == 2 else ("", str(key))
+            _log.warning(
+                "Cannot reconcile %s %s: %s. Retrying.",
+                self._kind,
+                "/".join(filter(None, parts)),
+                why,
+                exc_info=None if is_outage(error) else error,
+                extra=object_fields(self._kind, *parts, reason="ReconcileFailed"),
+            )
+        return after
 
     async def _watch_clock(self) -> None:
         loop = asyncio.get_running_loop()

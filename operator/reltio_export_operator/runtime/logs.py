@@ -1,38 +1,149 @@
-"""Logs, as JSON lines for machines or as plain lines for people."""
+"""The log, as JSON lines for machines or as plain lines for people.
+
+Whatever the process prints goes through it, so that each line has the same form: also warnings, exceptions that nobody
+caught, and what libraries log.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+import threading
+import warnings
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-_QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp.access")
+from .failures import explain, is_api_error, traceback_of
+
+_PACKAGE = __name__.partition(".")[0]
+_MESSAGE_LIMIT = 2048  # characters
+_TRACEBACK_LIMIT = 16_384
+# Loggers of HTTP clients: their lines may hold headers. kopf tells of each event that it handles.
+_QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp.access", "kopf")
+# What a LogRecord has by itself, and what kopf adds for its own handlers.
+_NOT_FIELDS = {*RESERVED_ATTRS, "taskName", "fields", "k8s_skip", "k8s_ref", "settings"}
+
+_log = logging.getLogger(__name__)
 
 
 def configure(log_format: str, level: str) -> None:
-    """Set up the root logger. Loggers of HTTP clients stay quiet: their lines may carry headers."""
-    handler = logging.StreamHandler(sys.stderr)
-    if log_format == "json":
-        handler.setFormatter(
-            JsonFormatter(
-                "{asctime}{levelname}{name}{message}",
-                style="{",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-            )
-        )
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    """Set up the log.
+
+    The level holds for the operator's own lines. Libraries log INFO at the least severe: what they write at DEBUG may
+    hold Secrets.
+    """
+    handler = _Handler(sys.stderr)
+    handler.setFormatter(_Json() if log_format == "json" else _Text())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.INFO, logging.getLevelName(level)))
+    logging.getLogger(_PACKAGE).setLevel(level)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("kopf").setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    warnings.showwarning = _warned
+    sys.excepthook = lambda _type, error, _trace: log_uncaught(error)
+    threading.excepthook = lambda raised: log_uncaught(raised.exc_value, "A thread failed")
+    sys.unraisablehook = lambda raised: log_uncaught(raised.exc_value, "An exception was ignored")
 
 
 def configure_early() -> None:
     """Set the log up before the settings are read, so that a mistake in them is reported in the format wished for."""
     text = os.environ.get("RELTIO_EXPORT_LOG_FORMAT", "").strip() == "text"
     configure("text" if text else "json", "INFO")
+
+
+def object_fields(kind: str, namespace: str, name: str, uid: str = "", **more: object) -> dict[str, Any]:
+    """The `extra` of a line about an object. In JSON each is a field of its own; those without a value are left out.
+
+    They travel under one key, as `extra` may not hold a `name`.
+    """
+    fields = {"kind": kind, "namespace": namespace, "name": name, "uid": uid, **more}
+    return {"fields": {key: value for key, value in fields.items() if value not in (None, "", ())}}
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Reports a line that cannot be written in the form of all others, and without its values."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[0]
+        if error is None or record.name == __name__:
+            return  # the report could not be written either
+        message = f"A log line of {record.name} cannot be written: {error.__name__}."
+        self.emit(logging.makeLogRecord({"name": __name__, "levelno": 40, "levelname": "ERROR", "msg": message}))
+
+
+class _Text(logging.Formatter):
+    """Time, level and message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        _prepare(record)
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return _time_of(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
+
+
+class _Json(JsonFormatter):
+    """One object a line: time, level, logger, message, the fields of the object that it is about, and others."""
+
+    def __init__(self) -> None:
+        super().__init__(json_ensure_ascii=False)
+
+    def format(self, record: logging.LogRecord) -> str:
+        _prepare(record)
+        return super().format(record)
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data["time"] = _time_of(record)
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        log_data["message"] = record.getMessage()
+        reference = getattr(record, "k8s_ref", None) or {}
+        log_data |= {key: reference[key] for key in ("kind", "namespace", "name", "uid") if reference.get(key)}
+        log_data |= {key: value for key, value in record.__dict__.items() if key not in _NOT_FIELDS}
+        log_data |= getattr(record, "fields", {})
+        if "exc_info" in message_dict:
+            log_data["exception"] = message_dict["exc_info"]
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
+
+
+def _prepare(record: logging.LogRecord) -> None:
+    """Put the message in place of its parts: bounded, and with responses of the API server explained."""
+    if isinstance(record.msg, BaseException):
+        record.msg, record.args = "%s", (record.msg,)
+    if isinstance(record.args, tuple):  # or a mapping, of which the operator's own lines alone make use
+        record.args = tuple(explain(one) if is_api_error(one) else one for one in record.args)  # type: ignore[arg-type]
+    message = record.getMessage()
+    if len(message) > _MESSAGE_LIMIT:
+        message = f"{message[:_MESSAGE_LIMIT]}..."
+    record.msg, record.args = message, ()
+    record.exc_text = None  # not what another formatter made of it
+
+
+def _time_of(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _warned(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    _log.warning("%s: %s", category.__name__, message, extra={"source": f"{filename}:{lineno}"})
+
+
+def log_uncaught(error: BaseException | None, what: str = "The operator failed") -> None:
+    """Log an exception that ends what it went through."""
+    if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        _log.critical(
+            "%s: %s. Please report this.", what, explain(error), exc_info=error, extra={"reason": "OperatorError"}
+        )

@@ -44,10 +44,20 @@ def test_a_mistake_is_one_json_line_on_stderr_and_exit_code_2(
 ) -> None:
     code, out, err = start(tmp_path, "run", **variables)
     assert (code, out) == (2, "")
-    (line,) = err.splitlines()
-    record = json.loads(line)
+    *before, record = [json.loads(line) for line in err.splitlines()]
+    assert [line["level"] for line in before] in ([], ["INFO"])
     assert record["level"] == "CRITICAL"
     assert sentence in record["message"]
+
+
+def test_the_first_line_tells_what_runs_and_with_which_settings(tmp_path: Path) -> None:
+    _, _, err = start(tmp_path, "run", RELTIO_EXPORT_NAMESPACES="sales,care", RELTIO_EXPORT_LOG_FORMAT="json")
+    line = json.loads(err.splitlines()[0])
+    assert line["message"].startswith("Starting reltio-export-operator ")
+    assert line["message"].endswith("Settings that differ from the defaults: namespaces=['sales', 'care'].")
+    assert line["namespaces"] == ["sales", "care"]
+    assert line["settings"] == {"namespaces": ["sales", "care"]}
+    assert {"version", "python", "identity"} < line.keys()
 
 
 def test_in_text_format_a_mistake_is_a_plain_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ...api.job import ExportJob
 from ...delivery.manifest import Delivery
 from ...jobs.results import CallFailure, SearchResult
+from ...runtime.logs import object_fields
 from ..cache import Key
 from .delivery_reader import Reports
 
@@ -86,7 +87,12 @@ class DeliveryChecks:
                 return await self._inspect(job, known)
         except Exception as error:
             # Whatever a file holds, its job is told of it, and does not wait for ever for a look that died.
-            _log.exception("Cannot look at the delivery of %s/%s", *job.metadata.key)
+            meta = job.metadata
+            _log.exception(
+                "Cannot check the delivery of ExportJob %s/%s.",
+                *meta.key,
+                extra=object_fields("ExportJob", *meta.key, meta.uid, reason="InternalError"),
+            )
             return CallFailure(
                 "InternalError", f"{type(error).__name__} while the delivery was read; the log tells more."
             )

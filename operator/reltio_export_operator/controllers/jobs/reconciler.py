@@ -35,6 +35,7 @@ from ...jobs.observation import (
 from ...jobs.policies import decide
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
+from ...runtime.logs import object_fields
 from ..cache import JobCache, Key
 from ..gate import GateClosedError, SubmissionGate
 from .delivery_checks import CheckedDelivery, DeliveryChecks
@@ -334,7 +335,16 @@ class JobController:
         try:
             await self._outside.control(job, action)
         except CallFailedError as error:
-            _log.warning("Cannot %s tasks of %s/%s: %s", action.verb, *job.metadata.key, error)
+            meta = job.metadata
+            _log.warning(
+                "Cannot %s the tasks of ExportJob %s/%s: %s",
+                action.verb,
+                *meta.key,
+                error,
+                extra=object_fields(
+                    "ExportJob", *meta.key, meta.uid, reason=error.failure.reason, taskIds=list(action.task_ids)
+                ),
+            )
 
     def _wake_queue(self, target_key: Key, before: Counts) -> None:
         """A place has become free: the next in line may begin. The target shows its counts."""

@@ -14,6 +14,8 @@ from ...api.job import ExportJob
 from ...api.meta import FINALIZER, JOBS, merge_diff, to_wire
 from ...jobs.observation import Decision
 from ...kube.client import ConflictError, KubeClient, Raw
+from ...runtime.failures import explain
+from ...runtime.logs import object_fields
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
@@ -64,7 +66,13 @@ class JobStatusWriter:
             try:
                 await self._kube.post_event("ExportJob", raw, event.type, event.reason, event.message, self._now())
             except Exception as error:
-                _log.warning("Cannot post event %s: %s", event.reason, error)
+                _log.warning(
+                    "Cannot post event %s about ExportJob %s/%s: %s.",
+                    event.reason,
+                    *job.metadata.key,
+                    explain(error),
+                    extra=object_fields("ExportJob", *job.metadata.key, job.metadata.uid),
+                )
         return raw
 
     async def report_invalid(self, raw: Raw, reason: str, message: str) -> None:

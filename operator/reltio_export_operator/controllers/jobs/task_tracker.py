@@ -13,6 +13,7 @@ from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
+from ...runtime.failures import explain
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class TaskTracker:
         self._clock = clock
         self._watches: dict[Key, Watch] = {}
         self._tenants: dict[ReltioClient, asyncio.Task[None]] = {}
+        self._problems: dict[ReltioClient, str] = {}  # why the tasks of a tenant cannot be listed
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
     async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], attempt_id: str) -> Watch:
@@ -122,6 +124,7 @@ class TaskTracker:
                         self._wake(watch.key)
         finally:
             self._tenants.pop(client, None)
+            self._problems.pop(client, None)
             if not self._members.get(client):
                 self._members.pop(client, None)
 
@@ -130,12 +133,39 @@ class TaskTracker:
         try:
             await self._update(client, members)
         except ReltioError as error:
-            _log.warning("Cannot see the tasks of a tenant: %s", error)
+            self._report(client, members, error.reason, str(error))
             return ConditionReason(error.reason, str(error))
-        except Exception:
-            _log.exception("Polling a tenant failed")
+        except Exception as error:
+            self._report(client, members, "OperatorError", explain(error), error)
             return ConditionReason("OperatorError", "The operator failed to look; see its log.")
+        self._report(client, members)
         return None
+
+    def _report(
+        self,
+        client: ReltioClient,
+        members: dict[Key, Watch],
+        reason: str = "",
+        text: str = "",
+        unexpected: Exception | None = None,
+    ) -> None:
+        """Log when the tasks of a tenant cannot be listed for another reason than before, or can be again."""
+        before = self._problems.pop(client, "")
+        tenant = next((watch.service.tenant for watch in members.values()), "")
+        if reason:
+            self._problems[client] = reason
+        if reason == before:
+            return
+        if reason:
+            _log.warning(
+                "Cannot list the tasks of tenant %s: %s",
+                tenant,
+                text,
+                exc_info=unexpected,
+                extra={"reason": reason, "tenant": tenant},
+            )
+        else:
+            _log.info("The tasks of tenant %s can be listed again.", tenant, extra={"tenant": tenant})
 
     async def _update(self, client: ReltioClient, members: dict[Key, Watch]) -> None:
         wanted = {id_: watch for watch in members.values() for id_ in watch.task_ids}

@@ -17,6 +17,8 @@ from ...api.meta import JOBS, TARGETS, merge_diff, to_wire
 from ...api.target import Check, ExportTarget, TargetStatus
 from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
+from ...runtime.failures import explain
+from ...runtime.logs import object_fields
 from ...targets import canary, messages, readiness
 from ..access import Access
 from ..cache import JobCache, Key
@@ -152,15 +154,15 @@ class TargetController:
 
         async def aws() -> list[Check]:
             async with self._aws_probes:
-                return await self._bounded(prober.aws(advisory=advisory), names[len(readiness.RELTIO) :])
+                return await self._bounded(target, prober.aws(advisory=advisory), names[len(readiness.RELTIO) :])
 
-        reltio, tried = await asyncio.gather(self._bounded(prober.reltio(), readiness.RELTIO), aws())
+        reltio, tried = await asyncio.gather(self._bounded(target, prober.reltio(), readiness.RELTIO), aws())
         status = readiness.evaluate(
             target, [*reltio, *tried], self._now(), tested=prober.made_advisory_checks, failures=failures
         )
         return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
 
-    async def _bounded(self, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
+    async def _bounded(self, target: ExportTarget, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
         """The results of the checks within the probe timeout.
 
         Checks that were made count. The first of `names` that was not made has failed.
@@ -175,7 +177,14 @@ class TargetController:
         except TimeoutError:
             reason, values = messages.PROBE_TIMEOUT, {"seconds": self._probe_timeout}
         except Exception as error:
-            _log.exception("Verification failed at %s", names[0])
+            _log.exception(
+                "Verification of ExportTarget %s/%s failed at %s.",
+                *target.metadata.key,
+                names[0],
+                extra=object_fields(
+                    "ExportTarget", *target.metadata.key, target.metadata.uid, reason="InternalError", check=names[0]
+                ),
+            )
             reason, values = messages.INTERNAL_ERROR, {"error": type(error).__name__}
         made = {check.name for check in done}
         first_left = next((name for name in names if name not in made), None)
@@ -213,7 +222,13 @@ class TargetController:
                 self._now(),
             )
         except Exception as error:
-            _log.warning("Cannot post an event: %s", error)
+            _log.warning(
+                "Cannot post an event about ExportTarget %s/%s: %s.",
+                raw["metadata"]["namespace"],
+                raw["metadata"]["name"],
+                explain(error),
+                extra=object_fields("ExportTarget", raw["metadata"]["namespace"], raw["metadata"]["name"]),
+            )
 
     def _wake_jobs(self, key: Key) -> None:
         for job in self._registry.jobs_of(key):

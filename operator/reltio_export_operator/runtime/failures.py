@@ -1,0 +1,62 @@
+"""What a failed call to the API server says, in one line and without its headers."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator
+
+_LIMIT = 300  # characters of one explanation
+_DEPTH = 8  # exceptions of one chain, and exceptions of one group
+_API_ERROR = ("status", "reason", "body", "headers")  # attributes of an ApiException, whichever client raised it
+
+
+def is_api_error(error: object) -> bool:
+    """Whether this is an ApiException, whose own text shows headers and body of the response."""
+    return isinstance(error, Exception) and all(hasattr(error, name) for name in _API_ERROR)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether a service refused the call or did not answer: where in the code that was is of no interest."""
+    return is_api_error(error) or isinstance(error, OSError | TimeoutError)
+
+
+def explain(error: BaseException) -> str:
+    """The reason as part of a sentence, such as `HTTP 403 Forbidden: leases is forbidden`."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if is_api_error(error):
+        return explain_status(*(getattr(error, name) for name in ("status", "reason", "body")))
+    return f"{type(error).__name__}: {error}".rstrip(": .")[:_LIMIT]
+
+
+def explain_status(status: int | None, reason: str | None, body: str | bytes | None) -> str:
+    """The same of a response with a failure status; its body is a `Status` object, or is left out."""
+    text = f"HTTP {status} {reason or ''}".strip()
+    try:
+        message = str(json.loads(body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        return text
+    return f"{text}: {message}".rstrip(": .")[:_LIMIT]
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback as Python prints it, with responses of the API server explained instead of printed."""
+    return "".join(_lines(error, _DEPTH)).rstrip()
+
+
+def _lines(error: BaseException, depth: int) -> Iterator[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and depth:
+        yield from _lines(before, depth - 1)
+        yield "\nwhich led to:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    if is_api_error(error):
+        yield f"{type(error).__name__}: {explain(error)}\n"
+    else:
+        yield from traceback.format_exception_only(type(error), error)
+    if isinstance(error, BaseExceptionGroup) and depth:
+        for inner in error.exceptions[:_DEPTH]:
+            yield "\none of the group:\n\n"
+            yield from _lines(inner, depth - 1)
