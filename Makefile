@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format generate lock clean
+.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,6 +45,9 @@ lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	@helm="$${HELM:-$(BIN)/helm}"; [ -x "$$helm" ] || helm=helm; "$$helm" lint --strict helm/reltio-export-operator
+
+crds: ## Copy the CRDs into the chart
+	cp crds/*.yaml helm/reltio-export-operator/files/crds/
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .

@@ -2,47 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import json
+import re
 
 import pytest
-import yaml
 
 from reltio_export_operator.sandbox.apiserver.structural import broken_rules
+from schemas import CRDS, Schema, definition, nodes, schema_of
 
-CRDS = sorted((Path(__file__).parents[2] / "crds").glob("*.yaml"))
-
-Schema = dict[str, Any]
-
-
-def schema_of(path: Path) -> Schema:
-    crd = yaml.safe_load(path.read_text())
-    (version,) = crd["spec"]["versions"]
-    schema: Schema = version["schema"]["openAPIV3Schema"]
-    return schema
-
-
-def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
-    """Yield every schema node with its path."""
-    yield path, schema
-    for name, child in schema.get("properties", {}).items():
-        yield from nodes(child, f"{path}.{name}")
-    if "items" in schema:
-        yield from nodes(schema["items"], f"{path}[]")
+PLURALS = [path.stem for path in CRDS]
+LARGEST_ANNOTATION = 256 * 1024  # bytes of all annotations of an object; kubectl apply keeps the object in one
+# What a sentence says that tells what to write instead.
+INSTEAD = re.compile(r"\b(set|write|use|list|remove|change|create)\b")
+# The patterns that CEL rules with a message of their own cannot replace.
+KEPT_PATTERNS = {
+    "updatedSince": "CEL sees a date-time as a moment and not as it is spelled",
+    "updatedBefore": "as above",
+    "startTime": "as above",
+    "endTime": "as above",
+}
 
 
-@pytest.fixture(params=CRDS, ids=lambda path: path.stem)
-def schema(request: pytest.FixtureRequest) -> Schema:
-    return schema_of(request.param)
+@pytest.fixture(params=PLURALS)
+def plural(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def schema(plural: str) -> Schema:
+    return schema_of(plural)
 
 
 def test_both_kinds_are_defined() -> None:
-    assert [path.stem for path in CRDS] == ["exportjobs", "exporttargets"]
+    assert PLURALS == ["exportjobs", "exporttargets"]
+
+
+def test_the_chart_installs_the_same_definitions() -> None:
+    chart = CRDS[0].parents[1] / "helm" / "reltio-export-operator" / "files" / "crds"
+    assert {path.name: path.read_text() for path in chart.glob("*.yaml")} == {p.name: p.read_text() for p in CRDS}
 
 
 def test_every_field_is_typed(schema: Schema) -> None:
     assert [path for path, node in nodes(schema) if "type" not in node] == []
+
+
+def test_every_field_at_every_depth_is_described_in_whole_sentences(schema: Schema) -> None:
+    poor = [
+        path
+        for path, node in nodes(schema)
+        if not re.fullmatch(r"[A-Z][^\n]{10,}[^.\s]\.", node.get("description", ""), re.DOTALL)
+    ]
+    assert poor == []
+
+
+def test_every_optional_field_of_the_spec_says_what_happens_without_it(schema: Schema) -> None:
+    """The two that are needed together say so instead."""
+    silent = [
+        f"{path}.{name}"
+        for path, node in nodes(schema["properties"]["spec"], "spec")
+        for name, child in node.get("properties", {}).items()
+        if name not in node.get("required", ())
+        and not re.search(r"Defaults to|[Ww]hen (both are )?omitted|Set either", child["description"])
+    ]
+    assert silent == []
+
+
+def test_a_description_names_the_default_that_the_schema_has(schema: Schema) -> None:
+    wrong = [
+        (path, node["default"])
+        for path, node in nodes(schema["properties"]["spec"], "spec")
+        if "default" in node and node["default"] not in ({}, "")
+        if f"Defaults to {json.dumps(node['default']).strip(chr(34))}." not in node["description"]
+    ]
+    assert wrong == []
+
+
+def test_every_column_is_described(plural: str) -> None:
+    (version,) = definition(plural)["spec"]["versions"]
+    columns = version["additionalPrinterColumns"]
+    assert [column["name"] for column in columns if not column.get("description", "").endswith(".")] == []
 
 
 def test_strings_and_lists_of_the_spec_are_bounded(schema: Schema) -> None:
@@ -56,10 +94,40 @@ def test_strings_and_lists_of_the_spec_are_bounded(schema: Schema) -> None:
     assert unbounded == []
 
 
-def test_every_rule_has_a_message_for_people(schema: Schema) -> None:
+def test_every_list_says_how_two_appliers_share_it(schema: Schema) -> None:
+    silent = [path for path, node in nodes(schema) if node["type"] == "array" and "x-kubernetes-list-type" not in node]
+    assert silent == []
+
+
+def test_the_keys_of_a_keyed_list_are_required_or_have_a_default(schema: Schema) -> None:
+    loose = [
+        (path, key)
+        for path, node in nodes(schema)
+        for key in node.get("x-kubernetes-list-map-keys", ())
+        if key not in node["items"].get("required", ()) and "default" not in node["items"]["properties"][key]
+    ]
+    assert loose == []
+
+
+def test_no_required_field_has_a_default(schema: Schema) -> None:
+    both = [
+        (path, name)
+        for path, node in nodes(schema)
+        for name in node.get("required", ())
+        if "default" in node["properties"][name]
+    ]
+    assert both == []
+
+
+def test_every_rule_says_what_is_wrong_and_what_to_write_instead(schema: Schema) -> None:
     rules = [rule for _, node in nodes(schema) for rule in node.get("x-kubernetes-validations", [])]
     assert rules
-    assert [rule for rule in rules if len(rule.get("message", "")) < 20] == []
+    assert [rule for rule in rules if not INSTEAD.search(rule.get("message", ""))] == []
+
+
+def test_what_is_wrong_with_a_spec_is_said_in_sentences_and_not_by_a_pattern(schema: Schema) -> None:
+    bare = [path for path, node in nodes(schema["properties"]["spec"]) if "pattern" in node]
+    assert [path for path in bare if path.rpartition(".")[2] not in KEPT_PATTERNS] == []
 
 
 def test_field_paths_of_rules_exist(schema: Schema) -> None:
@@ -77,9 +145,13 @@ def test_a_new_object_is_not_yet_observed(schema: Schema) -> None:
     assert schema["properties"]["status"]["default"] == {"observedGeneration": -1}
 
 
+def test_plain_kubectl_apply_can_keep_the_definition_in_its_annotation(plural: str) -> None:
+    assert len(json.dumps(definition(plural))) < LARGEST_ANNOTATION / 3
+
+
 def broken(field: str, value: object) -> int:
     """How many rules of a field of a target's spec the value breaks."""
-    schema = schema_of(next(path for path in CRDS if path.stem == "exporttargets"))["properties"]["spec"]
+    schema = schema_of("exporttargets")["properties"]["spec"]
     for name in field.split("."):
         schema = schema["properties"][name]
     return len(list(broken_rules(value, None, schema, field)))
@@ -117,3 +189,31 @@ def test_a_target_is_verified_each_minute_at_most(interval: str, fits: bool) -> 
 def test_a_key_is_named_by_itself_and_not_by_an_alias(kind: str, fits: bool) -> None:
     arn = f"arn:aws:kms:us-east-1:111122223333:{kind}"
     assert (broken("s3.serverSideEncryption.kmsKeyARN", arn) == 0) is fits
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("reltio-api", True), ("a.b", True), ("Reltio", False), ("-a", False), ("a..b", False)]
+)
+def test_a_secret_is_named_as_the_api_server_names_objects(name: str, fits: bool) -> None:
+    assert (broken("reltio.credentialsSecretRef.name", name) == 0) is fits
+
+
+@pytest.mark.parametrize(("key", "fits"), [("client_id.v2", True), ("client id", False), ("a/b", False)])
+def test_a_key_of_a_secret_is_spelled_as_the_api_server_spells_keys(key: str, fits: bool) -> None:
+    assert (broken("reltio.credentialsSecretRef.clientIDKey", key) == 0) is fits
+
+
+@pytest.mark.parametrize(
+    ("moment", "fits"),
+    [
+        ("2031-01-15T03:00:00Z", True),
+        ("2031-01-15T03:00:00.123+05:30", True),
+        ("0000-01-01T00:00:00Z", False),  # no date in Python
+        ("2031-01-15t03:00:00z", False),
+        ("2031-01-15T03:00:00", False),
+    ],
+)
+def test_a_time_is_spelled_in_one_way(moment: str, fits: bool) -> None:
+    export = schema_of("exportjobs")["properties"]["spec"]["properties"]["export"]["properties"]
+    patterns = {export[name]["pattern"] for name in KEPT_PATTERNS}
+    assert [re.search(pattern, moment) is not None for pattern in patterns] == [fits]

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+
+from reltio_export_operator import __version__
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "reltio_export_operator"
@@ -79,3 +82,9 @@ def test_every_locked_package_has_hashes_and_no_index() -> None:
         assert "://" not in text
         for block in re.split(r"\n(?=[A-Za-z0-9])", text.strip()):
             assert "--hash=sha256:" in block, block
+
+
+def test_the_version_is_stated_once_and_the_chart_agrees() -> None:
+    assert PROJECT["dynamic"] == ["version"]
+    chart = yaml.safe_load((ROOT / "helm" / "reltio-export-operator" / "Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == __version__

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from .meta import Model, whole_seconds
+from .meta import Count, Model, Time, whole_seconds
 
 ConditionStatus = Literal["True", "False", "Unknown"]
 _MESSAGE_LIMIT = 2048
@@ -17,10 +17,10 @@ class Condition(Model, frozen=True, kw_only=True):
 
     type: str
     status: ConditionStatus
-    last_transition_time: datetime
+    last_transition_time: Time
     reason: str
     message: str
-    observed_generation: int = 0
+    observed_generation: Count = 0
 
 
 class Conditions:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from .conditions import Condition, find, is_true
-from .meta import CANCEL_ANNOTATION, FINALIZER, Model, ObjectMeta
+from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Time
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
@@ -58,11 +57,11 @@ class ExportSpec(Model, frozen=True, kw_only=True):
     task_parts_count: int | None = None
     operational_values_only: bool | None = None
     include_types: tuple[str, ...] = ()
-    updated_since: datetime | None = None
-    updated_before: datetime | None = None
+    updated_since: Time | None = None
+    updated_before: Time | None = None
     group_by: tuple[GroupBy, ...] = ()
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     output_as_json_array: bool | None = None
 
 
@@ -117,12 +116,12 @@ class Submission(Model, frozen=True, kw_only=True):
     name: str
     path: str
     destination: str
-    intended_time: datetime
+    intended_time: Time
     service: ServiceSnapshot
     s3: S3Snapshot
-    submitted_time: datetime | None = None
-    refused_time: datetime | None = None
-    resent: int = 0
+    submitted_time: Time | None = None
+    refused_time: Time | None = None
+    resent: Count = 0
     group_id: str | None = None
     adopted: bool = False
 
@@ -143,15 +142,15 @@ class Progress(Model, frozen=True, kw_only=True):
     total: int | None = None
     percent: int | None = None
     objects_per_second: int | None = None
-    estimated_completion_time: datetime | None = None
+    estimated_completion_time: Time | None = None
     summary: str = ""
 
 
 class Output(Model, frozen=True, kw_only=True):
     """What was found in S3; numbers are None where nothing was looked at."""
 
-    bucket: str
-    prefix: str
+    bucket: str = ""
+    prefix: str = ""
     verified: Literal["None", "Manifest", "Objects", "Full"] = "None"
     files: int | None = None
     bytes: int | None = None
@@ -165,7 +164,7 @@ class Failure(Model, frozen=True, kw_only=True):
     attempt: int
     reason: str
     message: str
-    time: datetime
+    time: Time
     destination: str | None = None
 
 
@@ -173,14 +172,14 @@ class JobStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
     phase: str | None = None
     conditions: tuple[Condition, ...] = ()
-    start_time: datetime | None = None
-    completion_time: datetime | None = None
+    start_time: Time | None = None
+    completion_time: Time | None = None
     duration: str | None = None
-    queue_position: int | None = None
-    attempts: int | None = None
-    retry_time: datetime | None = None
-    waits: int | None = None
-    waiting_since: datetime | None = None
+    queue_position: Count | None = None
+    attempts: Count | None = None
+    retry_time: Time | None = None
+    waits: Count | None = None
+    waiting_since: Time | None = None
     submission: Submission | None = None
     tasks: tuple[TaskStatus, ...] = ()
     duplicates: tuple[TaskStatus, ...] = ()

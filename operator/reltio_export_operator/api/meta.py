@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,10 @@ CANCEL_ANNOTATION = f"{GROUP}/cancel"
 VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
+
+# A moment with its time zone. One without would be neither earlier nor later than any other.
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def field_name(attribute: str) -> str:
@@ -37,8 +41,8 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
     finalizers: tuple[str, ...] = ()
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from .conditions import Condition, ConditionStatus, is_true
-from .meta import VERIFY_ANNOTATION, Model, ObjectMeta
+from .meta import VERIFY_ANNOTATION, Model, ObjectMeta, Time
 
 Algorithm = Literal["AES256", "aws:kms"]
 
@@ -96,15 +95,15 @@ class Check(Model, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     remedy: str = ""
-    last_transition_time: datetime | None = None
+    last_transition_time: Time | None = None
 
 
 class TargetStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] = ()
     checks: tuple[Check, ...] = ()
-    last_verification_time: datetime | None = None
-    last_security_test_time: datetime | None = None
+    last_verification_time: Time | None = None
+    last_security_test_time: Time | None = None
     last_handled_verify_request: str | None = None
     external_id_in_use: Literal["Current", "Previous"] | None = None
     canary_job: str | None = None
