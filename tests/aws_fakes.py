@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 def refusal(code: str, region: str | None = None) -> ClientError:
     headers = {"x-amz-bucket-region": region} if region else {}
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPHeaders": headers}}, "Any")
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return ClientError(answer, "Any")
 
 
 class FakeClient:

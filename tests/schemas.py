@@ -76,9 +76,8 @@ def _strings(schema: Schema) -> st.SearchStrategy[str]:
         pattern = re.compile(schema.get("pattern", ""))
         return times().filter(lambda text: pattern.search(text) is not None)
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True).filter(
-            lambda text: len(text) <= schema.get("maxLength", 256)
-        )
+        matching: st.SearchStrategy[str] = st.from_regex(str(schema["pattern"]), fullmatch=True)
+        return matching.filter(lambda text: len(text) <= schema.get("maxLength", 256))
     characters = st.characters(exclude_categories=["Cs"])
     return st.text(characters, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 64), 64))
 

@@ -8,7 +8,7 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from reltio_export_operator.kube.client import ConflictError, SecretError
 
@@ -16,6 +16,7 @@ from .clock import Clock
 
 Raw = dict[str, Any]
 Key = tuple[str, str, str]
+T = TypeVar("T")
 
 
 class ServerError(Exception):
@@ -96,7 +97,7 @@ class MemoryKube:
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
         await self._call("post_event", lambda: self.events.append((raw["metadata"]["uid"], reason, message)))
 
-    async def _call(self, call: str, effect: Callable[[], Any]) -> Any:
+    async def _call(self, call: str, effect: Callable[[], T]) -> T:
         number = self.calls
         self.calls += 1
         await asyncio.sleep(0.002)
@@ -146,17 +147,17 @@ class MemoryKube:
     def change(self, plural: str, namespace: str, name: str, change: Raw) -> Raw | None:
         """A merge patch. Nothing happens when it changes nothing, as on a real server."""
         before = self.objects[plural, namespace, name]
-        requeue_after = merged(before, change)
-        requeue_after["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
-        if requeue_after == before:
+        changed = merged(before, change)
+        changed["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
+        if changed == before:
             return copy.deepcopy(before)
-        if requeue_after["spec"] != before["spec"]:
-            requeue_after["metadata"]["generation"] += 1
-        if requeue_after["metadata"].get("deletionTimestamp") and not requeue_after["metadata"].get("finalizers"):
-            self._remove(plural, requeue_after)
+        if changed["spec"] != before["spec"]:
+            changed["metadata"]["generation"] += 1
+        if changed["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers"):
+            self._remove(plural, changed)
         else:
-            self._store(plural, requeue_after, "MODIFIED")
-        return copy.deepcopy(requeue_after)
+            self._store(plural, changed, "MODIFIED")
+        return copy.deepcopy(changed)
 
     def user_delete(self, plural: str, namespace: str, name: str) -> None:
         raw = copy.deepcopy(self.objects[plural, namespace, name])

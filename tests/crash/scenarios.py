@@ -39,19 +39,19 @@ def _at(seconds: float, act: Callable[[World], None]) -> Callable[[World], None]
             world.expecting = False
             act(world)
 
-        world.clock.requeue_after(seconds, happen)
+        world.clock.after(seconds, happen)
 
     return arrange
 
 
 def _suspend_and_resume(world: World) -> None:
-    world.clock.requeue_after(12, lambda: world.edit_job({"spec": {"suspend": True}}))
+    world.clock.after(12, lambda: world.edit_job({"spec": {"suspend": True}}))
     _at(60, lambda w: w.edit_job({"spec": {"suspend": False}}))(world)
 
 
 def _suspend_while_refused(world: World) -> None:
     world.service.full_until = world.clock.now + 60
-    world.clock.requeue_after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
+    world.clock.after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
     _at(200, lambda w: w.edit_job({"spec": {"suspend": False}}))(world)
 
 
@@ -61,9 +61,9 @@ def _edit_labels(world: World) -> None:
     def edit(number: int) -> None:
         world.edit_job({"metadata": {"labels": {"touched": str(number)}}})
         if number < 60:
-            world.clock.requeue_after(0.013, lambda: edit(number + 1))
+            world.clock.after(0.013, lambda: edit(number + 1))
 
-    world.clock.requeue_after(0.003, lambda: edit(0))
+    world.clock.after(0.003, lambda: edit(0))
 
 
 def _target_goes(world: World) -> None:
@@ -72,7 +72,7 @@ def _target_goes(world: World) -> None:
 
 def _secret_goes_and_comes(world: World) -> None:
     secret = world.kube.secrets[NAMESPACE, "reltio-api"]
-    world.clock.requeue_after(8, world.kube.secrets.clear)
+    world.clock.after(8, world.kube.secrets.clear)
     _at(120, lambda w: w.kube.secrets.__setitem__((NAMESPACE, "reltio-api"), secret))(world)
 
 
@@ -84,13 +84,13 @@ def _recreate(world: World) -> None:
             world.submit_job()
             world.expecting = False
         else:
-            world.clock.requeue_after(1, again)
+            world.clock.after(1, again)
 
     def delete() -> None:
         world.delete_job(JOB)
         again()
 
-    world.clock.requeue_after(12, delete)
+    world.clock.after(12, delete)
 
 
 DELIVERED = frozenset({"Delivered"})

@@ -132,13 +132,13 @@ class Service:
             task.error = behaviour.get("fail") if part == 0 else None
             export.tasks.append(task)
             self.tasks[task.id] = task
-            self._then(task, QUEUED, lambda task=task: self._process(task))  # type: ignore[misc]
+            self._then(task, QUEUED, lambda task=task: self._process(task))
         return export
 
     def _then(self, task: Task, seconds: float, what: Any) -> None:
         task.turn += 1
         turn = task.turn
-        self._clock.requeue_after(seconds, lambda: what() if task.turn == turn and task.status not in ENDED else None)
+        self._clock.after(seconds, lambda: what() if task.turn == turn and task.status not in ENDED else None)
 
     def _process(self, task: Task) -> None:
         task.status, task.since = "PROCESSING", self._clock.now

@@ -77,7 +77,7 @@ def test_nothing_is_submitted_while_a_refused_job_is_suspended(world: World) -> 
     start = world.clock.now
     world.service.full_until = start + 60
     world.submit_job()
-    world.clock.requeue_after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
+    world.clock.after(20, lambda: world.edit_job({"spec": {"suspend": True}}))
     world.start()
     world.wait(lambda: False, within=400)
     assert conditions(world) == {"Suspended": "JobSuspended"}
@@ -91,9 +91,11 @@ def test_a_suspended_target_gets_no_submission_that_was_refused_before(world: Wo
     start = world.clock.now
     world.service.full_until = start + 60
     world.submit_job()
-    world.clock.requeue_after(
-        20, lambda: world.kube.change("exporttargets", "mdm", "lake", {"spec": {"suspend": True}})
-    )
+
+    def suspend() -> None:
+        world.kube.change("exporttargets", "mdm", "lake", {"spec": {"suspend": True}})
+
+    world.clock.after(20, suspend)
     world.start()
     world.wait(lambda: False, within=400)
     assert conditions(world) == {"Reconciling": "TargetSuspended"}

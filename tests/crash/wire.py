@@ -66,9 +66,9 @@ class Wire(httpx.AsyncBaseTransport):
                 answered.set_result(_answer(kind, response, request))
 
         if kind == "late-effect":
-            self._clock.requeue_after(arrives, arrive)
+            self._clock.after(arrives, arrive)
             raise httpx.ReadTimeout("no answer yet", request=request)
-        self._clock.requeue_after(arrives, arrive)
+        self._clock.after(arrives, arrive)
         response = await answered
         await asyncio.sleep(LATENCY)
         if kind in ("reset-before", "reset-after"):

@@ -107,7 +107,7 @@ class World:
                 for listener in list(self.kube.listeners):
                     listener(plural, raw)
 
-        self.clock.requeue_after(seconds, reconnect)
+        self.clock.after(seconds, reconnect)
 
     def rest(self, seconds: float) -> None:
         """No operator runs for this long; the rest of the world does."""
@@ -171,7 +171,7 @@ class World:
     async def _operate(self, later: float) -> None:
         await asyncio.sleep(later)
         async with httpx.AsyncClient(transport=self.wire) as http:
-            sessions = RoleSessions(Inline(), new_session=lambda: self.bucket, now=self.true_time)  # type: ignore[arg-type]
+            sessions = RoleSessions(Inline(), new_session=lambda: self.bucket, now=self.true_time)  # type: ignore[arg-type, return-value]
             manager = Manager(
                 self.settings,
                 self.kube,  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import World
+    from integration.conftest import World
 
 JOBS, TARGETS, TENANTS = 200, 20, ("acme01", "acme02", "acme03")
 

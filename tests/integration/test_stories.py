@@ -20,7 +20,7 @@ from reltio_export_operator.sandbox.reltio import Behaviour, Fault
 from reltio_export_operator.targets.role_templates import design
 
 if TYPE_CHECKING:
-    from conftest import World
+    from integration.conftest import World
 
 Raw = dict[str, Any]
 

@@ -116,7 +116,7 @@ async def test_a_verdict_stands_when_its_canary_cannot_be_created() -> None:
     async def refuse(*_: Any) -> None:
         raise InvalidError("exceeded quota")
 
-    world.kube.create = refuse  # type: ignore[method-assign]
+    world.kube.create = refuse  # type: ignore[method-assign, assignment]
     target = await world.verify()
     assert target.is_ready
     (delivered,) = [c for c in target.status.conditions if c.type == "Delivered"]

@@ -98,7 +98,7 @@ class World:
             controller = TargetController(
                 self.kube,  # type: ignore[arg-type]
                 Access(self.kube, http),  # type: ignore[arg-type]
-                RoleSessions(Inline(), new_session=lambda: self.aws),  # type: ignore[arg-type]
+                RoleSessions(Inline(), new_session=lambda: self.aws),  # type: ignore[arg-type, return-value]
                 JobCache(),
                 heal_interval=0,
                 probe_timeout=30,

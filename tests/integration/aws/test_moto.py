@@ -24,7 +24,7 @@ PREFIX = "reltio/exports/"
 
 
 async def reasons(store: ObjectStore, encryption: Encryption | None = None) -> dict[str, str | None]:
-    return {step: error and error.reason async for step, error in store.probe(PREFIX, encryption, name="u-1")}
+    return {step: error.reason if error else None async for step, error in store.probe(PREFIX, encryption, name="u-1")}
 
 
 async def keys(account: Account) -> list[str]:

@@ -59,7 +59,7 @@ def differences(schema: Schema, type_: inspect.Type, path: str) -> Iterator[tupl
         else:
             yield from differences(schema["items"], type_.item_type, f"{path}[]")
     elif isinstance(type_, inspect.LiteralType):
-        if schema["type"] != "string" or sorted(schema.get("enum", ())) != sorted(type_.values):
+        if schema["type"] != "string" or sorted(schema.get("enum", ())) != sorted(map(str, type_.values)):
             yield path, "enum"
     else:
         yield from _of_scalar(schema, type_, path)
@@ -96,7 +96,7 @@ def _of_scalar(schema: Schema, type_: inspect.Type, path: str) -> Iterator[tuple
 
 
 def _default_of(field: inspect.Field) -> Any:
-    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     return msgspec.to_builtins(value)
 
 

@@ -17,7 +17,7 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234"
 
 
 def refusal(code: str, text: str = "No.", operation: str = "Any", headers: dict[str, str] | None = None) -> ClientError:
-    answer: dict[str, Any] = {
+    answer: Any = {
         "Error": {"Code": code, "Message": text},
         "ResponseMetadata": {"HTTPHeaders": headers or {}},
     }
@@ -66,7 +66,7 @@ def test_an_error_code_maps_to_a_reason_with_a_remedy(code: str, action: str, re
         (boto.ConnectTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
         (boto.ReadTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
         (boto.ResponseStreamingError(error="reset"), "EndpointUnreachable", True),
-        (boto.SSLError(endpoint_url="https://s3", error="self-signed"), "EndpointUnreachable", True),
+        (boto.SSLError(endpoint_url="https://s3", error=Exception("self-signed")), "EndpointUnreachable", True),
         (boto.ParamValidationError(report="Invalid length for ExternalId, value: x"), "InvalidParameter", False),
         (boto.InvalidRegionError(region_name="mars"), "AWSError", False),
         (refusal("SlowDown"), "AWSUnavailable", True),

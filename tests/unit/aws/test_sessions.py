@@ -22,7 +22,7 @@ class Account:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.boto = FakeBoto()
-        self.roles = RoleSessions(pool, new_session=lambda: self.boto, now=lambda: self.boto.now)  # type: ignore[arg-type]
+        self.roles = RoleSessions(pool, new_session=lambda: self.boto, now=lambda: self.boto.now)  # type: ignore[arg-type, return-value]
 
     def pass_time(self, **time: float) -> None:
         self.boto.now += timedelta(**time)

@@ -43,7 +43,7 @@ class Bucket:
     async def probe(self, encryption: Encryption | None = None) -> dict[str, str | None]:
         """The reason of each action that was tried; None if it succeeded."""
         results = [result async for result in self.store.probe("reltio/", encryption, name="u-1")]
-        return {action: error and error.reason for action, error in results}
+        return {action: error.reason if error else None for action, error in results}
 
 
 def refusing(code: str, region: str | None = None) -> Handler:

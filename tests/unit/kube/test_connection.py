@@ -57,7 +57,8 @@ async def test_a_kubeconfig_gives_server_and_token(tmp_path: Path) -> None:
 
 async def test_files_of_a_list_are_merged_and_absent_ones_passed_over(tmp_path: Path) -> None:
     kubeconfig(tmp_path / "contexts", clusters=[], users=[])
-    kubeconfig(tmp_path / "rest", contexts=[], **{"current-context": ""})
+    rest: dict[str, Any] = {"contexts": [], "current-context": ""}
+    kubeconfig(tmp_path / "rest", **rest)
     paths = [tmp_path / "absent", tmp_path / "contexts", tmp_path / "rest"]
     loaded = await load_configuration({"KUBECONFIG": ":".join(map(str, paths))})
     assert loaded.host == "https://10.0.0.1:6443"

@@ -230,7 +230,7 @@ async def test_the_age_of_a_renewal_counts_from_when_it_was_asked_for(server: Se
 async def test_a_lost_answer_to_a_renewal_is_not_the_end(server: Server, time: Time) -> None:
     first = elector(server, time)
     await first.acquire()
-    struck = []
+    struck: list[str] = []
 
     def once(call: str, when: str) -> None:
         if call == "replace" and when == "after" and not struck:

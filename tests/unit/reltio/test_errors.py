@@ -156,8 +156,8 @@ def test_retry_after_is_read_in_both_forms_and_bounded(value: str, seconds: floa
 
 
 def test_an_answer_that_repeats_the_client_s_credentials_is_masked() -> None:
-    http = httpx.Client(auth=httpx.BasicAuth("the-client", "the-secret"))
-    request = next(http.auth.auth_flow(httpx.Request("POST", "https://auth.reltio.com/oauth/token")))
+    auth = httpx.BasicAuth("the-client", "the-secret")
+    request = next(auth.auth_flow(httpx.Request("POST", "https://auth.reltio.com/oauth/token")))
     body = {"error_description": "Client the-client with the-secret is locked"}
     error = error_from_response(httpx.Response(403, json=body, request=request))
     assert error.message == "The service answered 403: Client *** with *** is locked"

@@ -8,7 +8,6 @@ import socket
 import httpx
 import pytest
 
-from reltio_export_operator.runtime import health as health_module
 from reltio_export_operator.runtime.health import Health, Heartbeat, listening_socket
 
 
@@ -85,7 +84,7 @@ async def test_a_host_without_ipv6_is_served_with_ipv4(monkeypatch: pytest.Monke
         return real(family, *more)
 
     port = free_port()
-    monkeypatch.setattr(health_module.socket, "socket", without)
+    monkeypatch.setattr(socket, "socket", without)
     bound = listening_socket(port)
     monkeypatch.undo()
     with bound:

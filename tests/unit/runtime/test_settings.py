@@ -222,7 +222,7 @@ def test_variables_of_others_are_nobodys_mistake(name: str) -> None:
 
 
 def test_what_kubernetes_injects_for_services_is_ignored() -> None:
-    injected = {}
+    injected: dict[str, str] = {}
     for service in ("RELTIO_EXPORT", "RELTIO_EXPORT_OPERATOR", "RELTIO_EXPORT_METRICS", "RELTIO_EXPORT_WORKERS"):
         injected |= {
             f"{service}_SERVICE_HOST": "10.96.0.17",

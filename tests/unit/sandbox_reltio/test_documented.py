@@ -165,7 +165,7 @@ def test_bad_parameters_are_refused_by_name(query: Any, body: Any, parameter: st
         {"whatever": "1"},
     ],
 )
-def test_good_parameters_are_taken(query: dict[str, str]) -> None:
+def test_good_parameters_are_accepted(query: dict[str, Any]) -> None:
     assert Driver().submit(**query).status == 200
 
 
@@ -226,7 +226,8 @@ def test_lists_come_in_pages(names: tuple[str, str]) -> None:
     driver = Driver()
     ids = [driver.started(s3Path=f"p/{number}") for number in range(60)]
     assert driver.listed() == ids[:50]
-    page = driver.call("GET", "/acme01/tasks", **dict(zip(names, (10, 55), strict=True))).body
+    page_query: dict[str, Any] = dict(zip(names, (10, 55), strict=True))
+    page = driver.call("GET", "/acme01/tasks", **page_query).body
     assert [task["id"] for task in page] == ids[55:]
     assert driver.call("GET", "/acme01/tasks/_total").body == {"total": 60}
     for most in (0, -1):

@@ -39,7 +39,7 @@ def exported(
     ],
 )
 def test_part_files_are_named_by_the_template(template: str | None, name: str) -> None:
-    query = {} if template is None else {"filenameTemplate": template}
+    query: dict[str, Any] = {} if template is None else {"filenameTemplate": template}
     assert name in exported(**query).delivered()
 
 
@@ -117,7 +117,7 @@ def test_the_same_rows_make_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize(("query", "link"), [({}, "exportUrl"), ({"partSize": "100mb"}, "exportUrls")])
-def test_parts_are_combined_when_postprocessing_is_not_skipped(query: dict[str, str], link: str) -> None:
+def test_parts_are_combined_when_postprocessing_is_not_skipped(query: dict[str, Any], link: str) -> None:
     driver = exported(name="tenant entities", skipPostprocessing="false", **query)
     assert driver.delivered() == ["manifest.json", "tenant_entities_part_1.gz"]
     assert len(gzip.decompress(driver.content("tenant_entities_part_1.gz")).splitlines()) == 10

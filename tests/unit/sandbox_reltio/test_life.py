@@ -12,7 +12,7 @@ from reltio_export_operator.sandbox.reltio.tasks import Task
 from .driver import Driver
 
 # Stages of two seconds after a pick-up at five; ten rows at one a second, in files of four.
-SLOW = {"objects_per_second": 1.0, "objects_per_file": 4}
+SLOW: dict[str, Any] = {"objects_per_second": 1.0, "objects_per_file": 4}
 
 
 def slow(**more: Any) -> Driver:

@@ -68,7 +68,7 @@ def test_people_get_a_refresh_token_which_gets_them_another() -> None:
         {"grant_type": "magic"},
     ],
 )
-def test_a_grant_that_is_not_due_is_refused(form: dict[str, str]) -> None:
+def test_a_grant_that_is_not_due_is_refused(form: dict[str, Any]) -> None:
     answer = Driver(client=PERSON).ask_token(**form)
     assert (answer.status, answer.body) == (400, INVALID_GRANT)
 

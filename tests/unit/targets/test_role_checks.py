@@ -67,8 +67,9 @@ def test_a_pattern_that_lets_in_no_other_is_no_fault() -> None:
     assert verdicts(trusts=exact)["WrongExternalIDRefused"][0] == "True"
 
 
-def test_a_quantifier_that_a_missing_external_id_passes_is_told() -> None:
-    found = verdicts(trusts=(trust(RELTIO, **{"ForAllValues:StringEquals": ASKS}),))
+def test_a_quantifier_that_a_missing_external_id_passes_is_reported() -> None:
+    quantified: dict[str, Any] = {"ForAllValues:StringEquals": ASKS}
+    found = verdicts(trusts=(trust(RELTIO, **quantified),))
     assert found["MissingExternalIDRefused"] == ("False", "ExternalIDNotRequired")
 
 
