@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from . import documents, errors
 from .cluster import Cluster
 from .objects import Change, Object, Options, Resource, json_patch, merge_patch
 from .selectors import Predicate, both, field_selector, label_selector, path_getter
+from .tokens import requires_token
 
 _BOOKMARK_EVERY = 10.0
 _LOGGED = 50_000
@@ -46,7 +49,6 @@ _BUILT_IN = (
         short_names=("crd", "crds"),
     ),
 )
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Sender = Callable[[str, Object], Awaitable[None]]
 
 
@@ -56,7 +58,7 @@ class KubeServer:
     def __init__(self, *, port: int = 0, crds: Iterable[Object] = ()) -> None:
         self._port = port
         self._store = Cluster()
-        self._runner: web.AppRunner | None = None
+        self._runners: list[web.AppRunner] = []
         self._stopping = asyncio.Event()
         self.requests: deque[tuple[str, str, int]] = deque(maxlen=_LOGGED)
         self.url = ""
@@ -69,17 +71,25 @@ class KubeServer:
             self._create(self._resource("apiextensions.k8s.io", "customresourcedefinitions"), "", crd)
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[self._outer], client_max_size=16 * 2**20)
+        self.url = f"http://127.0.0.1:{await self._serve(self._port)}"
+
+    async def serve_pods(self, context: ssl.SSLContext, tokens: Collection[str]) -> int:
+        """Serve the same objects over TLS to those who present one of these tokens, as pods do. Returns the port."""
+        return await self._serve(0, requires_token(tokens), context=context)
+
+    async def _serve(self, port: int, *outermost: Middleware, context: ssl.SSLContext | None = None) -> int:
+        app = web.Application(middlewares=[*outermost, self._outer], client_max_size=16 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._route)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+        return int(runner.addresses[0][1])
 
     async def stop(self) -> None:
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
 
     def write_kubeconfig(self, path: Path) -> None:
         config = {
