@@ -1,27 +1,54 @@
-# syntax=docker/dockerfile:1
+# Three stages: `builder` makes the virtual environment, `root` is the base image without what runs never use, and the
+# last one is nothing but the files of both, so that pip is in no layer of it. The base needs `python3` with `venv`.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS builder
-ENV UV_SYSTEM_CERTS=1
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
+ENV UV_SYSTEM_CERTS=1 UV_LINK_MODE=copy
 WORKDIR /build
 COPY requirements/uv.txt requirements/runtime.txt requirements/
-RUN python -m venv /uv \
- && /uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/uv.txt
-RUN /uv/bin/uv venv --python "$(command -v python)" /venv \
- && /uv/bin/uv pip install --no-cache --python /venv/bin/python --require-hashes --no-deps -r requirements/runtime.txt
-
-FROM ${PYTHON_IMAGE}
-# kopf looks up the name of its user, which a bare number does not have.
-# Debian has a group named `operator`, so the user has another name.
-RUN groupadd --gid 65532 reltio \
- && useradd --uid 65532 --gid reltio --no-create-home --home-dir /tmp --shell /usr/sbin/nologin reltio
-COPY --from=builder /venv /venv
+# The secret is a file of the authorities to trust while packages are fetched, for networks whose proxy has its own.
+RUN --mount=type=secret,id=ca-bundle \
+    if [ -s /run/secrets/ca-bundle ]; then export SSL_CERT_FILE=/run/secrets/ca-bundle PIP_CERT=/run/secrets/ca-bundle; fi \
+ && python3 -m venv /uv \
+ && /uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/uv.txt \
+ && /uv/bin/uv venv --python "$(command -v python3)" /venv \
+ && /uv/bin/uv pip install --no-cache --python /venv/bin/python --require-hashes --no-deps -r requirements/runtime.txt \
+ && rm -f /venv/.lock
 COPY operator/reltio_export_operator /app/reltio_export_operator
-ENV PATH=/venv/bin:$PATH \
+COPY hack/image_trim.py hack/
+RUN python3 hack/image_trim.py packages /venv /app
+
+FROM ${PYTHON_IMAGE} AS root
+COPY hack/image_trim.py /tmp/
+RUN python3 -B /tmp/image_trim.py system && rm -rf /tmp/*
+
+FROM scratch
+COPY --from=root / /
+COPY --from=builder /venv /venv
+COPY --from=builder /app /app
+COPY LICENSE /licenses/
+# No user has an entry in /etc/passwd: any number works. USER is the name that libraries ask for; HOME is writable.
+ENV PATH=/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 \
+    HOME=/tmp \
+    USER=reltio \
     PYTHONPATH=/app \
+    PYTHONSAFEPATH=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    USER=reltio
+    PYTHONUNBUFFERED=1
 USER 65532:65532
-ENTRYPOINT ["python", "-m", "reltio_export_operator"]
+ENTRYPOINT ["/venv/bin/python", "-m", "reltio_export_operator"]
 CMD ["run"]
+ARG PYTHON_IMAGE
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL org.opencontainers.image.title="reltio-export-operator" \
+      org.opencontainers.image.description="Kubernetes operator that runs Reltio exports into your own S3 buckets" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${PYTHON_IMAGE}"

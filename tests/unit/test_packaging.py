@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import importlib.metadata
 import re
+import runpy
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -88,3 +90,32 @@ def test_the_version_is_stated_once_and_the_chart_agrees() -> None:
     assert PROJECT["dynamic"] == ["version"]
     chart = yaml.safe_load((ROOT / "helm" / "reltio-export-operator" / "Chart.yaml").read_text())
     assert chart["version"] == chart["appVersion"] == __version__
+
+
+def test_the_image_keeps_every_service_of_aws_that_is_called() -> None:
+    kept = runpy.run_path(str(ROOT / "hack" / "image_trim.py"))["AWS_SERVICES"]
+    called = {
+        argument.value
+        for path in modules(PACKAGE, but=SANDBOX)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.endswith("client")
+        for argument in node.args[:1]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    assert {"s3", "sts", "iam"} <= called <= kept
+
+
+def test_the_build_context_is_what_the_dockerfile_copies() -> None:
+    sources = {
+        source
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    }
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert rules[0] == "*"
+    assert sources == let_in
+    kept_out = [rule for rule in rules[1:] if not rule.startswith("!")]
+    for folder in (PACKAGE / "sandbox", PACKAGE / "__pycache__"):
+        assert any(fnmatch.fnmatch(str(folder.relative_to(ROOT)), rule.replace("**/", "*")) for rule in kept_out)
