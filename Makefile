@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e lint format generate lock clean
+.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,6 +38,18 @@ verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+image: ## Build the image with buildah, podman or docker
+	$(PYTHON) hack/image.py build
+
+image-base: ## Make a base image from Debian packages, where none can be pulled (root on Debian)
+	$(PYTHON) hack/image.py base
+
+image-test: image-bundle $(VENV)/.dev ## Build the image and run it as the chart's Deployment says (root, with runc or crun)
+	$(BIN)/pytest tests/image $(PYTEST_ARGS)
+
+image-bundle:
+	$(PYTHON) hack/image.py bundle build/image
 
 lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
 	$(BIN)/ruff check .
