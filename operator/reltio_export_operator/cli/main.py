@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,19 +32,24 @@ _USER_COMMANDS = {
     "verify": "targets:verify",
     "why": "jobs:why",
 }
+_HOOKS = {"pre-delete": "predelete:pre_delete"}  # of the Helm chart
 
 
 class _Lazy(click.Group):
-    """Commands of users, loaded when they are called: the operator's own process does without their libraries."""
+    """Commands that are loaded when they are called: the operator's own process does without their libraries."""
+
+    def __init__(self, *args: Any, lazy: dict[str, str], **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_USER_COMMANDS})
+        return sorted({*super().list_commands(ctx), *self._lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in _USER_COMMANDS:
+        if own is not None or cmd_name not in self._lazy:
             return own
-        module, _, name = _USER_COMMANDS[cmd_name].partition(":")
+        module, _, name = self._lazy[cmd_name].partition(":")
         found: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
         return found
 
@@ -65,13 +70,13 @@ def _sandbox_installed() -> Iterator[None]:
         ) from None
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, lazy=_USER_COMMANDS | _HOOKS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Run Reltio exports into your own S3 buckets, declared as Kubernetes custom resources."""
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, lazy=_USER_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def plugin() -> None:
     """Work with exports from Reltio to S3: verify targets, run jobs, ask why."""

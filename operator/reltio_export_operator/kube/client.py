@@ -88,6 +88,11 @@ class KubeClient:
         change = {"metadata": {"finalizers": finalizers}}
         return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
 
+    async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:
+        """Add annotations to the object as it was read. None when it is gone. Raises ConflictError, as above."""
+        change = {"metadata": {"annotations": annotations}}
+        return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
+
     async def _patch(self, call: Any, plural: str, raw: Raw, change: Raw) -> Raw | None:
         meta = raw["metadata"]
         version = {"resourceVersion": meta["resourceVersion"], "uid": meta["uid"]}

@@ -1,0 +1,261 @@
+"""What runs before `helm uninstall`: whether exports still run that nothing would follow afterwards.
+
+An ExportJob whose export may run in Reltio has a finalizer, which only the operator removes. Without an operator such a
+job keeps its phase for ever, and neither it nor its namespace can be deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import click
+from kubernetes.aio.client.exceptions import ApiException
+
+from ..api.meta import API_VERSION, CANCEL_ANNOTATION, FINALIZER, JOBS
+from ..kube import routing
+from ..kube.client import ConflictError, KubeClient, Raw
+from ..runtime import settings_loader
+from ..runtime.network import Network
+from ..runtime.settings import ConfigurationError, Settings
+
+_POLL = 2.0  # seconds between two lists of the jobs that are being cancelled
+_ANSWER_WITHIN = 30.0  # seconds that an API server may be away
+_LISTED = 20  # jobs that a message names
+
+REFUSE, CANCEL = "Refuse", "Cancel"
+
+
+class UninstallRefused(Exception):
+    """The release must not be uninstalled now. The text is for the person who tried."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """The Helm release, for the commands that messages name."""
+
+    name: str
+    namespace: str
+
+    @property
+    def uninstall(self) -> str:
+        return f"helm uninstall {self.name} -n {self.namespace}"
+
+
+@dataclass
+class Found:
+    """The jobs that have not finished."""
+
+    running: list[Raw] = field(default_factory=list)  # an export may run in Reltio; they have the finalizer
+    waiting: list[Raw] = field(default_factory=list)  # nothing outside belongs to them
+
+    def unfinished(self) -> list[Raw]:
+        return self.running + self.waiting
+
+
+class PreDelete:
+    """Looks for ExportJobs that still run in these namespaces, or in all, and cancels them if it may."""
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        release: Release,
+        *,
+        namespaces: Sequence[str] = (),
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._kube = kube
+        self._release = release
+        self._namespaces = namespaces
+        self._say = say
+        self._clock = clock
+        self._sleep = sleep
+
+    async def refuse(self) -> None:
+        """Raises UninstallRefused, with the list, when any job runs."""
+        found = await self._find()
+        if found.running:
+            raise UninstallRefused(_refusal(found.running, self._release))
+        self._say(_nothing_runs(found.waiting))
+
+    async def cancel(self, within: float) -> None:
+        """Cancel all unfinished jobs, and wait until no export runs.
+
+        Jobs that wait are cancelled as well: they would begin once others have ended. Raises UninstallRefused when
+        exports still run after `within` seconds.
+        """
+        end = self._clock() + within
+        found, told = await self._find(), -1
+        while True:
+            requested = [await self._request_cancel(raw) for raw in found.unfinished()]
+            if not found.running and all(requested):
+                self._say("No export runs any more.")
+                return
+            if found.running and len(found.running) != told:
+                told = len(found.running)
+                self._say(f"Waiting for {_count(told)} to stop:\n{_table(found.running)}")
+            if self._clock() >= end:
+                raise UninstallRefused(_not_stopped(found.running, within, self._release))
+            await self._sleep(_POLL)
+            found = await self._find()
+
+    async def _find(self) -> Found:
+        """List the jobs. Takes the finalizer off those that have finished, as the operator is about to do."""
+        end = self._clock() + _ANSWER_WITHIN
+        while True:
+            found = Found()
+            try:
+                for namespace in self._namespaces or (None,):
+                    async for raw in self._kube.listed(JOBS, namespace):
+                        await self._sort(raw, found)
+                return found
+            except ApiException as error:
+                if error.status == 404:
+                    return Found()  # the kind is not served: there are no jobs
+                if error.status in (401, 403):
+                    raise UninstallRefused(_no_rights(error, self._release)) from None
+                if self._clock() >= end:
+                    raise UninstallRefused(_no_answer(error, self._release)) from None
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if self._clock() >= end:
+                    raise UninstallRefused(_no_answer(error, self._release)) from None
+            await self._sleep(_POLL)
+
+    async def _sort(self, raw: Raw, found: Found) -> None:
+        finalizers = raw["metadata"].get("finalizers", [])
+        if not _has_finished(raw):
+            (found.running if FINALIZER in finalizers else found.waiting).append(raw)
+        elif FINALIZER in finalizers:
+            with contextlib.suppress(ConflictError):  # the operator was faster
+                await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
+
+    async def _request_cancel(self, raw: Raw) -> bool:
+        """Whether the cancellation of exactly this version is requested: a job that has changed may have begun."""
+        meta = raw["metadata"]
+        if meta.get("deletionTimestamp") or meta.get("annotations", {}).get(CANCEL_ANNOTATION) == "true":
+            return True
+        try:
+            await self._kube.annotate(JOBS, raw, {CANCEL_ANNOTATION: "true"})
+        except ConflictError:
+            return False
+        return True
+
+
+async def run(
+    settings: Settings, network: Network, release: Release, *, policy: str, within: float, say: Callable[[str], None]
+) -> None:
+    """Do what the policy says, as the ServiceAccount of this pod. Raises UninstallRefused and ConfigurationError."""
+    configuration = await routing.load_configuration(network)
+    async with routing.api_client(configuration, network) as api:
+        check = PreDelete(KubeClient(api), release, namespaces=settings.namespaces, say=say)
+        if policy == CANCEL:
+            await check.cancel(within)
+        else:
+            await check.refuse()
+
+
+def _has_finished(raw: Raw) -> bool:
+    conditions = raw.get("status", {}).get("conditions", [])
+    return any(one.get("type") in ("Complete", "Failed") and one.get("status") == "True" for one in conditions)
+
+
+def _count(number: int) -> str:
+    return "1 ExportJob" if number == 1 else f"{number} ExportJobs"
+
+
+def _table(jobs: Sequence[Raw]) -> str:
+    rows = [f"  {_key(raw)}: {_state(raw)}" for raw in jobs[:_LISTED]]
+    if len(jobs) > _LISTED:
+        rows.append(f"  and {len(jobs) - _LISTED} more")
+    return "\n".join(rows)
+
+
+def _key(raw: Raw) -> str:
+    return f"{raw['metadata']['namespace']}/{raw['metadata']['name']}"
+
+
+def _state(raw: Raw) -> str:
+    status: dict[str, Any] = raw.get("status", {})
+    phase = "Deleting" if raw["metadata"].get("deletionTimestamp") else status.get("phase") or "no status yet"
+    percent = status.get("progress", {}).get("percent")
+    tasks = ", ".join(task["id"] for task in status.get("tasks", []))
+    return f"{phase}{f' {percent}%' if percent is not None else ''}{f' (Reltio task {tasks})' if tasks else ''}"
+
+
+def _nothing_runs(waiting: Sequence[Raw]) -> str:
+    text = "No export runs: the release can be uninstalled."
+    if waiting:
+        text += f" {_count(len(waiting))} without an export stay as they are, until an operator is installed again."
+    return text
+
+
+def _refusal(running: Sequence[Raw], release: Release) -> str:
+    name, namespace = running[0]["metadata"]["name"], running[0]["metadata"]["namespace"]
+    return "\n".join(
+        (
+            f"Release {release.name} is not uninstalled: {_count(len(running))} still run.",
+            _table(running),
+            "Without the operator their status would never change, and they could not be deleted. Do one of these:",
+            f"- Wait until they have finished, then run again: {release.uninstall}",
+            f"- Cancel each: kubectl annotate exportjob {name} -n {namespace} {CANCEL_ANNOTATION}=true",
+            f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
+        )
+    )
+
+
+def _not_stopped(running: Sequence[Raw], within: float, release: Release) -> str:
+    return "\n".join(
+        (
+            f"Release {release.name} is not uninstalled: {_count(len(running))} did not stop within {within:.0f} s.",
+            _table(running),
+            "They are cancelled, and the operator stops their tasks in Reltio. Do one of these:",
+            f"- See in the operator's log what keeps it: kubectl logs -n {release.namespace} -l "
+            f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=operator",
+            f"- Run again: {release.uninstall}",
+            f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
+        )
+    )
+
+
+def _no_rights(error: ApiException, release: Release) -> str:
+    return (
+        f"Release {release.name} is not uninstalled: its ServiceAccount may not list {JOBS} of {API_VERSION} "
+        f"({error.status} {error.reason}). Restore its roles (rbac.create), or check the jobs yourself and run "
+        f"{release.uninstall} --no-hooks"
+    )
+
+
+def _no_answer(error: Exception, release: Release) -> str:
+    reason = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
+    return (
+        f"Release {release.name} is not uninstalled: the API server did not list the ExportJobs ({reason}). Run again: "
+        f"{release.uninstall}"
+    )
+
+
+@click.command(name="pre-delete")
+@click.option("--policy", type=click.Choice([REFUSE, CANCEL]), default=REFUSE, show_default=True)
+@click.option("--timeout", default=240.0, show_default=True, help="How long Cancel waits, in seconds.")
+@click.option("--release", "name", default="reltio-export-operator", help="Name of the Helm release, for messages.")
+@click.option("--release-namespace", "namespace", default="default", help="Its namespace, for messages.")
+def pre_delete(policy: str, timeout: float, name: str, namespace: str) -> None:
+    """Check before `helm uninstall` that no export still runs. Run by the chart's hook.
+
+    The exit code is 0 only if the release can be uninstalled. Namespaces are those of RELTIO_EXPORT_NAMESPACES.
+    """
+    try:
+        settings = settings_loader.load().settings
+        network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
+        asyncio.run(run(settings, network, Release(name, namespace), policy=policy, within=timeout, say=click.echo))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from None
+    except UninstallRefused as refused:
+        raise click.ClickException(str(refused)) from None
