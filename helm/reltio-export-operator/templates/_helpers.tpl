@@ -7,16 +7,49 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "operator.selectorLabels" -}}
+{{- /* The full name with a suffix, cut so that it still fits into a label. Takes: root, suffix. */ -}}
+{{- define "operator.suffixed" -}}
+{{- $room := sub 62 (len .suffix) | int -}}
+{{- printf "%s-%s" (include "operator.fullname" .root | trunc $room | trimSuffix "-") .suffix -}}
+{{- end -}}
+
+{{- /* The name of what belongs to the cluster: two namespaces may hold releases of the same name. */ -}}
+{{- define "operator.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "operator.fullname" .) -}}
+{{- end -}}
+
+{{- /* Labels of all pods of the release: the operator's, the hook's and the test's. */ -}}
+{{- define "operator.releaseLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Labels of the operator's own pods, and of no others. */ -}}
+{{- define "operator.selectorLabels" -}}
+{{ include "operator.releaseLabels" . }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
 {{- define "operator.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "operator.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- $own := include "operator.releaseLabels" . | fromYaml -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- merge $own .Values.commonLabels | toYaml -}}
+{{- end -}}
+
+{{- /* Metadata of an object. Takes: root, name, and optionally namespace, labels, annotations. */ -}}
+{{- define "operator.metadata" -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- merge (dict) (.labels | default dict) (include "operator.labels" .root | fromYaml) | toYaml | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "operator.serviceAccountName" -}}
@@ -31,27 +64,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{- /* What the operator does in a namespace that it watches. */ -}}
-{{- define "operator.rules" -}}
-- apiGroups: [export.reltio.com]
-  resources: [exporttargets]
-  verbs: [get, list, watch]
-- apiGroups: [export.reltio.com]
-  resources: [exportjobs]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [export.reltio.com]
-  resources: [exporttargets/status, exportjobs/status]
-  verbs: [patch]
-- apiGroups: [""]
-  resources: [secrets]
-  verbs: [get]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create]
+{{- /* The settings file. What follows from the release is in environment variables. */ -}}
+{{- define "operator.config" -}}
+{{- toYaml .Values.settings -}}
 {{- end -}}
 
-{{- define "operator.subjects" -}}
-- kind: ServiceAccount
-  name: {{ include "operator.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+{{- /* "true" or "false": whether replicas elect the one that acts. */ -}}
+{{- define "operator.elects" -}}
+{{- ne (toString .Values.settings.leaderElect) "false" -}}
+{{- end -}}
+
+{{- /* A mapping without its nulls, which stand for defaults that were taken back. */ -}}
+{{- define "operator.withoutNulls" -}}
+{{- $kept := dict -}}
+{{- range $key, $value := . -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $_ := set $kept $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $kept -}}
 {{- end -}}

@@ -37,11 +37,12 @@ class Cluster:
         self.now = 0.0
         self.said: list[str] = []
 
-    async def listed(self, _: str) -> AsyncIterator[Raw]:
+    async def listed(self, _: str, namespace: str | None) -> AsyncIterator[Raw]:
         if self.errors:
             raise self.errors.pop(0)
         for raw in list(self.jobs.values()):
-            yield copy.deepcopy(raw)
+            if namespace in (None, raw["metadata"]["namespace"]):
+                yield copy.deepcopy(raw)
 
     async def annotate(self, _: str, raw: Raw, annotations: dict[str, str]) -> Raw:
         return self._write(raw, lambda meta: meta.setdefault("annotations", {}).update(annotations))
@@ -71,9 +72,11 @@ class Cluster:
     def cancelled(self, name: str) -> bool:
         return bool(self.jobs[name]["metadata"].get("annotations", {}).get(CANCEL_ANNOTATION) == "true")
 
-    def check(self) -> PreDelete:
+    def check(self, *namespaces: str) -> PreDelete:
         kube: Any = self
-        return PreDelete(kube, RELEASE, say=self.said.append, clock=lambda: self.now, sleep=self.sleep)
+        return PreDelete(
+            kube, RELEASE, namespaces=namespaces, say=self.said.append, clock=lambda: self.now, sleep=self.sleep
+        )
 
 
 async def test_without_jobs_the_release_can_go() -> None:
@@ -95,6 +98,13 @@ async def test_a_job_that_is_only_said_not_to_have_ended_still_runs() -> None:
     conditions = [{"type": "Complete", "status": "False"}, {"type": "Failed", "status": "Unknown"}, {"odd": 1}]
     with pytest.raises(UninstallRefused, match="1 ExportJob still run"):
         await Cluster(job("nightly", held=True, conditions=conditions)).check().refuse()
+
+
+async def test_only_the_namespaces_of_the_release_count() -> None:
+    cluster = Cluster(job("nightly", held=True))
+    await cluster.check("care", "finance").refuse()
+    with pytest.raises(UninstallRefused):
+        await cluster.check("care", "sales").refuse()
 
 
 async def test_a_running_job_is_not_touched_by_a_refusal() -> None:
@@ -149,10 +159,10 @@ async def test_a_job_that_begins_just_then_is_not_missed() -> None:
     cluster = Cluster(job("later", phase="Pending"))
     annotate = cluster.annotate
 
-    async def begins_first(plural: str, raw: Raw, annotations: dict[str, str]) -> Raw:
+    async def begins_first(_: str, raw: Raw, annotations: dict[str, str]) -> Raw:
         cluster.annotate = annotate  # type: ignore[method-assign]
         cluster.jobs["later"]["metadata"].update(resourceVersion="2", finalizers=[FINALIZER])
-        return await annotate(plural, raw, annotations)
+        return await annotate(_, raw, annotations)
 
     cluster.annotate = begins_first  # type: ignore[method-assign]
     cluster.then = [lambda: None, lambda: cluster.end("later")]
