@@ -1,33 +1,127 @@
-"""What the API says of itself: discovery, OpenAPI and tables."""
+"""What the API says of itself: discovery, OpenAPI and health."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
-from .objects import Object, Resource
+from . import errors, kinds, reviews
+from .resources import Resource
+from .reviews import GROUPS
 
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0-sandbox", "platform": "linux/amd64"}
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.0-sandbox",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "",
+    "compiler": "",
+    "platform": "linux/amd64",
+}
+_CHECKS = ("ping", "log", "etcd", "informer-sync")
+
+
+def document(parts: list[str], resources: list[Resource], *, verbose: bool) -> dict[str, Any] | str | None:
+    """What the server says of itself at a path, cut at its slashes. None: there is nothing. Raises ApiError 404."""
+    match parts:
+        case []:
+            return {"paths": paths(resources)}
+        case ["version"]:
+            return VERSION
+        case ["healthz" | "readyz" | "livez" as what]:
+            return health(what, verbose=verbose)
+        case ["openapi", "v3", *rest]:
+            return _openapi_document(rest, resources)
+        case ["api", *_] if len(parts) > 2:
+            raise errors.resource_not_found()
+        case ["api" | "apis", *_]:
+            return _discovery(parts, resources)
+    return None
+
+
+def _discovery(parts: list[str], resources: list[Resource]) -> dict[str, Any] | None:
+    match parts:
+        case ["api"]:
+            return {"kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"]}
+        case ["api", version]:
+            return resource_list(version, _of(resources, "", version))
+        case ["apis"]:
+            return api_groups(resources)
+        case ["apis", group]:
+            return api_group(group, resources)
+        case ["apis", group, "v1"] if group in GROUPS:
+            return reviews.resource_list(group)
+        case ["apis", group, version]:
+            return resource_list(f"{group}/{version}", _of(resources, group, version))
+    return None
+
+
+def _openapi_document(rest: list[str], resources: list[Resource]) -> dict[str, Any] | None:
+    match rest:
+        case []:
+            return {"paths": openapi_paths(resources)}
+        case ["api", version]:
+            return openapi(_of(resources, "", version))
+        case ["apis", group, version]:
+            return openapi(_of(resources, group, version))
+    return None
+
+
+def _of(resources: list[Resource], group: str, version: str) -> list[Resource]:
+    return [r for r in resources if (r.group, r.version) == (group, version)]
+
+
+def health(what: str, *, verbose: bool) -> str:
+    """The answer of /healthz, /livez or /readyz."""
+    if not verbose:
+        return "ok"
+    return "".join(f"[+]{check} ok\n" for check in _CHECKS) + f"{what} check passed\n"
+
+
+def paths(resources: Iterable[Resource]) -> list[str]:
+    """The paths that `/` lists."""
+    groups = _groups(resources)
+    named = [path for group, version in groups.items() for path in (f"/apis/{group}", f"/apis/{group}/{version}")]
+    health_paths = ["/healthz", "/livez", "/readyz"]
+    return sorted(["/api", "/api/v1", "/apis", *named, *health_paths, "/openapi/v3", "/version"])
+
+
+def _groups(resources: Iterable[Resource]) -> dict[str, str]:
+    return {**dict.fromkeys(GROUPS, "v1"), **{r.group: r.version for r in resources if r.group}}
+
+
+def _group(name: str, version: str) -> dict[str, Any]:
+    served = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [served], "preferredVersion": served}
 
 
 def api_groups(resources: Iterable[Resource]) -> dict[str, Any]:
-    groups = {r.group: r.version for r in resources if r.group}
-    listed = [
-        {
-            "name": group,
-            "versions": [{"groupVersion": f"{group}/{version}", "version": version}],
-            "preferredVersion": {"groupVersion": f"{group}/{version}", "version": version},
-        }
-        for group, version in groups.items()
-    ]
+    listed = [_group(name, version) for name, version in _groups(resources).items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
-def resource_list(group_version: str, resources: Iterable[Resource]) -> dict[str, Any]:
+def api_group(name: str, resources: Iterable[Resource]) -> dict[str, Any] | None:
+    """One group, or None when it is not served."""
+    groups = _groups(resources)
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, groups[name])} if name in groups else None
+
+
+def openapi_paths(resources: Iterable[Resource]) -> dict[str, Any]:
+    """The index of the OpenAPI documents."""
+    names = {f"apis/{r.api_version}" if r.group else f"api/{r.version}" for r in resources}
+    return {name: {"serverRelativeURL": f"/openapi/v3/{name}"} for name in sorted(names)}
+
+
+def resource_list(group_version: str, resources: list[Resource]) -> dict[str, Any] | None:
+    """Discovery of one group version, or None when it is not served."""
+    if not resources:
+        return None
     listed: list[dict[str, Any]] = []
     for r in resources:
         entry = {
@@ -35,7 +129,7 @@ def resource_list(group_version: str, resources: Iterable[Resource]) -> dict[str
             "singularName": r.singular,
             "namespaced": r.namespaced,
             "kind": r.kind,
-            "verbs": _VERBS,
+            "verbs": list(r.verbs),
         }
         if r.short_names:
             entry["shortNames"] = list(r.short_names)
@@ -56,8 +150,10 @@ def resource_list(group_version: str, resources: Iterable[Resource]) -> dict[str
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}
 
 
-def openapi(resources: Iterable[Resource]) -> dict[str, Any]:
+def openapi(resources: list[Resource]) -> dict[str, Any] | None:
     """OpenAPI v3 of one group version: enough for kubectl's explain and validation on the server."""
+    if not resources:
+        return None
     schemas, paths = {}, {}
     query = [
         {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation", "force")
@@ -65,7 +161,7 @@ def openapi(resources: Iterable[Resource]) -> dict[str, Any]:
     for r in resources:
         kind = {"group": r.group, "version": r.version, "kind": r.kind}
         name = ".".join([*reversed((r.group or "core").split(".")), r.version, r.kind])
-        schemas[name] = {**(r.schema or {"type": "object"}), "x-kubernetes-group-version-kind": [kind]}
+        schemas[name] = {**_whole(r), "x-kubernetes-group-version-kind": [kind]}
         base = f"/apis/{r.api_version}" if r.group else f"/api/{r.version}"
         scope = "/namespaces/{namespace}" if r.namespaced else ""
         operation = {"parameters": query, "x-kubernetes-group-version-kind": kind, "responses": {}}
@@ -76,61 +172,8 @@ def openapi(resources: Iterable[Resource]) -> dict[str, Any]:
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
-def table(resource: Resource, objects: Iterable[Object], version: str, include: str) -> dict[str, Any]:
-    """A Table, as kubectl asks for: the printer columns of the resource, or name and age."""
-    columns: list[dict[str, Any]] = [{"name": "Name", "type": "string", "format": "name", "priority": 0}]
-    extra = list(resource.columns) or [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]
-    columns += [{"name": c["name"], "type": c["type"], "format": "", "priority": c.get("priority", 0)} for c in extra]
-    for column in columns:
-        column["description"] = column["name"]
-    rows = []
-    for item in objects:
-        cells = [item["metadata"]["name"], *(_cell(item, column) for column in extra)]
-        shown: Object | None = {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": "meta.k8s.io/v1",
-            "metadata": item["metadata"],
-        }
-        if include == "Object":
-            shown = item
-        rows.append({"cells": cells, "object": None if include == "None" else shown})
-    return {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": {"resourceVersion": version},
-        "columnDefinitions": columns,
-        "rows": rows,
-    }
-
-
-def _cell(item: Object, column: dict[str, Any]) -> Any:
-    value = lookup(item, column["jsonPath"])
-    if value is None:
-        return "<none>" if column["name"] == "Age" else None
-    if column["type"] == "date":
-        return age(str(value))
-    return value if isinstance(value, str | int | float | bool) else json.dumps(value)
-
-
-def lookup(item: Any, path: str) -> Any:
-    """The first value under a JSON path of names, indices and filters such as ``[?(@.type=="Ready")]``."""
-    for name, key, wanted in re.findall(r'\.(\w+)|\[\?\(@\.(\w+)=="([^"]*)"\)\]', path):
-        if name:
-            item = item.get(name) if isinstance(item, dict) else None
-        else:
-            item = next((entry for entry in item or () if entry.get(key) == wanted), None)
-        if item is None:
-            return None
-    return item
-
-
-def age(stamp: str) -> str:
-    """Time since then, in two units at most, as kubectl prints it."""
-    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds()))
-    if seconds < 120:
-        return f"{seconds}s"
-    if seconds < 600:
-        return f"{seconds // 60}m{seconds % 60}s" if seconds % 60 else f"{seconds // 60}m"
-    if seconds < 3 * 3600:
-        return f"{seconds // 60}m"
-    return f"{seconds // 3600}h" if seconds < 48 * 3600 else f"{seconds // 86400}d"
+def _whole(resource: Resource) -> dict[str, Any]:
+    """The schema of a kind, with that of metadata, which definitions of custom resources do not give."""
+    known = resource.schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    properties = {**known.get("properties", {}), "metadata": kinds.schema("ObjectMeta")}
+    return {**known, "properties": properties}

@@ -74,6 +74,10 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     return ApiError(404, "NotFound", message, _details(name, group, plural))
 
 
+def resource_not_found() -> ApiError:
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
 def already_exists(plural: str, group: str, name: str) -> ApiError:
     message = f'{qualified(plural, group)} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, _details(name, group, plural))
@@ -105,6 +109,10 @@ def forbidden(plural: str, group: str, name: str, message: str, causes: list[dic
 
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
+
+
+def namespace_mismatch() -> ApiError:
+    return bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def method_not_allowed(method: str = "") -> ApiError:

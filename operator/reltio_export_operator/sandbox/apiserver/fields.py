@@ -37,7 +37,6 @@ _UNTRACKED_META = frozenset(
     {
         "name",
         "namespace",
-        "generateName",
         "selfLink",
         "uid",
         "resourceVersion",

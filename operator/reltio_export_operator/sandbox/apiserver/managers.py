@@ -45,6 +45,7 @@ class _Holding:
     time: str
 
 
+_ALWAYS_THERE: FieldSet = {("f:metadata",)}
 _Ownership = dict[Owner, _Holding]
 
 
@@ -88,7 +89,7 @@ def track_update(obj: Object, old: Object | None, known: Schema | None, own: Own
     ownership = _read(obj) or _read(old)
     schema = object_schema(known)
     change = compare(tracked(old or {}), tracked(obj), schema)
-    touched = change.added | change.modified
+    touched = (change.added | change.modified) - _ALWAYS_THERE
     if touched or change.removed:
         mine = ownership.pop(own, _Holding(set(), now))
         _release(ownership, touched | change.removed)

@@ -3,74 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import json
 import uuid
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import errors, managers, names
+from . import admission, errors, managers, metadata, names
 from .managers import Owner
-from .structural import Schema, broken_rules, pruned, violations, with_defaults
+from .resources import Key, Object, Resource
 
-Object = dict[str, Any]
-Key = tuple[str, str]  # namespace (empty for cluster scope) and name
 _HISTORY = 20_000
-_SERVER_OWNED = (
-    "uid",
-    "creationTimestamp",
-    "generation",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "selfLink",
-)
-
-
+_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+_KEPT = (*_SERVER_OWNED, "generation", "resourceVersion", "name", "namespace")
 _OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "managedFields")
-
-
-@dataclass
-class Resource:
-    """One kind of object and everything of it."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-    singular: str = ""
-    namespaced: bool = True
-    short_names: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    schema: Schema | None = None
-    has_status: bool = False
-    columns: tuple[dict[str, Any], ...] = ()
-    objects: dict[Key, Object] = field(default_factory=dict)
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
+_STALE_UID = (
+    "StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0, AdditionalErrorMsg: "
+    "Precondition failed: UID in precondition: {given}, UID in object meta: {found}"
+)
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to write: `strict` refuses unknown fields, `force` takes fields from their owners in an apply."""
+    """How to write. `validation` is Ignore, Warn or Strict; `force` takes fields from their owners in an apply."""
 
     manager: str = "unknown"
     dry_run: bool = False
-    strict: bool = False
+    validation: str = "Warn"
     force: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """How to delete: the options of a DELETE. `policy` is Background, Foreground or Orphan."""
+
+    policy: str = "Background"
+    uid: str | None = None
+    version: str | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class Change:
-    """One entry of the history: what a watch shows."""
+    """One entry of the history: what a watch shows. `before` is the object as it was, for selectors."""
 
     version: int
     resource: Resource
     type: str
     object: Object
+    before: Object | None
 
 
 class Store:
@@ -81,8 +64,13 @@ class Store:
         self.resources: dict[tuple[str, str], Resource] = {}
         self.history: deque[Change] = deque(maxlen=_HISTORY)
         self._changed = asyncio.Event()
+        self._uids: set[str] = set()
 
     def add(self, resource: Resource) -> None:
+        """Serve a kind of object, or serve it in a new form."""
+        known = self.resources.get((resource.group, resource.plural))
+        if known is not None:
+            resource.objects = known.objects
         self.resources[resource.group, resource.plural] = resource
 
     def get(self, resource: Resource, key: Key) -> Object:
@@ -96,173 +84,206 @@ class Store:
         self, resource: Resource, namespace: str, given: Object, options: Options, *, applied: bool = False
     ) -> Object:
         """Admit and store a new object; `applied` ones bring their managers along. Raises ApiError."""
-        new = copy.deepcopy(given)
+        admission.check_identity(resource, given)
+        new = admission.clean(resource, given, options)
         meta = new.setdefault("metadata", {})
+        if namespace and meta.get("namespace") not in (None, "", namespace):
+            raise errors.namespace_mismatch()
+        version = meta.pop("resourceVersion", None)
+        for name in (*_SERVER_OWNED, "generation"):
+            meta.pop(name, None)
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = names.generated(meta["generateName"])
-        if causes := list(names.problems(meta.get("name"), plural=resource.plural)):
-            raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), causes)
         if resource.namespaced:
             meta["namespace"] = namespace
-        key = (namespace, meta["name"])
-        if key in resource.objects:
-            raise errors.already_exists(resource.plural, resource.group, meta["name"])
-        if namespace and ("", namespace) not in self.resources["", "namespaces"].objects:
-            raise errors.not_found("namespaces", "", namespace)
-        if namespace:
-            self._refuse_when_terminating(resource, namespace, meta["name"])
-        for name in (*_SERVER_OWNED, "resourceVersion"):
-            meta.pop(name, None)
-        new |= {"apiVersion": resource.api_version, "kind": resource.kind}
-        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1}
+            self._check_namespace(resource, namespace, meta.get("name") or "")
+        meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        if resource.counts_generations:
+            meta["generation"] = 1
         if resource.has_status:
             new.pop("status", None)
         if not applied:
             meta.pop("managedFields", None)
-        meta = new["metadata"] = _without_empty(meta)
-        self._admit(resource, new, None, strict=options.strict)
-        if not applied:
+            admission.set_defaults(resource, new)
+            if resource.has_status:
+                new.pop("status", None)  # what defaults set there belongs to nobody
             own = Owner(options.manager, "Update", resource.api_version)
-            managers.track_update(new, None, resource.schema, own, now())
+            empty = resource.native.skeleton if resource.native is not None else {}
+            managers.track_update(new, empty, resource.schema, own, now())
+        new["metadata"] = _without_empty(meta)
+        admission.admit(resource, new, None, options)
+        if version and not applied:
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
+        key = (namespace, meta["name"])
+        if key in resource.objects:
+            raise self._already_there(resource, key)
         if not options.dry_run:
             self._commit(resource, key, "ADDED", new)
         return new
 
+    @staticmethod
+    def _already_there(resource: Resource, key: Key) -> errors.ApiError:
+        error = errors.already_exists(resource.plural, resource.group, key[1])
+        if "deletionTimestamp" in resource.objects[key]["metadata"]:
+            text = f"object is being deleted: {error.message}"
+            return errors.ApiError(error.code, error.reason, text, error.details)
+        return error
+
     def apply(self, resource: Resource, key: Key, given: Object, options: Options, *, status: bool) -> Object:
         """Server-side apply: merge a manager's whole intent in, or create what it says. Raises ApiError."""
-        intent = copy.deepcopy(given)
-        if intent.get("metadata", {}).get("managedFields"):
-            raise errors.bad_request("metadata.managedFields must be nil")
+        admission.check_applied_identity(resource, given)
+        intent = admission.clean_applied(resource, given, options)
         if resource.has_status:
             intent = {k: v for k, v in intent.items() if (k != "spec" if status else k != "status")}
-        self._drop_unknown(resource, intent, strict=options.strict)
         live = self.get(resource, key) if status else resource.objects.get(key)
         own = Owner(options.manager, "Apply", resource.api_version, "status" if status else "")
         merged = managers.merge_applied(intent, live, resource.schema, own, force=options.force, now=now())
         if live is None:
             merged["metadata"].setdefault("name", key[1])
             return self.create(resource, key[0], merged, options, applied=True)
-        return self.update(resource, key, merged, options, status=status, applied=True)
+        return self.update(resource, key, merged, options, status=status, applied=True, patched=True)
 
     def update(
-        self, resource: Resource, key: Key, given: Object, options: Options, *, status: bool, applied: bool = False
+        self,
+        resource: Resource,
+        key: Key,
+        given: Object,
+        options: Options,
+        *,
+        status: bool,
+        applied: bool = False,
+        patched: bool = False,
     ) -> Object:
         """Admit and store the object anew; `status` tells which half may change. Raises ApiError."""
         old = self.get(resource, key)
-        new = copy.deepcopy(given)
-        meta = new.setdefault("metadata", {})
-        _check_identity(resource, meta, old["metadata"])
-        for owned in (*_SERVER_OWNED, "resourceVersion", "name", "namespace"):
+        new = given if applied else admission.clean(resource, given, options, patched=patched)
+        admission.set_defaults(resource, new)
+        meta = new["metadata"] = dict(new.get("metadata") or {})
+        _check_place(resource, meta, key)
+        admission.check_identity(resource, new, patched=patched)
+        _check_version(resource, meta, old["metadata"], key, patched=patched)
+        changed = list(metadata.changed(meta, old["metadata"]))
+        if changed and not status:
+            raise errors.invalid(resource.kind, resource.group, key[1], changed)
+        for owned in _KEPT:
             if owned in old["metadata"]:
                 meta[owned] = old["metadata"][owned]
             else:
                 meta.pop(owned, None)
         if resource.has_status:
-            new = {**old, "status": new.get("status", {})} if status else {**new, "status": old.get("status", {})}
+            new = {**old, "status": new.get("status") or {}} if status else {**new, "status": old.get("status", {})}
             if not new["status"]:
                 del new["status"]
         new |= {"apiVersion": resource.api_version, "kind": resource.kind}
-        new["metadata"] = _without_empty(new["metadata"])
+        new["metadata"] = _without_empty(dict(new["metadata"]))
         if applied:
             new["metadata"]["managedFields"] = given["metadata"]["managedFields"]
-        self._admit(resource, new, old, strict=options.strict)
+        elif status and "managedFields" in meta:
+            new["metadata"]["managedFields"] = meta["managedFields"]
+        if resource.native is not None:
+            resource.native.prepare(new, old)
         if not applied:
             own = Owner(options.manager, "Update", resource.api_version, "status" if status else "")
             managers.track_update(new, old, resource.schema, own, now())
-        _refuse_new_finalizers(resource, new["metadata"], old["metadata"])
+        admission.admit(resource, new, old, options)
+        return self._store(resource, key, new, old, dry_run=options.dry_run)
+
+    def _store(self, resource: Resource, key: Key, new: Object, old: Object, *, dry_run: bool) -> Object:
         if managers.unchanged(new, old):
             return old
-        if options.dry_run:
-            return new
-        if new.get("spec") != old.get("spec"):
+        if resource.counts_generations and _desired(resource, new) != _desired(resource, old):
             new["metadata"] = {**new["metadata"], "generation": old["metadata"].get("generation", 1) + 1}
-        if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
+        if dry_run:
+            return new
+        if "deletionTimestamp" in new["metadata"] and not self._is_held(resource, key, new):
             self._remove(resource, key, new)
         else:
             self._commit(resource, key, "MODIFIED", new)
         return new
 
-    def delete(self, resource: Resource, key: Key, preconditions: dict[str, Any], *, orphan: bool = False) -> Object:
-        """Delete the object, or mark it while it has finalizers or content. Raises ApiError."""
+    def delete(self, resource: Resource, key: Key, how: Deletion = Deletion()) -> tuple[Object, bool]:
+        """Delete the object, or mark it while something holds it. Returns it and whether it has gone."""
         old = self.get(resource, key)
-        for name in ("uid", "resourceVersion"):
-            if preconditions.get(name, old["metadata"][name]) != old["metadata"][name]:
-                raise errors.conflict(resource.plural, resource.group, key[1], f"Precondition failed: {name}")
-        if not (old["metadata"].get("finalizers") or self._has_content(resource, key)):
-            return self._remove(resource, key, old, orphan=orphan)
-        if "deletionTimestamp" not in old["metadata"]:
-            marks = {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
-            generation = old["metadata"].get("generation", 1) + 1
-            old = {**old, "metadata": {**old["metadata"], **marks, "generation": generation}}
-            self._commit(resource, key, "MODIFIED", old)
-        self._marked(resource, key)
-        return old
+        _check_preconditions(resource, key, old["metadata"], how)
+        if how.dry_run:
+            return old, not self._is_held(resource, key, old)
+        if self._is_held(resource, key, old) or how.policy == "Foreground":
+            old = self._mark(resource, key, old, how)
+        if key in resource.objects and not self._is_held(resource, key, old):
+            return self._remove(resource, key, old, orphan=how.policy == "Orphan"), True
+        return resource.objects.get(key, old), key not in resource.objects
 
-    def _has_content(self, resource: Resource, key: Key) -> bool:
-        """Whether something in the object keeps it from going at once."""
-        return False
+    def _mark(self, resource: Resource, key: Key, old: Object, how: Deletion) -> Object:
+        if "deletionTimestamp" in old["metadata"]:
+            return old
+        marks: Object = {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
+        if resource.counts_generations:
+            marks["generation"] = old["metadata"].get("generation", 1) + 1
+        marked = self._marked(resource, key, {**old, "metadata": {**old["metadata"], **marks}})
+        self._commit(resource, key, "MODIFIED", marked)
+        self._begin_removal(resource, key, how)
+        return resource.objects.get(key, marked)
 
-    def _marked(self, resource: Resource, key: Key) -> None:
+    def _is_held(self, resource: Resource, key: Key, obj: Object) -> bool:
+        """Whether something keeps the object from going at once."""
+        return bool(obj["metadata"].get("finalizers"))
+
+    def _marked(self, resource: Resource, key: Key, obj: Object) -> Object:
+        """The object as it looks while it waits for its end."""
+        return obj
+
+    def _begin_removal(self, resource: Resource, key: Key, how: Deletion) -> None:
         """The object is to go once nothing holds it."""
 
-    def _gone(self, key: Key, old: Object, *, orphan: bool) -> None:
-        """The object has gone."""
+    def _after(self, change: Change, *, orphan: bool) -> None:
+        """Something has changed."""
 
-    def _refuse_when_terminating(self, resource: Resource, namespace: str, name: str) -> None:
-        if "deletionTimestamp" in self.resources["", "namespaces"].objects["", namespace]["metadata"]:
+    def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
+        found = self.resources["", "namespaces"].objects.get(("", namespace))
+        if found is None:
+            raise errors.not_found("namespaces", "", namespace)
+        if "deletionTimestamp" in found["metadata"]:
             text = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise errors.forbidden(resource.plural, resource.group, name, text)
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise errors.forbidden(resource.plural, resource.group, name, text, [cause])
 
     async def wait(self) -> None:
         """Return after the next change."""
         await self._changed.wait()
 
-    def _admit(self, resource: Resource, new: Object, old: Object | None, *, strict: bool) -> None:
-        schema = resource.schema
-        if schema is None:
-            return
-        self._drop_unknown(resource, new, strict=strict)
-        with_defaults(new, schema)
-        found = list(violations(new, schema, ""))
-        if not found:
-            found = list(broken_rules(new, old, schema, ""))
-        if found:
-            raise errors.invalid(resource.kind, resource.group, new["metadata"]["name"], found)
-
-    def _drop_unknown(self, resource: Resource, new: Object, *, strict: bool) -> None:
-        schema = resource.schema
-        if schema is None:
-            return
-        unknown = [path for name in ("spec", "status") for path in self._prune(new, schema, name)]
-        if strict and unknown:
-            listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-            raise errors.bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"strict decoding error: {listed}"
-            )
-
-    @staticmethod
-    def _prune(new: Object, schema: Schema, name: str) -> list[str]:
-        return list(pruned(new[name], schema["properties"].get(name, {}), name)) if name in new else []
-
     def _commit(self, resource: Resource, key: Key, type_: str, new: Object) -> None:
         self.version += 1
         new["metadata"] = {**new["metadata"], "resourceVersion": str(self.version)}
+        before = resource.objects.get(key)
         resource.objects[key] = new
-        self._tell(Change(self.version, resource, type_, new))
+        self._uids.add(new["metadata"]["uid"])
+        self._tell(Change(self.version, resource, type_, new, before))
 
     def _remove(self, resource: Resource, key: Key, old: Object, *, orphan: bool = False) -> Object:
         self.version += 1
-        del resource.objects[key]
+        before = resource.objects.pop(key)
+        self._uids.discard(before["metadata"]["uid"])
         gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self.version)}}
-        self._tell(Change(self.version, resource, "DELETED", gone))
-        self._gone(key, gone, orphan=orphan)
+        self._tell(Change(self.version, resource, "DELETED", gone, before), orphan=orphan)
         return gone
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: Change, *, orphan: bool = False) -> None:
         self.history.append(change)
         self._changed.set()
         self._changed = asyncio.Event()
+        self._after(change, orphan=orphan)
+
+
+def _desired(resource: Resource, obj: Object) -> Object:
+    """What counts for the generation: all but metadata, and but status where it is a subresource."""
+    left_out = (
+        ("metadata", "status", "apiVersion", "kind") if resource.has_status else ("metadata", "apiVersion", "kind")
+    )
+    return {name: value for name, value in obj.items() if name not in left_out}
 
 
 def _without_empty(meta: Object) -> Object:
@@ -270,69 +291,54 @@ def _without_empty(meta: Object) -> Object:
     return {name: value for name, value in meta.items() if value or name not in _OMITTED_WHEN_EMPTY}
 
 
-def _check_identity(resource: Resource, meta: Object, old: Object) -> None:
-    """The version and uid that a write carries must be those of the object. Raises ApiError 409."""
-    if meta.get("resourceVersion", old["resourceVersion"]) != old["resourceVersion"]:
-        raise errors.conflict(resource.plural, resource.group, old["name"])
-    if meta.get("uid", old["uid"]) != old["uid"]:
-        text = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['uid']}"
-        raise errors.conflict(resource.plural, resource.group, old["name"], text)
+def _check_place(resource: Resource, meta: Mapping[str, Any], key: Key) -> None:
+    """Name and namespace must be those of the URL. Raises ApiError 400."""
+    name = meta.get("name")
+    if not name:
+        text = f"the name of the object ({key[1]} based on URL) was undeterminable: name must be provided"
+        raise errors.bad_request(text)
+    if name != key[1]:
+        raise errors.bad_request(f"the name of the object ({name}) does not match the name on the URL ({key[1]})")
+    if resource.namespaced and meta.get("namespace") not in (None, "", key[0]):
+        raise errors.namespace_mismatch()
 
 
-def _refuse_new_finalizers(resource: Resource, meta: Object, old: Object) -> None:
-    if "deletionTimestamp" in old and set(meta.get("finalizers", ())) - set(old.get("finalizers", ())):
-        text = "no new finalizers can be added if the object is being deleted"
-        cause = errors.forbidden_field("metadata.finalizers", text)
-        raise errors.invalid(resource.kind, resource.group, old["name"], [cause])
+def _check_version(resource: Resource, meta: Object, old: Object, key: Key, *, patched: bool) -> None:
+    """The version and uid that a write carries must be those of the object. Raises ApiError."""
+    uid, version = meta.get("uid"), meta.get("resourceVersion")
+    if uid and uid != old["uid"]:
+        if patched:
+            cause = errors.invalid_value("metadata.uid", uid, "field is immutable")
+            raise errors.invalid(resource.kind, resource.group, key[1], [cause])
+        place = "/".join(part for part in (resource.group, resource.plural, *key) if part)
+        text = _STALE_UID.format(key=place, given=uid, found=old["uid"])
+        raise errors.conflict(resource.plural, resource.group, key[1], text)
+    if not version:
+        if resource.native is not None and resource.native.unconditional_update:
+            return
+        cause = errors.invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+        raise errors.invalid(resource.plural, resource.group, key[1], [cause])
+    if not version.isdigit():
+        raise errors.ApiError(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    if version != old["resourceVersion"]:
+        raise errors.conflict(resource.plural, resource.group, key[1])
+
+
+def _check_preconditions(resource: Resource, key: Key, meta: Object, how: Deletion) -> None:
+    text = ""
+    if how.uid is not None and how.uid != meta["uid"]:
+        text = (
+            f"the UID in the precondition ({how.uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+    elif how.version is not None and how.version != meta["resourceVersion"]:
+        text = (
+            f"the ResourceVersion in the precondition ({how.version}) does not match the ResourceVersion in record "
+            f"({meta['resourceVersion']}). The object might have been modified"
+        )
+    if text:
+        raise errors.conflict(resource.kind, resource.group, key[1], text)
 
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge_patch(merged.get(key), value)
-    return merged
-
-
-def json_patch(target: Any, patch: list[dict[str, Any]]) -> Any:
-    """RFC 6902: add, remove, replace and test. Raises ApiError 422 when it does not apply."""
-    result = copy.deepcopy(target)
-    for step in patch:
-        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
-        try:
-            holder = result
-            for part in parents:
-                holder = holder[int(part)] if isinstance(holder, list) else holder[part]
-            _apply_step(holder, last, step)
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise errors.ApiError(
-                422, "Invalid", f"the server rejected our request due to an error in our request: {json.dumps(step)}"
-            ) from None
-    return result
-
-
-def _apply_step(holder: Any, last: str, step: dict[str, Any]) -> None:
-    place: Any = last
-    if isinstance(holder, list):
-        place = len(holder) if last == "-" else int(last)
-    match step["op"]:
-        case "test":
-            if holder[place] != step.get("value"):
-                raise ValueError(last)
-        case "remove":
-            del holder[place]
-        case "add" if isinstance(holder, list):
-            holder.insert(place, step["value"])
-        case "add" | "replace":
-            holder[place] = step["value"]
-        case _:
-            raise ValueError(step["op"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .errors import bad_request
+from . import metadata
+from .errors import bad_request, quote
 
 Object = Mapping[str, Any]
 Predicate = Callable[[Object], bool]
@@ -38,6 +39,17 @@ def _refuse(found: str, expected: str) -> Exception:
     return bad_request(f"unable to parse requirement: found '{found}', expected: {expected}")
 
 
+def _check(key: str, values: Iterable[str]) -> None:
+    """Keys and values of a selector follow the rules of labels. Raises a 400 `ApiError`."""
+    for problem in metadata.qualified_name(key):
+        raise bad_request(f"unable to parse requirement: <nil>: Invalid value: {quote(key)}: {problem}")
+    for index, value in enumerate(values):
+        for problem in metadata.label_value(value):
+            raise bad_request(
+                f"unable to parse requirement: values[{index}][{key}]: Invalid value: {quote(value)}: {problem}"
+            )
+
+
 def _labels(obj: Object) -> Mapping[str, str]:
     return obj.get("metadata", {}).get("labels") or {}
 
@@ -52,29 +64,33 @@ def _value_set(tokens: _Tokens) -> frozenset[str]:
         if token == ")":
             return frozenset(values)
         if token != ",":
-            raise _refuse(token, "',', or ')'")
+            raise _refuse(token, "',' or ')'")
 
 
 def _requirement(tokens: _Tokens) -> Predicate:
     if tokens.peek() == "!":
         tokens.take()
         absent = tokens.take()
+        _check(absent, ())
         return lambda obj: absent not in _labels(obj)
     key = tokens.take()
     if not _is_word(key):
         raise _refuse(key, "!, identifier, or 'end of string'")
     operator = tokens.peek()
     if operator in ("", ","):
+        _check(key, ())
         return lambda obj: key in _labels(obj)
     tokens.take()
     if operator in ("in", "notin"):
         values = _value_set(tokens)
+        _check(key, sorted(values))
         if operator == "in":
             return lambda obj: _labels(obj).get(key) in values
         return lambda obj: _labels(obj).get(key) not in values
     if operator not in ("=", "==", "!="):
         raise _refuse(operator, _OPERATORS)
     value = tokens.take() if _is_word(tokens.peek()) else ""
+    _check(key, [value])
     if operator == "!=":
         return lambda obj: _labels(obj).get(key) != value
     return lambda obj: _labels(obj).get(key) == value
@@ -87,8 +103,8 @@ def label_selector(text: str) -> Predicate | None:
         return None
     requirements = [_requirement(tokens)]
     while tokens.peek():
-        if tokens.take() != ",":
-            raise _refuse(tokens.peek(), "',' or 'end of string'")
+        if (token := tokens.take()) != ",":
+            raise bad_request(f"found '{token}', expected: ',' or 'end of string'")
         requirements.append(_requirement(tokens))
     return lambda obj: all(requirement(obj) for requirement in requirements)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -24,8 +24,40 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+_INTEGERS = {"int32": 2**31, "int64": 2**63}
 _SUFFIXES = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50}
+
+
+_KNOWN = frozenset(
+    {
+        *("type", "format", "description", "title", "default", "example", "nullable", "enum", "properties", "items"),
+        *(
+            "additionalProperties",
+            "required",
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minProperties",
+            "maxProperties",
+        ),
+        *("pattern", "x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+        *("x-kubernetes-map-type", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"),
+    }
+)
+_KNOWN_IN_RULES = frozenset({"rule", "message", "fieldPath"})
+
+
+def unknown_keywords(schema: Schema) -> set[str]:
+    """Keywords of a schema that this module would ignore; a definition that has any cannot be served honestly."""
+    found = set(schema) - _KNOWN
+    for rule in schema.get("x-kubernetes-validations", ()):
+        found |= set(rule) - _KNOWN_IN_RULES
+    children = [*schema.get("properties", {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return found.union(*(unknown_keywords(child) for child in children if isinstance(child, dict)))
 
 
 def with_defaults(value: Any, schema: Schema) -> Any:
@@ -43,18 +75,48 @@ def with_defaults(value: Any, schema: Schema) -> Any:
 
 
 def pruned(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
-    """Remove fields that the schema does not know, in place; yields their paths."""
-    if isinstance(value, dict) and "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+    """Remove fields that the schema does not know, in place; yields their paths.
+
+    Also removes nulls where the schema allows none, and takes whole numbers such as 3.0 for integers.
+    """
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return
+    if isinstance(value, dict) and ("properties" in schema or "additionalProperties" in schema):
+        known, free = schema.get("properties", {}), schema.get("additionalProperties")
         for name in list(value):
             where = f"{path}.{name}" if path else name
-            if name not in schema["properties"]:
+            child = known.get(name, free if isinstance(free, dict) else None)
+            if child is None:
                 del value[name]
                 yield where
+            elif value[name] is None and not child.get("nullable"):
+                del value[name]
             else:
-                yield from pruned(value[name], schema["properties"][name], where)
+                value[name] = _whole(value[name], child)
+                yield from pruned(value[name], child, where)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from pruned(item, schema.get("items", {}), f"{path}[{index}]")
+
+
+def _whole(value: Any, schema: Schema) -> Any:
+    return int(value) if schema.get("type") == "integer" and isinstance(value, float) and value.is_integer() else value
+
+
+_BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+
+
+def blocking(causes: Iterable[Cause]) -> bool:
+    """Whether the rules are not asked because of what is wrong already."""
+    return any(cause.reason in _BLOCKING for cause in causes)
 
 
 def violations(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
@@ -63,10 +125,7 @@ def violations(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     if value is None and schema.get("nullable"):
         return
     if kind and (not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
-        found = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}.get(
-            type(value), "number"
-        )
-        yield wrong_type(path, found, f'{path} in body must be of type {kind}: "{found}"')
+        yield from _wrong_type(value, kind, schema.get("format", ""), path)
         return
     if "enum" in schema and value not in schema["enum"]:
         yield not_supported(path, value, schema["enum"])
@@ -80,16 +139,41 @@ def violations(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
         yield from _number(value, schema, path)
 
 
+def _wrong_type(value: Any, kind: str, format_: str, path: str) -> Iterator[Cause]:
+    if kind == "integer" and isinstance(value, float) and format_ in _INTEGERS:
+        yield wrong_type(path, "float64", f'{path} in body must be of type {format_}: "float64"')
+        yield _out_of_range(format_, path)
+        return
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null", int: "integer"}
+    found = next((name for type_, name in names.items() if isinstance(value, type_)), "number")
+    yield wrong_type(path, found, f'{path} in body must be of type {kind}: "{found}"')
+
+
+def _out_of_range(format_: str, path: str) -> Cause:
+    text = f'Invalid value: "": Checked value must be of type integer with format {format_} in {path}'
+    return Cause("<nil>", "FieldValueInvalid", text)
+
+
 def _object(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
     for name in schema.get("required", ()):
         if name not in value:
             yield required(f"{path}.{name}" if path else name)
-    for name, child in schema.get("properties", {}).items():
-        if name in value:
-            yield from violations(value[name], child, f"{path}.{name}" if path else name)
+    if len(value) > schema.get("maxProperties", 2**31):
+        yield too_many(path, len(value), schema["maxProperties"])
+    if len(value) < schema.get("minProperties", 0):
+        text = f"{path} in body should have at least {schema['minProperties']} properties"
+        yield invalid_value(path, len(value), text)
+    known, free = schema.get("properties", {}), schema.get("additionalProperties")
+    for name, item in value.items():
+        child = known.get(name, free if isinstance(free, dict) else None)
+        if child is not None:
+            yield from violations(item, child, f"{path}.{name}" if path else name)
 
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
+    limit = _INTEGERS.get(schema.get("format", ""))
+    if limit is not None and not -limit <= value < limit:
+        yield _out_of_range(schema["format"], path)
     if value < schema.get("minimum", value):
         yield invalid_value(path, value, f"{path} in body should be greater than or equal to {schema['minimum']}")
     if value > schema.get("maximum", value):
@@ -99,15 +183,32 @@ def _number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
 def _string(value: str, schema: Schema, path: str) -> Iterator[Cause]:
     if len(value) > schema.get("maxLength", 2**31):
         yield too_long(path, schema["maxLength"])
-    if len(value) < schema.get("minLength", 0):
+    elif len(value) < schema.get("minLength", 0):
         yield invalid_value(path, value, f"{path} in body should be at least {schema['minLength']} chars long")
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    elif "pattern" in schema and not _pattern(schema["pattern"]).search(value):
         yield invalid_value(path, value, f"{path} in body should match '{schema['pattern']}'")
-    if schema.get("format") == "date-time":
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            yield invalid_value(path, value, f'{path} in body must be of type date-time: "{value}"')
+    if schema.get("format") == "date-time" and not _is_date_time(value):
+        name = path.rpartition(".")[2]
+        yield wrong_type(path, value, f'{name} in body must be of type date-time: "{value}"')
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> re.Pattern[str]:
+    """As Go reads it: `$` is the end of the text, not a place before a last line feed."""
+    return re.compile(re.sub(r"(\\.|\[(?:\\.|[^\]])*\])|\$", lambda match: match[1] or r"\Z", text))
+
+
+def _is_date_time(text: str) -> bool:
+    """As `strfmt.IsDateTime` in k8s.io/kube-openapi has it."""
+    date, _, time = text.lower().partition("t")
+    match = re.match(r"(\d\d):(\d\d):(\d\d)(.\d+)?(z|[+-]\d\d:\d\d)\Z", time)
+    if match is None or not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+        return False
+    try:
+        datetime.fromisoformat(date)
+    except ValueError:
+        return False
+    return match[1] <= "23" and match[2] <= "59" and match[3] <= "59"
 
 
 def _list(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
@@ -116,13 +217,15 @@ def _list(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
     if len(value) < schema.get("minItems", 0):
         yield invalid_value(path, len(value), f"{path} in body should have at least {schema['minItems']} items")
     seen: list[Any] = []
+    twice: list[Any] = []
     for index, item in enumerate(value):
         identity = item
         if schema.get("x-kubernetes-list-type") == "map" and isinstance(item, dict):
             identity = [item.get(key) for key in schema["x-kubernetes-list-map-keys"]]
         if schema.get("x-kubernetes-list-type") in ("map", "set"):
-            if identity in seen:
+            if identity in seen and identity not in twice:
                 yield duplicate(f"{path}[{index}]", item)
+                twice.append(identity)
             seen.append(identity)
         yield from violations(item, schema.get("items", {}), f"{path}[{index}]")
 
@@ -135,10 +238,10 @@ def broken_rules(value: Any, old: Any, schema: Schema, path: str) -> Iterator[Ca
             continue
         if not _holds(rule["rule"], value, old if transition else None):
             where = path + rule.get("fieldPath", "")
-            shown = (
-                value if isinstance(value, str | int | float | bool) else type(value).__name__.replace("dict", "object")
-            )
-            yield invalid_value(where, shown, rule["message"])
+            if rule.get("fieldPath") or isinstance(value, dict | list):
+                yield Cause(where, "FieldValueInvalid", f"Invalid value: {rule['message']}")
+            else:
+                yield invalid_value(where, value, rule["message"])
     if isinstance(value, dict):
         for name, child in schema.get("properties", {}).items():
             if name in value:
