@@ -62,7 +62,7 @@ def object_fields(kind: str, namespace: str, name: str, uid: str = "", **more: o
     They travel under one key, as `extra` may not hold a `name`.
     """
     fields = {"kind": kind, "namespace": namespace, "name": name, "uid": uid, **more}
-    return {"fields": {key: value for key, value in fields.items() if value not in (None, "", ())}}
+    return {"fields": {key: value for key, value in fields.items() if value not in (None, "", (), [])}}
 
 
 class _Handler(logging.StreamHandler[TextIO]):

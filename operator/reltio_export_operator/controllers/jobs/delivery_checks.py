@@ -88,9 +88,12 @@ class DeliveryChecks:
         except Exception as error:
             # Whatever a file holds, its job is told of it, and does not wait for ever for a look that died.
             meta = job.metadata
-            _log.exception(
+            logged = any(condition.reason == "InternalError" for condition in job.status.conditions)
+            _log.log(
+                logging.DEBUG if logged else logging.ERROR,
                 "Cannot check the delivery of ExportJob %s/%s.",
                 *meta.key,
+                exc_info=True,
                 extra=object_fields("ExportJob", *meta.key, meta.uid, reason="InternalError"),
             )
             return CallFailure(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +34,7 @@ from ...jobs.observation import (
 from ...jobs.policies import decide
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
-from ...runtime.logs import object_fields
+from .. import transitions
 from ..cache import JobCache, Key
 from ..gate import GateClosedError, SubmissionGate
 from .delivery_checks import CheckedDelivery, DeliveryChecks
@@ -45,7 +44,6 @@ from .state_timer import StateTimer
 from .status_writer import JobStatusWriter
 from .task_tracker import TaskTracker
 
-_log = logging.getLogger(__name__)
 _TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
 _CALLS_PER_TENANT = 4  # calls that change something at a tenant, or search it, at once
 _REQUEUE_SECONDS = 30.0  # seconds until a job that cannot go on is looked at again, should nothing wake it
@@ -117,6 +115,7 @@ class JobController:
             on_written=registry.put_job,
             count_event=count_event,
         )
+        self._control_log = transitions.ControlLog()
         self._inspections = DeliveryChecks(self._poll_once, wake)
         self._slots: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
 
@@ -171,6 +170,7 @@ class JobController:
             self._gate.check()
         if isinstance(action, DeleteJob):
             await self._kube.delete(JOBS, raw)
+            transitions.log_job_removed(job, "TTLExpired", "Deleted: its ttlSecondsAfterFinished is over.")
             return None
         if not isinstance(action, Submit | Search | ControlTasks):
             return await self._carry_out(job, raw, decision, before)
@@ -195,6 +195,8 @@ class JobController:
             await self._control(msgspec.convert(written, ExportJob), action)
         if isinstance(action, RemoveFinalizer):
             await self._journal.remove_finalizer(written)
+            if job.metadata.deletion_timestamp is not None:
+                transitions.log_job_removed(job, "FinalizerRemoved", "Its finalizer is removed, so its deletion ends.")
         self._wake_queue(self._target_key(job), before)
         if decision.status.completion_time is not None:
             self._drop_state(job.metadata.key)
@@ -334,17 +336,9 @@ class JobController:
         self._gate.check()  # the write before it may have taken long
         try:
             await self._outside.control(job, action)
+            self._control_log.succeeded(job.metadata.key)
         except CallFailedError as error:
-            meta = job.metadata
-            _log.warning(
-                "Cannot %s the tasks of ExportJob %s/%s: %s",
-                action.verb,
-                *meta.key,
-                error,
-                extra=object_fields(
-                    "ExportJob", *meta.key, meta.uid, reason=error.failure.reason, taskIds=list(action.task_ids)
-                ),
-            )
+            self._control_log.failed(job, action, error.failure.reason, str(error))
 
     def _wake_queue(self, target_key: Key, before: Counts) -> None:
         """A place has become free: the next in line may begin. The target shows its counts."""
@@ -370,6 +364,7 @@ class JobController:
         self._journal.forget(key)
         self._stopwatch.forget(key, *_TOPICS)
         self._inspections.forget(key)
+        self._control_log.succeeded(key)
 
     @staticmethod
     def _target_key(job: ExportJob) -> Key:

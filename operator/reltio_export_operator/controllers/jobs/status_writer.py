@@ -16,6 +16,7 @@ from ...jobs.observation import Decision
 from ...kube.client import ConflictError, KubeClient, Raw
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
+from .. import transitions
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
@@ -58,9 +59,11 @@ class JobStatusWriter:
             if patched is None:
                 raise ConflictError(job.metadata.name)
             raw = patched
+            transitions.log_job(job, decision.status)
             if "progress" in change or "tasks" in change:
                 self._progress_written[job.metadata.key] = self._clock()
             self._on_written(msgspec.convert(raw, ExportJob))
+        transitions.log_job_events(job, decision.events)
         for event in decision.events:
             self._count_event(event.reason)
             try:
@@ -83,7 +86,9 @@ class JobStatusWriter:
         conditions.put("Stalled", "True", reason, message)
         if conditions.result() != listed:
             change = {"conditions": [to_wire(condition) for condition in conditions.result()]}
-            await self._kube.patch_status(JOBS, raw, change)
+            if await self._kube.patch_status(JOBS, raw, change) is not None:
+                meta = raw["metadata"]
+                transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], reason, message)
 
     async def add_finalizer(self, raw: Raw) -> Raw:
         """Put the finalizer on: from now on there is something outside to undo."""

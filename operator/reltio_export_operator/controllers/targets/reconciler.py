@@ -20,6 +20,7 @@ from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from ...targets import canary, messages, readiness
+from .. import transitions
 from ..access import Access
 from ..cache import JobCache, Key
 from .prober import Prober
@@ -177,10 +178,13 @@ class TargetController:
         except TimeoutError:
             reason, values = messages.PROBE_TIMEOUT, {"seconds": self._probe_timeout}
         except Exception as error:
-            _log.exception(
+            logged = any(check.reason == messages.INTERNAL_ERROR.name for check in target.status.checks)
+            _log.log(
+                logging.DEBUG if logged else logging.ERROR,
                 "Verification of ExportTarget %s/%s failed at %s.",
                 *target.metadata.key,
                 names[0],
+                exc_info=True,
                 extra=object_fields(
                     "ExportTarget", *target.metadata.key, target.metadata.uid, reason="InternalError", check=names[0]
                 ),
@@ -199,6 +203,7 @@ class TargetController:
             if patched is None:
                 return None
             raw = patched
+            transitions.log_target(target, status)
         current = msgspec.convert(raw, ExportTarget)
         self._registry.put_target(current)
         ready = find(current.status.conditions, "Ready")
