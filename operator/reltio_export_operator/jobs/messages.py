@@ -54,7 +54,7 @@ NOT_SENT = Reason(
 NO_ANSWER = Reason("AnswerLost", "Reltio did not answer within {seconds:.0f} s.")
 ANSWER_LOST = Reason(
     "AnswerLost",
-    "The answer to the submission was lost ({error}). The operator searches for the export before it submits again.",
+    "The answer to the submission was lost: {error} The operator searches for the export before it submits again.",
 )
 ANSWER_UNKNOWN = Reason(
     "AnswerUnknown", "It is not known yet whether Reltio has the export. The operator searches for it again."

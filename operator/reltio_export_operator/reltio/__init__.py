@@ -1,0 +1,1 @@
+"""A client of Reltio's Export Service."""

@@ -1,4 +1,4 @@
-"""Access tokens of one API client, shared by everybody who uses it."""
+"""A cache of the access token of one API client."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from collections.abc import Callable
 
 import httpx
 
-from .errors import CredentialsRejected, ReltioError, UnexpectedAnswer, error_from_response, error_from_transport
+from .errors import (
+    CredentialsRejected,
+    ReltioError,
+    UnexpectedAnswer,
+    answer_of,
+    error_from_response,
+    error_from_transport,
+)
 
-_EARLY = 60.0  # renew this long before the end, or a tenth of the life when that is less
+_RENEW_BEFORE_SECONDS = 60.0  # or a tenth of the lifetime, if that is less
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-_REST = 1.0  # seconds between failures: the service counts token requests per source address, ten a second
+# After a failure: Reltio limits token requests to ten a second from one address. Copy of 2026-07-10:
+# https://docs.reltio.com/en/developer-resources/system-administration-apis/system-administration-apis-at-a-glance/authentication-api/obtaining-access-tokens-with-client-credentials-grant-type
+_MIN_RETRY_SECONDS = 1.0
 
 
 class TokenSource:
-    """Fetches a token by client credentials and keeps it until shortly before it expires.
+    """Fetches a token with the client credentials and caches it until shortly before it expires.
 
-    Until then the service hands out the same token again with the life that is left, so a short `expires_in` is
-    normal. Callers that come while a token is being fetched wait for that one and share its failure.
+    Reltio returns the same token until it expires, with the rest of its lifetime in `expires_in`, so a short one is
+    normal (copy of 2026-07-10, see above). Concurrent callers share one request and its result.
     """
 
     def __init__(
@@ -38,7 +47,7 @@ class TokenSource:
         self._token = ""
         self._renew_at = 0.0
         self._failure: ReltioError | None = None
-        self._ask_again_at = 0.0
+        self._retry_at = 0.0
         self._lock = asyncio.Lock()
 
     async def token(self) -> str:
@@ -46,25 +55,25 @@ class TokenSource:
         async with self._lock:
             if self._token and self._clock() < self._renew_at:
                 return self._token
-            if self._failure is not None and self._clock() < self._ask_again_at:
+            if self._failure is not None and self._clock() < self._retry_at:
                 raise self._failure.with_traceback(None)
             try:
                 self._token, self._renew_at = await self._fetch()
             except ReltioError as failure:
                 self._failure = failure
-                self._ask_again_at = self._clock() + max(failure.retry_after or 0.0, _REST)
+                self._retry_at = self._clock() + max(failure.retry_after or 0.0, _MIN_RETRY_SECONDS)
                 raise
             self._failure = None
             return self._token
 
     def invalidate(self, token: str) -> None:
-        """Forget this token: the service has refused it. A newer one is kept."""
+        """Remove this token from the cache; Reltio rejected it. A newer one stays."""
         if token == self._token:
             self._token = ""
 
     async def _fetch(self) -> tuple[str, float]:
-        """A token and the time to renew it."""
-        asked = self._clock()
+        """A token, and when to renew it by `clock`."""
+        sent_at = self._clock()
         try:
             response = await self._http.post(
                 self._url,
@@ -76,19 +85,18 @@ class TokenSource:
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             raise error_from_transport(error) from None
         if response.status_code in (400, 401):
-            raise CredentialsRejected(
-                "The token service rejects the client's credentials.", status=response.status_code
-            )
+            raise CredentialsRejected(status=response.status_code)
         if response.status_code != 200:
-            refusal = error_from_response(response)
-            if refusal.transient:
-                raise refusal
-            raise UnexpectedAnswer(refusal.message, status=response.status_code)
+            failure = error_from_response(response)
+            if failure.transient:
+                raise failure
+            detail = f"the token service returned {answer_of(response)}"
+            raise UnexpectedAnswer(status=response.status_code, detail=detail)
         try:
             body = response.json()
-            token, life = body["access_token"], float(body["expires_in"])
+            token, lifetime = body["access_token"], float(body["expires_in"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            token, life = None, 0.0
+            token, lifetime = None, 0.0
         if not token or not isinstance(token, str):
-            raise UnexpectedAnswer("The token service did not answer with a token.", status=200)
-        return token, asked + life - min(_EARLY, life / 10)
+            raise UnexpectedAnswer(status=200, detail="the token service returned no token")
+        return token, sent_at + lifetime - min(_RENEW_BEFORE_SECONDS, lifetime / 10)

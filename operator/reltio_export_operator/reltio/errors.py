@@ -1,6 +1,10 @@
-"""The service's refusals as typed errors, each with a remedy.
+"""Failed calls to Reltio as typed errors. Messages never hold tokens, client secrets or external IDs.
 
-Codes, symbols and message families are those of the Export Service documentation and Reltio's OpenAPI texts.
+Sources of status codes, error codes and texts, and the date of the copy of Reltio's documentation that was read:
+2026-07-10: https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/store-export-results
+2026-05-15: https://docs.reltio.com/en/objectives/load-and-export-data/data-exporting-at-a-glance/data-exporting-operation/export-data-using-reltio-export-service/export-entities
+2026-05-15: https://docs.reltio.com/en/reltio/whats-in-the-box/whats-in-the-box-at-a-glance/implementation-assistance-at-a-glance/implementation-assistance-operation/identify-performance-factors/quota-and-limits/api-request-limits
+2023-12: the OpenAPI text of "Data Operation" in https://github.com/JoelSnipes/ReltioApiCollection
 """
 
 from __future__ import annotations
@@ -15,231 +19,226 @@ from typing import Any, ClassVar
 
 import httpx
 
+from ..api.reasons import Reason
+from . import messages
 from .transport import PROXY
 
 _BUSY = re.compile(r"Task '([^']+)' is already exporting data to this custom destination")
 _PARAMETER = re.compile(r"Invalid export parameter: (.+?)\. Reason: (.+)", re.DOTALL)
 _TASK_LIMIT = "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED"
+_STORAGE_MISSING = (1102, 1112, 1122)  # error codes for S3, GCS and Azure
+_INVALID_PARAMETER = 549
 _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.IGNORECASE)
-# Said of one call only: a text with it would differ at each try.
+# Differs from call to call, so that a condition with it would change each time.
 _REQUEST_ID = re.compile(r"\s*[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
 _STATUS = re.compile(r"[1-5]\d\d\b")
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
-_TEXTS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
+_TEXT_KEYS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
-_DESTINATION = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
-_LIMIT = 512
-_PROXY_TIMEOUT = 408  # may be said by something on the way after the service has taken the request
-_LONGEST_WAIT = 3600.0  # seconds; a Retry-After beyond an hour is no answer to wait for
+_DESTINATION_PARAMETERS = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
+_TEXT_LIMIT = 512  # characters of Reltio's own words
+_PROXY_TIMEOUT = 408  # a proxy may return it although Reltio has taken the request
+_MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
 class ReltioError(Exception):
-    """A call that did not succeed.
+    """A call to Reltio that failed, with an entry of `reltio/messages.py` and the values of its templates.
 
-    `reason` is CamelCase and stable. `transient`: the same call may succeed later. `ambiguous`: the call may have had
-    its effect although it failed.
+    `status`: the HTTP status. `code`: Reltio's errorCode. `retry_after`: in seconds. `transient`: the same call may
+    succeed later. `ambiguous`: the call may have taken effect although it failed.
     """
 
-    reason: ClassVar[str] = "ReltioError"
-    remedy: str = "See the message of the service."
+    entry: ClassVar[Reason]
     transient: ClassVar[bool] = False
 
     def __init__(
         self,
-        message: str,
         *,
+        entry: Reason | None = None,
         status: int | None = None,
         code: int | None = None,
         retry_after: float | None = None,
         ambiguous: bool = False,
+        **values: object,
     ) -> None:
-        super().__init__(f"{message} {self.remedy}")
-        self.message = message
+        reason = entry or self.entry
+        self.reason = reason.name
+        self.message, self.remedy = reason.parts(**values)
         self.status = status
         self.code = code
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+        super().__init__(f"{self.message} {self.remedy}")
 
 
 class CredentialsRejected(ReltioError):
-    reason = "CredentialsRejected"
-    remedy = "Correct client id and secret in the Secret that spec.reltio.credentialsSecretRef names."
+    entry = messages.CREDENTIALS_REJECTED
 
 
 class TokenRejected(ReltioError):
-    reason = "TokenRejected"
-    remedy = "Check that the client may use this environment (spec.reltio.environment, spec.reltio.authURL)."
+    entry = messages.TOKEN_REJECTED
 
 
 class AccessDenied(ReltioError):
-    reason = "AccessDenied"
-    remedy = "Give the client a role with export rights (such as ROLE_API) on the tenant in spec.reltio.tenant."
+    entry = messages.ACCESS_DENIED
 
 
 class ObjectNotFound(ReltioError):
-    reason = "NotFound"
-    remedy = "Check spec.reltio.tenant and spec.reltio.exportServiceURL."
+    entry = messages.NOT_FOUND
 
 
 class BadRequest(ReltioError):
-    reason = "BadRequest"
-    remedy = "Correct spec.export in a new ExportJob."
+    entry = messages.BAD_REQUEST
 
 
 class InvalidParameter(BadRequest):
-    """The service names the parameter that it refuses, and why."""
+    """A parameter was refused; `parameter` is its name, if Reltio returned it."""
 
-    reason = "InvalidParameter"
+    entry = messages.INVALID_PARAMETER
+    parameter: str | None = None
 
-    def __init__(self, message: str, **more: Any) -> None:
-        found = _PARAMETER.search(message)
-        self.parameter = found.group(1) if found else None
-        if self.parameter and self.parameter.lower().startswith(_DESTINATION):
-            self.remedy = "Correct spec.s3 of the ExportTarget or spec.path in a new ExportJob."
-        super().__init__(message, **more)
+
+class PayloadTooLarge(BadRequest):
+    entry = messages.PAYLOAD_TOO_LARGE
 
 
 class DestinationBusy(ReltioError):
-    """Another task is active on the same bucket and path; `task_id` names it."""
+    """Another task is active on the same bucket and path; `task_id` is its id."""
 
-    reason = "DestinationBusy"
-    remedy = "Wait for that task to end."
+    entry = messages.DESTINATION_BUSY
     transient = True
     task_id: str = ""
 
 
-class PayloadTooLarge(BadRequest):
-    reason = "PayloadTooLarge"
-    remedy = "Shorten spec.export.filter or the lists in spec.export; the service takes 50 MB."
-
-
 class RateLimited(ReltioError):
-    reason = "RateLimited"
-    remedy = "None needed: the call is repeated later."
+    entry = messages.RATE_LIMITED
     transient = True
 
 
 class TaskLimitExceeded(ReltioError):
-    reason = "TenantTaskLimit"
-    remedy = "Wait for other background tasks of the tenant to end, or ask Reltio to raise the limit."
+    entry = messages.TENANT_TASK_LIMIT
     transient = True
 
 
 class SubmissionWithheld(ReltioError):
-    """Nothing was sent: the process is to end, or is no longer the leader."""
+    """Nothing was sent: the process is shutting down, or does not hold the Lease any more."""
 
-    reason = "NotSent"
-    remedy = "No action is needed: the leader submits it."
+    entry = messages.NOT_SENT
 
 
 class StorageMissing(ReltioError):
-    reason = "ServiceStorageMissing"
-    remedy = "Ask Reltio Support: the bucket in which the service keeps intermediate data does not exist."
+    entry = messages.STORAGE_MISSING
 
 
 class ServerError(ReltioError):
-    reason = "ServerError"
-    remedy = "If it lasts, ask Reltio Support with the time and the tenant."
+    entry = messages.SERVER_ERROR
     transient = True
 
 
 class ServiceUnavailable(ServerError):
-    reason = "ServiceUnavailable"
+    entry = messages.SERVICE_UNAVAILABLE
 
 
 class Unreachable(ReltioError):
     """No connection was made, so nothing was sent."""
 
-    reason = "Unreachable"
-    remedy = "Check spec.reltio.environment or exportServiceURL, spec.reltio.authURL, and the network."
+    entry = messages.UNREACHABLE
     transient = True
 
 
 class UnusableURL(ReltioError):
-    """Nothing can be sent to what is configured as a URL."""
+    """No request can be sent to the configured URL."""
 
-    reason = "InvalidURL"
-    remedy = "Correct spec.reltio.environment, exportServiceURL or authURL."
+    entry = messages.INVALID_URL
 
 
 class AnswerLost(ReltioError):
-    """The request was sent, or part of it, and no whole answer came."""
+    """The request was sent, at least in part, and there was no complete answer."""
 
-    reason = "AnswerLost"
-    remedy = "None needed: the call is repeated, or the service is asked whether it took effect."
+    entry = messages.ANSWER_LOST
     transient = True
 
 
 class UnexpectedAnswer(ReltioError):
-    reason = "UnexpectedAnswer"
-    remedy = "Check that spec.reltio.exportServiceURL and authURL are Reltio's services and no portal or proxy page."
+    entry = messages.UNEXPECTED_ANSWER
     transient = True
 
 
-def error_from_response(response: httpx.Response, *, effectful: bool = False) -> ReltioError:
-    """The error that an unsuccessful response stands for. `effectful`: the request was to change something."""
+_BY_STATUS: dict[int, type[ReltioError]] = {
+    400: BadRequest,
+    401: TokenRejected,
+    403: AccessDenied,
+    404: ObjectNotFound,
+    413: PayloadTooLarge,
+    429: RateLimited,
+    502: ServiceUnavailable,
+    503: ServiceUnavailable,
+    504: ServiceUnavailable,
+}
+
+
+def error_from_response(response: httpx.Response, *, mutating: bool = False) -> ReltioError:
+    """The error of an unsuccessful response. `mutating`: the request changes something in Reltio."""
     body = _json(response)
-    code = body.get("errorCode") if isinstance(body.get("errorCode"), int) else None
-    text = _message(response, body)
-    more: dict[str, Any] = {
-        "status": response.status_code,
-        "code": code,
-        "retry_after": retry_after(response.headers),
-        "ambiguous": effectful and (response.status_code >= 500 or response.status_code == _PROXY_TIMEOUT),
-    }
+    status, code = response.status_code, body.get("errorCode") if isinstance(body.get("errorCode"), int) else None
+    answer = answer_of(response)
+    values: dict[str, Any] = {"status": status, "code": code, "retry_after": retry_after(response.headers)}
+    ambiguous = mutating and (status >= 500 or status == _PROXY_TIMEOUT)
     if _TASK_LIMIT in response.text:
-        return TaskLimitExceeded(text, **{**more, "ambiguous": False})
-    if busy := _BUSY.search(" ".join(str(body.get(key)) for key in _TEXTS)):
-        error = DestinationBusy(text, **more)
-        error.task_id = busy.group(1)
+        return TaskLimitExceeded(answer=answer, **values)
+    if busy := _BUSY.search(" ".join(str(body.get(key)) for key in _TEXT_KEYS)):
+        error = DestinationBusy(answer=answer, ambiguous=ambiguous, **values)
+        error.task_id = busy[1]
         return error
-    if code in (1102, 1112, 1122):
-        return StorageMissing(text, **{**more, "ambiguous": False})
-    return _by_status(response.status_code, code, text)(text, **more)
+    if code in _STORAGE_MISSING:
+        return StorageMissing(answer=answer, **values)
+    parameter = _PARAMETER.search(answer)
+    if status == 400 and (code == _INVALID_PARAMETER or parameter):
+        return invalid_parameter(parameter[1] if parameter else None, answer=answer, **values)
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](answer=answer, ambiguous=ambiguous, **values)
+    if status >= 500:
+        return ServerError(answer=answer, ambiguous=ambiguous, **values)
+    return UnexpectedAnswer(detail=f"the status is {answer}", ambiguous=ambiguous, **values)
 
 
-def _by_status(status: int, code: int | None, text: str) -> type[ReltioError]:
-    if status == 400 and (code == 549 or _PARAMETER.search(text)):
-        return InvalidParameter
-    known: dict[int, type[ReltioError]] = {
-        400: BadRequest,
-        401: TokenRejected,
-        403: AccessDenied,
-        404: ObjectNotFound,
-        413: PayloadTooLarge,
-        429: RateLimited,
-        502: ServiceUnavailable,
-        503: ServiceUnavailable,
-        504: ServiceUnavailable,
-    }
-    if status in known:
-        return known[status]
-    return ServerError if status >= 500 else UnexpectedAnswer
+def invalid_parameter(parameter: str | None, *, entry: Reason | None = None, **values: Any) -> InvalidParameter:
+    """The error of a refused parameter. Its remedy depends on whether the parameter is one of the destination."""
+    is_destination = parameter is not None and parameter.lower().startswith(_DESTINATION_PARAMETERS)
+    if entry is None and is_destination:
+        entry = messages.INVALID_DESTINATION
+    error = InvalidParameter(entry=entry, parameter=parameter, **values)
+    error.parameter = parameter
+    return error
+
+
+def unencodable(error: Exception) -> InvalidParameter:
+    """The error of a value in spec.export that cannot be sent."""
+    return InvalidParameter(entry=messages.UNENCODABLE_EXPORT, error=error)
 
 
 def error_from_transport(
-    error: httpx.RequestError | httpx.InvalidURL | UnicodeError, *, effectful: bool = False
+    error: httpx.RequestError | httpx.InvalidURL | UnicodeError, *, mutating: bool = False
 ) -> ReltioError:
-    """What a failure below HTTP stands for: certainly not sent, or of unknown effect."""
+    """The error of a request without a response: either nothing was sent, or its effect is unknown."""
     if not isinstance(error, httpx.RequestError):
-        return UnusableURL(f"The URL cannot be used: {error}.")
+        return UnusableURL(error=error)
     kind = type(error).__name__
     if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
-        answer = _STATUS.match(str(error))
-        refusal = f"the proxy answered {answer[0]}" if answer else kind
-        return Unreachable(f"No connection to {_host(error)} ({refusal}).")
+        status = _STATUS.match(str(error))
+        return Unreachable(host=_host(error), error=f"the proxy returned {status[0]}" if status else kind)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
-        return Unreachable(f"No connection to {_host(error)} ({kind}).")
-    return AnswerLost(f"No whole answer from {_host(error)} ({kind}).", ambiguous=effectful)
+        return Unreachable(host=_host(error), error=kind)
+    return AnswerLost(ambiguous=mutating, host=_host(error), error=kind)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; an hour at most."""
+    """Seconds of a Retry-After header, which holds seconds or an HTTP date; at most one hour."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
     if value.isdecimal():
-        return min(float(value), _LONGEST_WAIT)
+        return min(float(value), _MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
@@ -247,14 +246,14 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_WAIT)
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER_SECONDS)
 
 
 def _host(error: httpx.RequestError) -> str:
     try:
         request = error.request
     except RuntimeError:
-        return "the service"
+        return "Reltio"
     proxy = request.extensions.get(PROXY)
     return f"{request.url.host} through the proxy {proxy}" if proxy else request.url.host
 
@@ -267,20 +266,20 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else {}
 
 
-def _message(response: httpx.Response, body: Mapping[str, Any]) -> str:
-    text = next((str(body[key]) for key in _TEXTS if body.get(key)), "")
+def answer_of(response: httpx.Response) -> str:
+    """The HTTP status, and the service's own words in quotation marks, without secrets."""
+    body = _json(response)
+    text = next((str(body[key]) for key in _TEXT_KEYS if body.get(key)), "")
     if not text:
         text = " ".join(_TAGS.sub(" ", response.text[:4096]).split())
     for secret in _secrets(response):
         text = text.replace(secret, "***")
-    text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", text))[:_LIMIT].strip()
-    if not text:
-        return f"The service answered {response.status_code} without a message."
-    return f"The service answered {response.status_code}: {text}"
+    text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", text))[:_TEXT_LIMIT].strip().rstrip(".")
+    return f'{response.status_code}: "{text}"' if text else str(response.status_code)
 
 
 def _secrets(response: httpx.Response) -> tuple[str, ...]:
-    """What the request carried in confidence: a service or a proxy on the way may repeat it."""
+    """The secrets of the request, which Reltio or a proxy may repeat in the response."""
     try:
         headers = response.request.headers
     except RuntimeError:  # a response without its request

@@ -1,8 +1,13 @@
-"""From `spec.export` to the service's own spelling. The one place that knows both.
+"""Maps `spec.export` to the names and values of the Export Service. Only this module knows both.
 
-Names, cases and placement (query, body, header) are those of the Export Service API: query parameters and
-body fields of the export calls, destination parameters as HTTP headers. Enum values go in lower case, except
-where the documentation shows upper case only (activeness, headerFormat, headerOrder).
+Enum values are sent in lower case, except those which the documentation shows in upper case only (activeness,
+headerFormat, headerOrder). Sources of names, values and places, and the date of the copy that was read:
+2026-05-15: https://docs.reltio.com/en/objectives/load-and-export-data/data-exporting-at-a-glance/data-exporting-operation/export-data-using-reltio-export-service/export-entities
+2026-05-15: https://docs.reltio.com/en/objectives/load-and-export-data/data-exporting-at-a-glance/data-exporting-operation/export-data-using-reltio-export-service/export-relations
+2026-05-15: https://docs.reltio.com/en/objectives/load-and-export-data/data-exporting-at-a-glance/data-exporting-operation/export-data-using-reltio-export-service/exporting-activity-log-data
+2026-05-15: https://docs.reltio.com/en/developer-resources/entity-management-apis/entity-management-apis-at-a-glance/merge-and-unmerge-entities-api/export-merge-tree
+2026-07-10: https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-entities-by-segment-id
+2026-07-10: https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/store-export-results
 """
 
 from __future__ import annotations
@@ -31,8 +36,8 @@ _OPTIONS = {
     "ParallelExecution": "parallelExecution",
 }
 _ACTIVENESS = {"All": "ALL", "Active": "ACTIVE", "NotActive": "NOT_ACTIVE"}
-_LONG_FILTER = 1024  # longer filters travel in the body, which has room
-_SUFFIXES = {
+_MAX_QUERY_FILTER = 1024  # characters; a longer filter is sent in the body, because URLs have a limit
+_QUANTITY_SUFFIXES = {
     "": 1,
     "k": 10**3,
     "M": 10**6,
@@ -52,7 +57,7 @@ def wire_request(
     external_id: str | None,
     encryption: Encryption | None,
 ) -> WireRequest:
-    """The request that starts this attempt."""
+    """The request that submits this attempt."""
     return WireRequest(
         endpoint=_ENDPOINTS[export.type],
         query=_query(export, submission.name),
@@ -129,13 +134,13 @@ def _headers(submission: Submission, external_id: str | None, encryption: Encryp
 
 
 def quantity_bytes(quantity: str) -> int:
-    """Bytes of a Kubernetes quantity such as ``500Mi`` or ``1.5G``."""
+    """The bytes of a Kubernetes quantity such as ``500Mi`` or ``1.5G``."""
     digits = quantity.rstrip("kMGTi")
-    return int(Decimal(digits) * _SUFFIXES[quantity[len(digits) :]])
+    return int(Decimal(digits) * _QUANTITY_SUFFIXES[quantity[len(digits) :]])
 
 
 def _is_long(text: str | None) -> bool:
-    return text is not None and len(text) > _LONG_FILTER
+    return text is not None and len(text) > _MAX_QUERY_FILTER
 
 
 def _lower(value: str | None) -> str | None:

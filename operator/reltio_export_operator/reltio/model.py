@@ -1,4 +1,4 @@
-"""What goes to the Export Service and what comes back, in plain values."""
+"""Requests to and answers of the Export Service as plain values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from ..api.task import ObservedTask
 
-_MASKED = {"externalid": "***"}
+_MASKED_HEADERS = {"externalid": "***"}
 _EXTERNAL_ID = re.compile(r"(external[\s_-]?id[\"']?\s*[:=]\s*)[\"']?[^\s\"',;&)]+", re.IGNORECASE)
 _TEXT_LIMIT = 1024
-_LONGEST_ETA = 366 * 24 * 3600.0  # seconds; an estimate beyond a year tells nothing
+_MAX_ETA_SECONDS = 366 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class WireRequest:
     body: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
-        shown = {key: _MASKED.get(key.lower(), value) for key, value in self.headers.items()}
+        shown = {key: _MASKED_HEADERS.get(key.lower(), value) for key, value in self.headers.items()}
         return f"WireRequest({self.endpoint!r}, query={dict(self.query)}, headers={shown}, body={self.body})"
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """The service's answer to a submission."""
+    """The answer to a submission."""
 
     task_ids: tuple[str, ...]
     group_id: str | None = None
@@ -39,9 +39,10 @@ class Submitted:
 
 
 def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
-    """Read a task as the service shows it. Keys may be missing, unknown or of an odd type: only `id` is needed.
+    """A task from its JSON. Keys may be missing, unknown or of another type; only `id` is required.
 
-    Raises KeyError when there is no id.
+    Raises KeyError without an id. Source of the keys, which no single example has all of; copy of 2026-07-10:
+    https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-tasks-management-api
     """
     state = _mapping(raw.get("currentState"))
     overall = _mapping(state.get("globalStatus"))
@@ -72,7 +73,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _eta(source: Mapping[str, Any]) -> float | None:
     millis = _number(source.get("etaMillis"))
-    return min(millis / 1000, _LONGEST_ETA) if millis else None
+    return min(millis / 1000, _MAX_ETA_SECONDS) if millis else None
 
 
 def _first(source: Mapping[str, Any], *names: str) -> int | None:
@@ -86,7 +87,7 @@ def _number(value: object) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if 0 <= number < 2**63 else None  # nothing that the service counts is negative
+    return number if 0 <= number < 2**63 else None  # no count of Reltio is negative
 
 
 def _whole(value: object) -> int | None:

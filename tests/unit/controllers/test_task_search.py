@@ -29,7 +29,7 @@ class Lists:
         self.begun.set()
         await self.gate.wait()
         if self.fails:
-            raise ServerError("The service answered 500.", status=500)
+            raise ServerError(status=500, answer="500")
         yield ObservedTask(id="active", status="PROCESSING", name=f"Export: x-{attempt_id(1)}")
 
     async def history(self) -> AsyncIterator[ObservedTask]:

@@ -11,7 +11,7 @@ from reltio_export_operator.api.job import ServiceSnapshot
 from reltio_export_operator.api.target import CredentialsSecretRef
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_tracker import TaskTracker, Watch
-from reltio_export_operator.reltio.errors import ObjectNotFound, ReltioError, ServerError
+from reltio_export_operator.reltio.errors import AnswerLost, ObjectNotFound, ServerError
 
 SERVICE = ServiceSnapshot(
     export_service_url="https://reltio.test/jobs",
@@ -42,9 +42,9 @@ class Tenant:
     async def task(self, id_: str) -> ObservedTask:
         self.asked.append(id_)
         if id_ in self.broken:
-            raise ServerError("The service answered 500.", status=500)
+            raise ServerError(status=500, answer="500")
         if id_ not in self.known:
-            raise ObjectNotFound("The service answered 404.", status=404)
+            raise ObjectNotFound(status=404, answer="404")
         return ObservedTask(id=id_, status=self.known[id_], ended_ms=1)
 
     async def look(self, times: int = 1) -> None:
@@ -111,7 +111,7 @@ async def test_an_answer_that_cannot_be_had_at_all_is_trouble_for_every_job(
         async with tenant.looked:
             tenant.rounds += 1
             tenant.looked.notify_all()
-        raise ReltioError("No answer.")
+        raise AnswerLost(host="Reltio", error="ReadTimeout")
         yield
 
     tenant.active_tasks = fail  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Tokens are fetched once, kept while they live, and asked for sparingly."""
+"""Tokens are cached until shortly before they expire, and requested rarely."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ URL = "https://auth.reltio.com/oauth/token"
 
 
 class Service:
-    """A token endpoint whose answers are handed out in turn, the last one again and again."""
+    """A token endpoint that returns the answers in order, and the last one from then on."""
 
     def __init__(self, *answers: httpx.Response | Callable[[httpx.Request], httpx.Response]) -> None:
         self.answers = list(answers)
@@ -31,11 +31,11 @@ class Service:
         return answer(request) if callable(answer) else answer
 
 
-def granted(token: object = "t1", life: object = 3599) -> httpx.Response:  # noqa: S107 - no secret
-    return httpx.Response(200, json={"access_token": token, "token_type": "bearer", "expires_in": life})
+def granted(token: object = "t1", lifetime: object = 3599) -> httpx.Response:  # noqa: S107 - no secret
+    return httpx.Response(200, json={"access_token": token, "token_type": "bearer", "expires_in": lifetime})
 
 
-async def test_a_token_is_asked_for_with_basic_credentials_and_a_form() -> None:
+async def test_a_token_is_requested_with_basic_authentication_and_a_form() -> None:
     service = Service(granted())
     assert await service.tokens.token() == "t1"
     (request,) = service.requests
@@ -43,36 +43,36 @@ async def test_a_token_is_asked_for_with_basic_credentials_and_a_form() -> None:
     assert request.content == b"grant_type=client_credentials"
 
 
-@pytest.mark.parametrize(("life", "kept"), [(3600, 3539), ("3600", 3539), (100, 89), (5, 4)])
-async def test_a_token_is_kept_until_shortly_before_its_end(life: object, kept: float) -> None:
-    service = Service(granted("t1", life), granted("t2"))
+@pytest.mark.parametrize(("lifetime", "cached_for"), [(3600, 3539), ("3600", 3539), (100, 89), (5, 4)])
+async def test_a_token_is_cached_until_shortly_before_it_expires(lifetime: object, cached_for: float) -> None:
+    service = Service(granted("t1", lifetime), granted("t2"))
     await service.tokens.token()
-    service.now += kept
+    service.now += cached_for
     assert await service.tokens.token() == "t1"
     service.now += 1
     assert await service.tokens.token() == "t2"
 
 
-async def test_callers_at_the_same_time_share_one_fetch() -> None:
+async def test_concurrent_callers_share_one_request() -> None:
     service = Service(granted())
     assert await asyncio.gather(*(service.tokens.token() for _ in range(20))) == ["t1"] * 20
     assert len(service.requests) == 1
 
 
-async def test_callers_at_the_same_time_share_one_failure() -> None:
+async def test_concurrent_callers_share_one_failure() -> None:
     service = Service(httpx.Response(503))
     results = await asyncio.gather(*(service.tokens.token() for _ in range(20)), return_exceptions=True)
     assert {type(result) for result in results} == {errors.ServiceUnavailable}
     assert len(service.requests) == 1
 
 
-@pytest.mark.parametrize(("headers", "rest"), [({}, 1), ({"Retry-After": "9"}, 9)])
-async def test_after_a_refusal_the_service_is_left_alone_for_a_while(headers: dict[str, str], rest: float) -> None:
+@pytest.mark.parametrize(("headers", "seconds"), [({}, 1), ({"Retry-After": "9"}, 9)])
+async def test_no_token_is_requested_for_a_while_after_a_failure(headers: dict[str, str], seconds: float) -> None:
     service = Service(httpx.Response(429, headers=headers), granted())
     for _ in range(2):
         with pytest.raises(errors.RateLimited):
             await service.tokens.token()
-    service.now += rest - 0.5
+    service.now += seconds - 0.5
     with pytest.raises(errors.RateLimited):
         await service.tokens.token()
     service.now += 0.5
@@ -80,7 +80,7 @@ async def test_after_a_refusal_the_service_is_left_alone_for_a_while(headers: di
     assert len(service.requests) == 2
 
 
-async def test_a_refused_token_is_forgotten_and_a_newer_one_is_not() -> None:
+async def test_invalidating_a_token_does_not_remove_a_newer_one() -> None:
     service = Service(granted("t1"), granted("t2"))
     await service.tokens.token()
     service.tokens.invalidate("t1")
@@ -114,7 +114,7 @@ def lost(request: httpx.Request) -> httpx.Response:
         (lost, errors.AnswerLost),
     ],
 )
-async def test_a_refusal_is_told_apart_and_never_ambiguous(
+async def test_each_failure_has_its_error_and_is_not_ambiguous(
     answer: httpx.Response, expected: type[errors.ReltioError]
 ) -> None:
     service = Service(answer)

@@ -1,4 +1,4 @@
-"""Calls of the Export Service: what is sent, what is repeated, and what an answer means."""
+"""Calls of the Export Service: requests, retries and answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = httpx.Response | type[httpx.RequestError]
 
 
 class Service:
-    """The service answers in turn, the last answer again and again. Sleeping moves the clock on."""
+    """Returns the answers in order, and the last one from then on. Sleeping advances the clock."""
 
     def __init__(self, *answers: Answer, base: str = BASE, tenant: str = "acme01") -> None:
         self.answers = list(answers)
@@ -61,12 +61,12 @@ CALLS: dict[str, Callable[[ReltioClient], Any]] = {
     "ping": lambda client: client.ping_tenant(),
     "submit": lambda client: client.submit(SUBMISSION),
 }
-REPEATABLE = [call for call in CALLS if call != "submit"]
+RETRIED = [call for call in CALLS if call != "submit"]
 
 
 @pytest.mark.parametrize("base", [BASE, BASE + "/"])
 @pytest.mark.parametrize("body", [None, {"ovOnly": False}])
-async def test_a_submission_carries_query_headers_body_and_token(base: str, body: dict[str, Any] | None) -> None:
+async def test_a_submission_has_query_headers_body_and_token(base: str, body: dict[str, Any] | None) -> None:
     service = Service(ACCEPTED, base=base)
     wire = WireRequest(SUBMISSION.endpoint, SUBMISSION.query, SUBMISSION.headers, body)
     submitted = await service.client.submit(wire)
@@ -103,7 +103,7 @@ async def test_calls_use_the_paths_of_the_tenant(call: str, method: str, path: s
 
 
 @pytest.mark.parametrize(("body", "total"), [({"total": 4}, 4), ({"value": 0}, 0)])
-async def test_a_count_comes_under_either_of_its_names(body: dict[str, int], total: int) -> None:
+async def test_a_count_is_read_under_either_of_its_names(body: dict[str, int], total: int) -> None:
     assert await Service(httpx.Response(200, json=body)).client.ping_tenant() == total
 
 
@@ -128,7 +128,7 @@ FAILURES: list[Answer] = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=str)
-async def test_a_submission_is_never_repeated(failure: Answer) -> None:
+async def test_a_submission_is_never_retried(failure: Answer) -> None:
     service = Service(failure, ACCEPTED)
     with pytest.raises(errors.ReltioError):
         await service.client.submit(SUBMISSION)
@@ -136,9 +136,9 @@ async def test_a_submission_is_never_repeated(failure: Answer) -> None:
     assert service.slept == []
 
 
-@pytest.mark.parametrize("call", REPEATABLE)
+@pytest.mark.parametrize("call", RETRIED)
 @pytest.mark.parametrize("failure", [httpx.Response(503), httpx.ReadTimeout, httpx.ConnectError], ids=str)
-async def test_reads_and_controls_are_repeated(call: str, failure: Answer) -> None:
+async def test_reads_and_control_calls_are_retried(call: str, failure: Answer) -> None:
     service = Service(failure, failure, httpx.Response(200, json={"id": "t", "total": 1}))
     await CALLS[call](service.client)
     assert service.slept == [1.0, 3.0]
@@ -154,7 +154,7 @@ async def test_reads_and_controls_are_repeated(call: str, failure: Answer) -> No
         (httpx.Response(429, headers={"Retry-After": "60"}), []),
     ],
 )
-async def test_repeating_ends_with_the_budget_of_time(failure: httpx.Response, slept: list[float]) -> None:
+async def test_retries_end_after_the_time_for_retries(failure: httpx.Response, slept: list[float]) -> None:
     service = Service(failure)
     with pytest.raises(errors.ReltioError):
         await service.client.task("t")
@@ -175,7 +175,7 @@ async def test_repeating_ends_with_the_budget_of_time(failure: httpx.Response, s
         (httpx.Response(429), errors.RateLimited, False),
     ],
 )
-async def test_a_failed_submission_tells_whether_an_export_may_run(
+async def test_a_failed_submission_is_ambiguous_if_the_export_may_run(
     answer: Answer, expected: type[errors.ReltioError], ambiguous: bool
 ) -> None:
     service = Service(answer)
@@ -186,7 +186,7 @@ async def test_a_failed_submission_tells_whether_an_export_may_run(
 
 
 @pytest.mark.parametrize("value", ["ext-9\u00e9", "ext-9\nb", " ext-9", "ext-9\x7f"])
-async def test_a_header_that_http_cannot_carry_is_refused_before_sending(value: str) -> None:
+async def test_a_header_that_http_cannot_encode_is_refused_before_sending(value: str) -> None:
     service = Service(ACCEPTED)
     with pytest.raises(errors.InvalidParameter) as caught:
         await service.client.submit(WireRequest("entities", {}, {"externalId": value}, None))
@@ -196,7 +196,7 @@ async def test_a_header_that_http_cannot_carry_is_refused_before_sending(value: 
 
 
 @pytest.mark.parametrize("call", ["pause", "resume", "stop"])
-async def test_a_control_needs_no_words_in_return(call: str) -> None:
+async def test_a_control_call_may_have_an_empty_answer(call: str) -> None:
     service = Service(httpx.Response(204))
     await CALLS[call](service.client)
     assert len(service.requests) == 1
@@ -204,12 +204,12 @@ async def test_a_control_needs_no_words_in_return(call: str) -> None:
 
 @pytest.mark.parametrize("call", ["task", "ping"])
 @pytest.mark.parametrize("body", [[], {}, "x", None], ids=repr)
-async def test_a_read_of_the_wrong_shape_is_an_error(call: str, body: object) -> None:
+async def test_an_answer_of_the_wrong_type_is_an_error(call: str, body: object) -> None:
     with pytest.raises(errors.UnexpectedAnswer):
         await CALLS[call](Service(httpx.Response(200, json=body)).client)
 
 
-async def test_authenticating_asks_for_a_token_only() -> None:
+async def test_authenticating_only_requests_a_token() -> None:
     service = Service(DONE)
     await service.client.authenticate()
     assert (service.issued, service.requests) == (1, [])
@@ -241,7 +241,7 @@ class KnownToken(TokenSource):
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-async def test_whether_a_submission_may_be_sent_is_asked_once_the_connection_stands(allowed: bool) -> None:
+async def test_may_send_is_called_once_after_connecting_and_before_sending(allowed: bool) -> None:
     server, asked = Listening(), []
 
     def may_send() -> bool:

@@ -1,4 +1,4 @@
-"""Each documented refusal becomes its own error, says what to do, and gives nothing away."""
+"""Each documented error of Reltio has its own class, reason and remedy, and shows no secret."""
 
 from __future__ import annotations
 
@@ -50,68 +50,72 @@ def api_error(code: int, text: str, **more: Any) -> dict[str, Any]:
         (302, {}, errors.UnexpectedAnswer),
     ],
 )
-def test_a_response_is_told_apart(status: int, body: dict[str, Any], expected: type[errors.ReltioError]) -> None:
+def test_each_response_has_its_error(status: int, body: dict[str, Any], expected: type[errors.ReltioError]) -> None:
     error = error_from_response(httpx.Response(status, json=body))
     assert type(error) is expected
     assert error.status == status
     assert error.code == body.get("errorCode")
     assert error.reason.isalnum()
+    assert error.message.endswith(".")
     assert error.remedy.endswith(".")
     assert str(error) == f"{error.message} {error.remedy}"
 
 
-def test_a_busy_destination_names_the_task_that_holds_it() -> None:
+def test_a_busy_destination_has_the_id_of_the_other_task() -> None:
     error = error_from_response(httpx.Response(400, json=api_error(549, BUSY)))
     assert isinstance(error, errors.DestinationBusy)
     assert error.task_id == "1938-7291"
 
 
 @pytest.mark.parametrize(
-    ("parameter", "place"),
+    ("parameter", "field"),
     [("filenameTemplate", "spec.export"), ("s3Bucket", "spec.s3"), ("roleArn", "spec.s3"), ("externalId", "spec.s3")],
 )
-def test_a_refused_parameter_is_to_be_corrected_where_it_was_written(parameter: str, place: str) -> None:
+def test_the_remedy_names_the_field_of_the_refused_parameter(parameter: str, field: str) -> None:
     text = f"Invalid export parameter: {parameter}. Reason: no."
     error = error_from_response(httpx.Response(400, json=api_error(549, text)))
     assert isinstance(error, errors.InvalidParameter)
     assert error.parameter == parameter
-    assert place in error.remedy
+    assert field in error.remedy
 
 
 @pytest.mark.parametrize(
-    ("status", "effectful", "ambiguous"),
+    ("status", "mutating", "ambiguous"),
     [(500, True, True), (503, True, True), (500, False, False), (429, True, False), (400, True, False)],
 )
-def test_only_a_server_error_may_hide_an_effect(status: int, effectful: bool, ambiguous: bool) -> None:
-    assert error_from_response(httpx.Response(status), effectful=effectful).ambiguous is ambiguous
+def test_only_a_server_error_of_a_mutating_call_is_ambiguous(status: int, mutating: bool, ambiguous: bool) -> None:
+    assert error_from_response(httpx.Response(status), mutating=mutating).ambiguous is ambiguous
 
 
 @pytest.mark.parametrize("body", [api_error(1, LIMIT), api_error(1102, "The reltio bucket 'b' doesn't exist")])
-def test_a_refusal_with_a_known_cause_is_certain_whatever_its_status(body: dict[str, Any]) -> None:
-    assert not error_from_response(httpx.Response(500, json=body), effectful=True).ambiguous
+def test_an_error_with_a_known_cause_is_not_ambiguous_whatever_its_status(body: dict[str, Any]) -> None:
+    assert not error_from_response(httpx.Response(500, json=body), mutating=True).ambiguous
 
 
 @pytest.mark.parametrize(
     "text",
     ["Token is invalid: t0ken", "token is invalid t0ken", "Bearer t0ken is no use", "no trust in ext-77 by t0ken"],
 )
-def test_secrets_of_the_request_are_not_repeated(text: str) -> None:
+def test_secrets_of_the_request_are_masked_in_the_response(text: str) -> None:
     error = error_from_response(httpx.Response(401, json={"error_description": text}, request=REQUEST))
     assert "t0ken" not in str(error)
     assert "ext-77" not in str(error)
 
 
-def test_a_page_is_reduced_to_its_words() -> None:
+def test_the_message_of_an_html_page_is_its_text() -> None:
     page = "<html><style>p {}</style><script>let a;</script><p>Bad\n <b>gateway</b></p></html>"
-    assert error_from_response(httpx.Response(502, text=page)).message == "The service answered 502: Bad gateway"
+    assert (
+        error_from_response(httpx.Response(502, text=page)).message
+        == 'Reltio is not available. It returned 502: "Bad gateway".'
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1]", b'{"errorMessage": null}', b'{"errorCode": "549"}'])
-def test_an_answer_without_sense_is_still_an_error(content: bytes) -> None:
+def test_an_unreadable_body_is_an_error_with_the_status(content: bytes) -> None:
     assert "500" in error_from_response(httpx.Response(500, content=content)).message
 
 
-def test_a_message_is_bounded() -> None:
+def test_the_length_of_a_message_is_bounded() -> None:
     assert len(error_from_response(httpx.Response(500, text="x" * 10_000)).message) < 600
 
 
@@ -127,14 +131,14 @@ def test_a_message_is_bounded() -> None:
         (httpx.DecodingError, errors.AnswerLost, True),
     ],
 )
-def test_a_broken_connection_tells_whether_the_request_may_have_gone(
+def test_a_connection_error_is_ambiguous_if_the_request_may_have_been_sent(
     failure: type[httpx.RequestError], expected: type[errors.ReltioError], ambiguous: bool
 ) -> None:
-    error = error_from_transport(failure("boom", request=REQUEST), effectful=True)
+    error = error_from_transport(failure("boom", request=REQUEST), mutating=True)
     assert type(error) is expected
     assert error.ambiguous is ambiguous
     assert "na99-prod.reltio.com" in error.message
-    assert not error_from_transport(failure("boom"), effectful=False).ambiguous
+    assert not error_from_transport(failure("boom"), mutating=False).ambiguous
 
 
 @pytest.mark.parametrize(
@@ -150,31 +154,37 @@ def test_a_broken_connection_tells_whether_the_request_may_have_gone(
         ("Wed, 15 Jan 2032 02:00:00 GMT", 3600.0),
     ],
 )
-def test_retry_after_is_read_in_both_forms_and_bounded(value: str, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_date_and_bounded(value: str, seconds: float | None) -> None:
     now = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
     assert retry_after(httpx.Headers({"Retry-After": value}), now) == seconds
 
 
-def test_an_answer_that_repeats_the_client_s_credentials_is_masked() -> None:
+def test_client_credentials_are_masked_in_the_response() -> None:
     auth = httpx.BasicAuth("the-client", "the-secret")
     request = next(auth.auth_flow(httpx.Request("POST", "https://auth.reltio.com/oauth/token")))
     body = {"error_description": "Client the-client with the-secret is locked"}
     error = error_from_response(httpx.Response(403, json=body, request=request))
-    assert error.message == "The service answered 403: Client *** with *** is locked"
+    assert error.message == 'Reltio denied the call. It returned 403: "Client *** with *** is locked".'
 
 
 @pytest.mark.parametrize(
     "noise", [" (Request ID: 5f2c-77)", " requestId=abc123.", " [trace-id: 00f1]", " Correlation ID 9"]
 )
-def test_what_is_said_of_one_call_only_is_left_out(noise: str) -> None:
+def test_request_ids_are_removed(noise: str) -> None:
     error = error_from_response(httpx.Response(500, json=api_error(2001, f"Internal application error{noise}")))
-    assert error.message == "The service answered 500: Internal application error"
+    assert error.message == 'The call failed in Reltio. It returned 500: "Internal application error".'
 
 
-def test_a_url_that_cannot_be_used_is_no_matter_of_time() -> None:
+def test_an_unusable_url_is_not_transient() -> None:
     error = error_from_transport(httpx.InvalidURL("Invalid port: 'x'"))
     assert (error.reason, error.transient, error.ambiguous) == ("InvalidURL", False, False)
 
 
-def test_a_host_name_that_is_none_is_told_like_a_url_that_cannot_be_used() -> None:
+def test_an_invalid_host_name_is_an_invalid_url() -> None:
     assert error_from_transport(UnicodeError("Malformed A-label")).reason == "InvalidURL"
+
+
+def test_a_value_that_cannot_be_sent_is_a_mistake_in_the_export() -> None:
+    error = errors.unencodable(ValueError("year -1 is out of range"))
+    assert (error.reason, error.parameter, error.transient) == ("InvalidParameter", None, False)
+    assert error.message == "spec.export cannot be sent to Reltio: year -1 is out of range."

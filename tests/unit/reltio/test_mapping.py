@@ -1,4 +1,4 @@
-"""Every field of ExportSpec reaches the service in its place and spelling."""
+"""Every field of ExportSpec is sent in the place and with the name that Reltio documents."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ def request_for(
 
 
 @pytest.mark.parametrize(("attribute", "value", "place", "expected"), FIELDS)
-def test_a_field_goes_to_its_place_and_nowhere_else(
-    attribute: str, value: Any, place: str, expected: dict[str, Any]
-) -> None:
+def test_a_field_is_sent_in_its_place_only(attribute: str, value: Any, place: str, expected: dict[str, Any]) -> None:
     request = request_for({WIRE_NAMES[attribute]: value})
     name = {"name": SUBMISSION.name}
     assert request.query == (name | expected if place == "query" else name)
@@ -96,15 +94,15 @@ def test_the_table_covers_every_field() -> None:
         ("SegmentEntities", "entities/segments"),
     ],
 )
-def test_the_type_chooses_the_endpoint(type_: str, endpoint: str) -> None:
+def test_each_type_has_its_endpoint(type_: str, endpoint: str) -> None:
     assert request_for({"type": type_}).endpoint == endpoint
 
 
-def test_the_name_is_the_attempts_and_not_the_users() -> None:
+def test_the_name_is_that_of_the_attempt() -> None:
     assert request_for({"name": "mine"}).query == {"name": SUBMISSION.name}
 
 
-def test_both_bounds_of_the_update_time_share_one_filter() -> None:
+def test_both_bounds_of_the_update_time_are_in_one_filter() -> None:
     request = request_for({"updatedSince": "2030-01-15T00:00:00Z", "updatedBefore": "2030-01-16T00:00:00Z"})
     assert request.body == {"updateTimeFilter": {"since": 1894665600000, "to": 1894752000000}}
 
@@ -122,7 +120,7 @@ def test_both_bounds_of_the_update_time_share_one_filter() -> None:
         ),
     ],
 )
-def test_the_destination_travels_in_headers(
+def test_the_destination_is_sent_in_headers(
     external_id: str | None, encryption: dict[str, str] | None, more: dict[str, str]
 ) -> None:
     sealed = msgspec.convert(encryption, Encryption) if encryption else None
@@ -134,13 +132,13 @@ def test_the_destination_travels_in_headers(
     }
 
 
-def test_the_region_is_told_when_it_is_known() -> None:
+def test_the_region_is_sent_when_it_is_configured() -> None:
     located = msgspec.structs.replace(SUBMISSION, s3=msgspec.structs.replace(SUBMISSION.s3, region="eu-west-1"))
     export = ExportSpec(type="Entities")
     assert wire_request(export, located, external_id=None, encryption=None).headers["s3Region"] == "eu-west-1"
 
 
-def test_a_request_does_not_show_its_external_id() -> None:
+def test_the_repr_of_a_request_masks_the_external_id() -> None:
     assert "ext-secret" not in repr(request_for({}, "ext-secret"))
 
 
@@ -148,5 +146,5 @@ def test_a_request_does_not_show_its_external_id() -> None:
     ("quantity", "expected"),
     [("100", 100), ("2k", 2000), ("1.5G", 1_500_000_000), ("100Mi", 104_857_600), ("1Ti", 2**40)],
 )
-def test_quantities_are_counted_in_bytes(quantity: str, expected: int) -> None:
+def test_quantities_are_converted_to_bytes(quantity: str, expected: int) -> None:
     assert quantity_bytes(quantity) == expected

@@ -1,4 +1,4 @@
-"""Tasks are read as the service shows them, however odd."""
+"""Tasks are read tolerantly: keys may be missing or of another type."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ STATES = st.fixed_dictionaries(
 )
 
 
-def test_a_full_task_is_read_whole() -> None:
+def test_all_keys_of_a_task_are_read() -> None:
     assert parse_task(FULL) == ObservedTask(
         id="012b",
         status="PROCESSING",
@@ -67,7 +67,7 @@ def test_a_full_task_is_read_whole() -> None:
     )
 
 
-def test_an_id_is_all_that_is_needed() -> None:
+def test_only_the_id_is_required() -> None:
     assert parse_task({"id": 7}) == ObservedTask(id="7", status="")
 
 
@@ -93,12 +93,12 @@ def test_an_id_is_all_that_is_needed() -> None:
         ({"currentState": {"globalStatus": {"lastFiveMinThroughput": 8}}}, "rate", 8.0),
     ],
 )
-def test_odd_values_are_read_or_left_out(raw: dict[str, Any], attribute: str, expected: object) -> None:
+def test_values_of_another_type_are_converted_or_ignored(raw: dict[str, Any], attribute: str, expected: object) -> None:
     assert getattr(parse_task({"id": "t", **raw}), attribute) == expected
 
 
 @given(st.dictionaries(st.sampled_from(KEYS) | st.text(), JSON), JSON | STATES)
-def test_no_json_object_with_an_id_is_too_odd(raw: dict[str, Any], state: Any) -> None:
+def test_any_json_object_with_an_id_can_be_read(raw: dict[str, Any], state: Any) -> None:
     task = parse_task({**raw, "currentState": state, "id": "t"})
     numbers = (task.processed, task.total, task.rate, task.eta_seconds, task.started_ms)
     assert all(number is None or 0 <= number < 2**63 for number in numbers)
@@ -113,5 +113,5 @@ def test_no_json_object_with_an_id_is_too_odd(raw: dict[str, Any], state: Any) -
         (None, None, False),
     ],
 )
-def test_a_marker_is_found_in_either_name(name: str | None, export_name: str | None, found: bool) -> None:
+def test_an_attempt_id_is_found_in_either_name(name: str | None, export_name: str | None, found: bool) -> None:
     assert ObservedTask(id="t", status="", name=name, export_name=export_name).names_attempt("u-1-1") is found

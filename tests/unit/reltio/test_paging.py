@@ -1,4 +1,4 @@
-"""Lists are read to their end while they change."""
+"""Lists are read completely while they change."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reltio_export_operator.reltio.auth import TokenSource
 from reltio_export_operator.reltio.client import ReltioClient
 
 TOKEN_URL = "https://auth.reltio.com/oauth/token"
-# What happens to the list before a page is served: how many tasks leave from which place, how many come at the front.
+# Before a page is served: how many tasks are removed, from which index, and how many are inserted at the front.
 Change = tuple[int, int, int]
 
 
 class Listing:
-    """A task list that changes between its pages; `cap` is the most that the service gives at once."""
+    """A list of tasks that changes between its pages. `cap`: the largest page that Reltio returns."""
 
     def __init__(self, count: int, changes: list[Change], cap: int = 1000) -> None:
         self.ids = [f"task-{n}" for n in range(count)]
@@ -49,19 +49,19 @@ class Listing:
 
 @pytest.mark.parametrize("cap", [7, 50, 1000])
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 6, 99, 100, 101, 350])
-async def test_a_list_at_rest_is_read_once_and_whole(count: int, cap: int) -> None:
+async def test_an_unchanged_list_is_read_completely_and_once(count: int, cap: int) -> None:
     listing = Listing(count, [], cap)
     assert await listing.read() == listing.ids
 
 
 @pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 2), (40, 2), (150, 3)])
-async def test_few_pages_are_asked_for(count: int, pages: int) -> None:
+async def test_few_pages_are_requested(count: int, pages: int) -> None:
     listing = Listing(count, [])
     await listing.read()
     assert listing.pages == pages
 
 
-async def test_a_list_that_shrinks_below_the_next_page_loses_nothing() -> None:
+async def test_no_task_is_skipped_when_the_list_shrinks_below_the_next_page() -> None:
     listing = Listing(200, [(0, 0, 0), (110, 0, 0)])
     assert listing.staying <= set(await listing.read())
 
@@ -70,7 +70,7 @@ changes = st.lists(st.tuples(st.integers(0, 150), st.integers(0, 400), st.intege
 
 
 @given(st.integers(0, 450), changes, st.sampled_from([30, 100]))
-async def test_what_stays_throughout_is_found_and_nothing_is_told_twice(
+async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     count: int, changes: list[Change], cap: int
 ) -> None:
     listing = Listing(count, changes, cap)
@@ -85,7 +85,7 @@ async def test_finished_tasks_come_from_the_history() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, "no list", [{"name": "no id"}], [7]], ids=repr)
-async def test_a_list_of_the_wrong_shape_is_an_error(body: object) -> None:
+async def test_a_list_of_the_wrong_type_is_an_error(body: object) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"access_token": "t", "expires_in": 9} if request.method == "POST" else body)
 

@@ -32,7 +32,7 @@ async def client(reltio: InProcessReltio) -> AsyncIterator[ReltioClient]:
     async with reltio.client() as http:
         tokens = TokenSource(reltio.auth_url, "client", "secret", http=http, clock=reltio.clock)
         yield ReltioClient(
-            reltio.export_service_url, "acme01", tokens, http=http, clock=reltio.clock, sleep=sleep, budget=60
+            reltio.export_service_url, "acme01", tokens, http=http, clock=reltio.clock, sleep=sleep, retry_seconds=60
         )
 
 

@@ -38,7 +38,7 @@ async def _refusals() -> AsyncIterator[None]:
     try:
         yield
     except errors.ReltioError as error:
-        text = f"{error.message} {error.remedy}".strip()
+        text = error.message if error.ambiguous else str(error)  # the operator finds out by itself
         raise CallFailedError(
             CallFailure(
                 error.reason,
@@ -77,8 +77,8 @@ class ReltioS3Gateway:
                     external_id=external_id,
                     encryption=submission.s3.server_side_encryption,
                 )
-            except (ValueError, ArithmeticError) as error:  # a value that the schema takes, and nobody can send
-                raise errors.InvalidParameter(f"spec.export cannot be sent: {error}.") from error
+            except (ValueError, ArithmeticError) as error:  # the schema accepts a value that cannot be encoded
+                raise errors.unencodable(error) from error
             try:
                 submitted = await client.submit(request, may_send)
             except errors.DestinationBusy as busy:

@@ -1,0 +1,104 @@
+"""Every reason that a call to Reltio can fail with: the message, and what to do.
+
+`{answer}` is the HTTP status that Reltio returned with its own words in quotation marks.
+"""
+
+from __future__ import annotations
+
+from ..api.reasons import Reason
+
+_RETRIED = "No action is needed; the operator will retry."
+_PERSISTS = "No action is needed; the operator will retry. If the error persists, contact Reltio Support."
+_SPEC_EXPORT = "Correct spec.export in a new ExportJob."
+_DESTINATION = "Correct spec.s3 of the ExportTarget, or spec.path in a new ExportJob."
+
+# -- authentication and permissions
+
+CREDENTIALS_REJECTED = Reason(
+    "CredentialsRejected",
+    "Reltio rejected the client ID and client secret.",
+    "Correct them in the Secret that spec.reltio.credentialsSecretRef names.",
+)
+TOKEN_REJECTED = Reason(
+    "TokenRejected",
+    "Reltio rejected a new access token. It returned {answer}.",
+    "Check that the client may use this environment (spec.reltio.environment, spec.reltio.authURL).",
+)
+ACCESS_DENIED = Reason(
+    "AccessDenied",
+    "Reltio denied the call. It returned {answer}.",
+    "Give the client a role with export permissions (such as ROLE_API) on the tenant in spec.reltio.tenant. If it has "
+    "one, check that the IP allow list of the tenant contains the address of the operator.",
+)
+
+# -- the request
+
+NOT_FOUND = Reason(
+    "NotFound",
+    "Reltio did not find the tenant or the task. It returned {answer}.",
+    "Check spec.reltio.tenant and spec.reltio.exportServiceURL.",
+)
+BAD_REQUEST = Reason("BadRequest", "Reltio refused the request. It returned {answer}.", _SPEC_EXPORT)
+INVALID_PARAMETER = Reason(
+    "InvalidParameter", "Reltio refused a parameter of the export. It returned {answer}.", _SPEC_EXPORT
+)
+INVALID_DESTINATION = Reason(
+    "InvalidParameter", "Reltio refused the destination of the export. It returned {answer}.", _DESTINATION
+)
+UNENCODABLE_EXPORT = Reason("InvalidParameter", "spec.export cannot be sent to Reltio: {error}.", _SPEC_EXPORT)
+UNENCODABLE_HEADER = Reason(
+    "InvalidParameter",
+    "{parameter} cannot be sent to Reltio, because HTTP headers take printable ASCII characters only.",
+    _DESTINATION,
+)
+PAYLOAD_TOO_LARGE = Reason(
+    "PayloadTooLarge",
+    "The request is larger than the 50 MB that Reltio takes. It returned {answer}.",
+    "Shorten spec.export.filter or the lists in spec.export in a new ExportJob.",
+)
+DESTINATION_BUSY = Reason(
+    "DestinationBusy",
+    "Another task exports to this directory. Reltio returned {answer}.",
+    "No action is needed; the operator waits until that task has ended.",
+)
+
+# -- limits and outages
+
+RATE_LIMITED = Reason("RateLimited", "Reltio received too many requests. It returned {answer}.", _RETRIED)
+TENANT_TASK_LIMIT = Reason(
+    "TenantTaskLimit",
+    "The tenant has too many background tasks. Reltio returned {answer}.",
+    "Wait until other background tasks of the tenant have ended, or ask Reltio to raise the limit.",
+)
+STORAGE_MISSING = Reason(
+    "ServiceStorageMissing",
+    "The bucket in which Reltio keeps intermediate data does not exist. Reltio returned {answer}.",
+    "Contact Reltio Support.",
+)
+SERVER_ERROR = Reason("ServerError", "The call failed in Reltio. It returned {answer}.", _PERSISTS)
+SERVICE_UNAVAILABLE = Reason("ServiceUnavailable", "Reltio is not available. It returned {answer}.", _PERSISTS)
+
+# -- the connection
+
+UNREACHABLE = Reason(
+    "Unreachable",
+    "Cannot connect to {host} ({error}).",
+    "Check spec.reltio.environment or spec.reltio.exportServiceURL, spec.reltio.authURL, and the network.",
+)
+INVALID_URL = Reason(
+    "InvalidURL",
+    "The URL cannot be used: {error}.",
+    "Correct spec.reltio.environment, spec.reltio.exportServiceURL or spec.reltio.authURL.",
+)
+ANSWER_LOST = Reason("AnswerLost", "{host} did not send a complete answer ({error}).", _RETRIED)
+NO_TASK_IDS = Reason("AnswerLost", "Reltio accepted the export, but did not return the ids of its tasks.", _RETRIED)
+UNEXPECTED_ANSWER = Reason(
+    "UnexpectedAnswer",
+    "The answer is not one of Reltio's: {detail}.",
+    "Check that spec.reltio.exportServiceURL and spec.reltio.authURL are services of Reltio, not a portal or a proxy.",
+)
+NOT_SENT = Reason(
+    "NotSent",
+    "The submission was not sent, because this replica no longer holds the Lease.",
+    "No action is needed; the replica that holds the Lease submits the export.",
+)
