@@ -27,6 +27,7 @@ _REQUEST_IDS = re.compile(
 # IAM names the action and the resource, then why. The resource may be the random key of a probe object: not kept.
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
 _EXPLANATION = re.compile(r"\b(?:because no|with an explicit deny in) .+", re.DOTALL)
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # of Python's http.client
 _TEXT_LIMIT = 512  # characters of AWS's own words
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"})
@@ -98,6 +99,13 @@ def from_botocore(
     if isinstance(error, boto.ParamValidationError):
         # Its report is not shown: it quotes values, and one of them is the external ID.
         return AwsError(messages.INVALID_PARAMETER, action=action, resource=resource)
+    if isinstance(error, boto.ProxyConnectionError):
+        found = _TUNNEL.search(str(error.kwargs["error"]))
+        failure = f"returned HTTP {found[1]}" if found else "could not be reached"
+        proxy = error.kwargs["proxy_url"]
+        return AwsError(
+            messages.PROXY_FAILED, transient=True, action=action, resource=resource, proxy=proxy, failure=failure
+        )
     name = type(error).__name__
     if isinstance(error, _NO_ANSWER):
         return AwsError(messages.ENDPOINT_UNREACHABLE, transient=True, action=action, resource=resource, error=name)

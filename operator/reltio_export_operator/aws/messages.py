@@ -99,6 +99,11 @@ INVALID_PARAMETER = Reason(
     "{action} on {resource} was not sent, because a parameter has the wrong form.",
     "Check bucket, roleARN and the external ID in spec.s3. An external ID has 2 to 1224 characters.",
 )
+PROXY_FAILED = Reason(
+    "EndpointUnreachable",
+    "{action} on {resource} was not sent: the proxy {proxy} {failure}.",
+    "Check HTTPS_PROXY and NO_PROXY of the operator, and that the proxy allows connections to AWS.",
+)
 ENDPOINT_UNREACHABLE = Reason(
     "EndpointUnreachable",
     "AWS did not answer {action} on {resource} ({error}).",
