@@ -89,7 +89,7 @@ def _certificates(path: Path, variable: str) -> str:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=found)
             return found
         reason = "it holds no certificates in PEM format"
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):
         reason = "a certificate in it is damaged"
     except OSError as error:
         reason = str(error.strerror or type(error).__name__)
