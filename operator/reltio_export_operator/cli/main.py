@@ -9,7 +9,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import click
 from .. import __version__
 
 if TYPE_CHECKING:
+    from ..runtime.network import Network
     from ..runtime.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -106,8 +107,8 @@ def run(config: Path | None) -> None:
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         identity = own_identity()
-        _log_start(settings, identity)
         network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
+        _log_start(settings, network, identity)
 
         process.run(lambda stop: operator.run(settings, network, identity=identity, stop=stop))
     except ConfigurationError as error:
@@ -122,7 +123,7 @@ def run(config: Path | None) -> None:
     process.leave(0)
 
 
-def _log_start(settings: Settings, identity: str) -> None:
+def _log_start(settings: Settings, network: Network, identity: str) -> None:
     """The first line of each process: which version runs, as whom, where, and with which settings."""
     fields = {
         "version": __version__,
@@ -130,17 +131,23 @@ def _log_start(settings: Settings, identity: str) -> None:
         "identity": identity,
         "namespaces": list(settings.namespaces),
         "settings": settings.non_default(),
+        "network": network.describe(),
     }
     _log.info(
         "Starting reltio-export-operator %(version)s on Python %(python)s as %(identity)s. Namespaces: %(where)s. "
-        "Settings that differ from the defaults: %(differing)s.",
+        "Settings that differ from the defaults: %(differing)s. Network: %(network)s.",
         {
             **fields,
             "where": ", ".join(settings.namespaces) or "all",
-            "differing": ", ".join(f"{name}={value}" for name, value in settings.non_default().items()) or "none",
+            "differing": _listed(settings.non_default()) or "none",
+            "network": _listed(network.describe()) or "no proxy",
         },
         extra={"fields": fields},
     )
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 @main.command()

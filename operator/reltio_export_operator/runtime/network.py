@@ -35,6 +35,13 @@ class Network:
             _region(environment),
         )
 
+    def describe(self) -> dict[str, str]:
+        """What differs from the default, without credentials, for the log."""
+        shown = self.proxies.describe()
+        if self.region:
+            shown["region"] = self.region
+        return shown
+
 
 def _region(environment: Mapping[str, str]) -> str | None:
     """AWS_REGION, else AWS_DEFAULT_REGION: the order of the AWS SDKs and of the AWS CLI. boto3 reads only the second.

@@ -43,6 +43,11 @@ def wire(module_wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     return module_wire
 
 
+def client(network: Network, **keys: str) -> Any:
+    session: Any = transport.session_factory(network)()
+    return session.client("s3", config=ONCE, **keys)
+
+
 def network(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Network:
     """Proxies in the policy and in the environment, where botocore could find them too."""
     for name, value in environment.items():
@@ -52,7 +57,7 @@ def network(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Network:
 
 def ask(network: Network, **keys: str) -> Exception:
     def call() -> None:
-        transport.session_factory(network)().client("s3", config=ONCE, **keys).list_buckets()
+        client(network, **keys).list_buckets()
 
     with pytest.raises((BotoCoreError, ClientError)) as failure:
         call()
@@ -65,7 +70,7 @@ def told(error: Any) -> str:
 
 def test_the_host_of_each_bucket_has_a_route_of_its_own(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = network(monkeypatch, HTTPS_PROXY=PROXY, NO_PROXY="lake.s3.eu-west-1.amazonaws.com")
-    s3 = transport.session_factory(behind)().client("s3", config=ONCE, **KEYS)
+    s3 = client(behind, **KEYS)
     for bucket, route in (("lake", "direct"), ("pond", "proxied"), ("lake", "direct")):
         with pytest.raises((BotoCoreError, ClientError)):
             s3.head_bucket(Bucket=bucket)

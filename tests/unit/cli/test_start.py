@@ -37,6 +37,10 @@ def start(tmp_path: Path, *arguments: str, **variables: str) -> tuple[int, str, 
         ({"RELTIO_EXPORT_POLINTERVAL": "5"}, "Did you mean RELTIO_EXPORT_POLL_INTERVAL_SECONDS?"),
         ({"RELTIO_EXPORT_CONFIG": "/no/such"}, "Cannot read the settings file /no/such"),
         ({"SSL_CERT_FILE": "/no/such"}, "SSL_CERT_FILE names /no/such"),
+        ({"RELTIO_EXPORT_CA_BUNDLE": "/no/such"}, "RELTIO_EXPORT_CA_BUNDLE names /no/such, which cannot be used"),
+        ({"https_proxy": "http://user:pa#ss@proxy:3128"}, "https_proxy is not the URL of a proxy. Write it as "),
+        ({"HTTP_PROXY": "socks5://proxy:1080"}, "HTTP_PROXY names a SOCKS proxy, which is not supported."),
+        ({"AWS_REGION": "eu west 1"}, "AWS_REGION is 'eu west 1', which is not an AWS region."),
     ],
 )
 def test_a_mistake_is_one_json_line_on_stderr_and_exit_code_2(
@@ -54,10 +58,25 @@ def test_the_first_line_tells_what_runs_and_with_which_settings(tmp_path: Path) 
     _, _, err = start(tmp_path, "run", RELTIO_EXPORT_NAMESPACES="sales,care", RELTIO_EXPORT_LOG_FORMAT="json")
     line = json.loads(err.splitlines()[0])
     assert line["message"].startswith("Starting reltio-export-operator ")
-    assert line["message"].endswith("Settings that differ from the defaults: namespaces=['sales', 'care'].")
+    assert line["message"].endswith(
+        "Settings that differ from the defaults: namespaces=['sales', 'care']. Network: no proxy."
+    )
     assert line["namespaces"] == ["sales", "care"]
     assert line["settings"] == {"namespaces": ["sales", "care"]}
     assert {"version", "python", "identity"} < line.keys()
+
+
+def test_the_first_line_tells_the_proxies_without_their_credentials(tmp_path: Path) -> None:
+    proxies = {"HTTPS_PROXY": "http://user:hunter2@proxy:3128", "NO_PROXY": "fd00:10:96::/112,[::1]"}
+    _, _, err = start(tmp_path, "run", **proxies, AWS_REGION="eu-west-1")
+    line = json.loads(err.splitlines()[0])
+    assert line["network"] == {
+        "httpsProxy": "http://proxy:3128",
+        "noProxy": "fd00:10:96::/112,[::1]",
+        "region": "eu-west-1",
+    }
+    assert "Network: httpsProxy=http://proxy:3128, noProxy=" in line["message"]
+    assert "hunter2" not in err
 
 
 def test_in_text_format_a_mistake_is_a_plain_line(tmp_path: Path) -> None:
