@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
+from reltio_export_operator.api.decoding import decode_job, decode_target
 from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.api.target import ExportTarget
 
@@ -49,7 +48,7 @@ def target(
         },
         "status": {"conditions": [condition("Ready", "True" if ready else "False")]},
     }
-    return msgspec.convert(raw, ExportTarget)
+    return decode_target(raw)
 
 
 def submission(attempt: int = 1, **more: Any) -> dict[str, Any]:
@@ -82,10 +81,16 @@ def running(*statuses: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def between_attempts(attempts: int = 1, **more: Any) -> dict[str, Any]:
+    """The status of a job whose attempts so far have failed."""
+    failures = [{"attempt": n, "reason": "TaskFailed", "message": "", "time": stamp()} for n in range(1, attempts + 1)]
+    return {"attempts": attempts, "failures": failures[-10:], **more}
+
+
 def job(
     *,
     spec: dict[str, Any] | None = None,
-    status: dict[str, Any] | None = None,
+    status: Any = None,
     metadata: dict[str, Any] | None = None,
 ) -> ExportJob:
     raw = {
@@ -99,6 +104,6 @@ def job(
             **(metadata or {}),
         },
         "spec": {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}, **(spec or {})},
-        "status": status or {},
+        "status": {} if status is None else status,
     }
-    return msgspec.convert(raw, ExportJob)
+    return decode_job(raw)

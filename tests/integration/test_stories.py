@@ -10,11 +10,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
-from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.api.decoding import decode_target
 from reltio_export_operator.sandbox.environment import EXTERNAL_ID
 from reltio_export_operator.sandbox.reltio import Behaviour, Fault
 from reltio_export_operator.targets.role_templates import design
@@ -258,7 +257,7 @@ async def test_no_secret_reaches_status_events_or_logs(world: World) -> None:
 async def test_the_role_that_is_written_out_is_the_least_that_works(world: World, missing: str) -> None:
     await world.secret()
     await world.target(roleARN="arn:aws:iam::123456789012:role/written-out")
-    found = msgspec.convert(await world.get("ExportTarget", "lake"), ExportTarget)
+    found = decode_target(await world.get("ExportTarget", "lake"))
     principals = [world.sandbox.cloud.operator_principal_arn, world.sandbox.cloud.reltio_principal_arn]
     role = design(found, principals, EXTERNAL_ID)
     permissions = json.loads(json.dumps(role.permissions))

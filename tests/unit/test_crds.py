@@ -103,12 +103,12 @@ def test_every_list_says_how_two_appliers_share_it(schema: Schema) -> None:
     assert silent == []
 
 
-def test_the_keys_of_a_keyed_list_are_required_or_have_a_default(schema: Schema) -> None:
+def test_the_keys_of_a_keyed_list_are_required_and_not_empty(schema: Schema) -> None:
     loose = [
         (path, key)
         for path, node in nodes(schema)
         for key in node.get("x-kubernetes-list-map-keys", ())
-        if key not in node["items"].get("required", ()) and "default" not in node["items"]["properties"][key]
+        if key not in node["items"].get("required", ()) or node["items"]["properties"][key].get("minLength", 0) < 1
     ]
     assert loose == []
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import msgspec
 import pytest
 
+from reltio_export_operator.api.decoding import decode_target
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.kube.client import InvalidError
 from reltio_export_operator.targets.readiness import ADVISORY_CHECKS
@@ -174,7 +174,7 @@ async def test_a_canary_is_one_job_however_often_the_operator_looks() -> None:
 
 def generated(world: World, *, without: str = "") -> None:
     """Give the world the role that is written out for its target, or one with an action less."""
-    target = msgspec.convert(world.kube.objects["exporttargets", "mdm", "lake"], ExportTarget)
+    target = decode_target(world.kube.objects["exporttargets", "mdm", "lake"])
     role = design(target, ["arn:aws:iam::111122223333:user/operator"], EXTERNAL_ID)
     statements = copy.deepcopy(role.permissions["Statement"])
     for statement in statements:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import msgspec
 
 from crash.clock import Clock
 from crash.kube import MemoryKube, merged
+from reltio_export_operator.api.decoding import decode_target
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
@@ -107,4 +107,4 @@ class World:
                 defer_failing=self.handed_over.append,
             )
             await controller.reconcile((NAMESPACE, TARGET), include_failing=include_failing)
-        return msgspec.convert(self.kube.objects["exporttargets", NAMESPACE, TARGET], ExportTarget)
+        return decode_target(self.kube.objects["exporttargets", NAMESPACE, TARGET])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .conditions import Condition, find, is_true
-from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Time
+from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Problem, Time
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
@@ -192,6 +192,7 @@ class ExportJob(Model, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: JobSpec
     status: JobStatus = JobStatus()
+    status_problems: tuple[Problem, ...] = ()  # what of the status was not understood when it was decoded
 
     @property
     def is_finished(self) -> bool:

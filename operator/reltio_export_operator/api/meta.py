@@ -22,6 +22,9 @@ _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "J
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
+# Lists of a status whose items are told apart by a key, as the definitions have it.
+LIST_KEYS = {"conditions": "type", "checks": "name", "tasks": "id", "duplicates": "id"}
+
 
 def field_name(attribute: str) -> str:
     """Spell a Python attribute as the Kubernetes field, e.g. ``role_arn`` as ``roleARN``."""
@@ -31,6 +34,21 @@ def field_name(attribute: str) -> str:
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=field_name):
     """Base of all API values: immutable, camelCase on the wire, unknown fields ignored."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A value of a status that is not understood: where it is, and what is wrong with it.
+
+    An item of a keyed list is named by its key, or by its index if it has none.
+    """
+
+    path: tuple[str | int, ...]
+    text: str
+
+    def __str__(self) -> str:
+        first, *rest = self.path
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+        return f"{first}{where} {self.text}"
 
 
 class ObjectMeta(Model, frozen=True, kw_only=True):
@@ -64,16 +82,3 @@ def to_wire(value: Model) -> dict[str, Any]:
     """Encode as plain JSON values, times as RFC 3339 in UTC."""
     encoded: dict[str, Any] = msgspec.to_builtins(value, str_keys=True)
     return encoded
-
-
-def merge_diff(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that turns `old` into `new`; empty when they are equal."""
-    patch: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
-    for key, value in new.items():
-        before = old.get(key)
-        if isinstance(before, dict) and isinstance(value, dict):
-            if inner := merge_diff(before, value):
-                patch[key] = inner
-        elif key not in old or before != value:
-            patch[key] = value
-    return patch

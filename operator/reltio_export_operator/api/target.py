@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .conditions import Condition, ConditionStatus, is_true
-from .meta import VERIFY_ANNOTATION, Model, ObjectMeta, Time
+from .meta import VERIFY_ANNOTATION, Model, ObjectMeta, Problem, Time
 
 Algorithm = Literal["AES256", "aws:kms"]
 
@@ -115,6 +115,7 @@ class ExportTarget(Model, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: TargetSpec
     status: TargetStatus = TargetStatus()
+    status_problems: tuple[Problem, ...] = ()  # what of the status was not understood when it was decoded
 
     @property
     def verify_request(self) -> str | None:

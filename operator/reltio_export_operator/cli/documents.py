@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,12 +13,15 @@ import msgspec
 import yaml
 from msgspec import inspect
 
+from ..api.decoding import decode_job, decode_target
 from ..api.job import ExportJob
 from ..api.target import ExportTarget
 from .cluster import UsageProblem
 
 Raw = dict[str, Any]
 Kind = TypeVar("Kind", ExportJob, ExportTarget)
+
+_DECODERS: dict[type[Any], Callable[[Raw], Any]] = {ExportJob: decode_job, ExportTarget: decode_target}
 
 _ROLE = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:role/\S+")
 
@@ -68,7 +71,7 @@ def as_model(raw: Raw, model: type[Kind], namespace: str | None = None) -> Kind:
     metadata["namespace"] = namespace_of(raw, namespace) or "default"
     what = f"{raw.get('kind')} {metadata.get('name', '')}".rstrip()
     try:
-        found = msgspec.convert({**raw, "metadata": metadata, "status": raw.get("status", {})}, model)
+        found: Kind = _DECODERS[model]({**raw, "metadata": metadata, "status": raw.get("status") or {}})
     except msgspec.ValidationError as error:
         raise UsageProblem(f"{what}: {error}") from None
     for problem in _unknown(raw.get("spec"), inspect.type_info(type(found.spec)), "spec"):

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from ..api.decoding import decode_job, decode_target
 from ..api.job import ExportJob
 from ..api.meta import API_VERSION, CANCEL_ANNOTATION, JOBS, TARGETS
 from ..api.target import ExportTarget
@@ -36,7 +36,7 @@ def why(job: str, context: str | None, namespace: str | None, output: str) -> No
     Example: kubectl reltio-export why people -n mdm
     """
     cluster = connect(context, namespace)
-    found = msgspec.convert(cluster.get(JOBS, job), ExportJob)
+    found = decode_job(cluster.get(JOBS, job))
     story = tell(found, _target_of(cluster, found), tuple(cluster.events(found.metadata.uid)))
     if output == "json":
         print_json(story.as_json())
@@ -169,6 +169,6 @@ def _show(raw: Raw, output: str, text: str) -> None:
 
 def _target_of(cluster: Cluster, job: ExportJob) -> ExportTarget | None:
     try:
-        return msgspec.convert(cluster.get(TARGETS, job.spec.target_ref.name), ExportTarget)
+        return decode_target(cluster.get(TARGETS, job.spec.target_ref.name))
     except UsageProblem:
         return None

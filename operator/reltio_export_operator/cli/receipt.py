@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.progress import track
 
-from ..api.job import ExportJob, Output
+from ..api.decoding import decode_job
+from ..api.job import Output
 from ..api.meta import JOBS, Model
 from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
@@ -49,7 +50,7 @@ def receipt(job: str, verify: bool, context: str | None, namespace: str | None, 
     \b
     Example: kubectl reltio-export receipt people --verify -n mdm
     """
-    found = msgspec.convert(connect(context, namespace).get(JOBS, job), ExportJob)
+    found = decode_job(connect(context, namespace).get(JOBS, job))
     where = found.status.output
     if where is None or where.receipt is None:
         raise UsageProblem(f"ExportJob {job} has no receipt. Jobs with spec.delivery.receipt: true leave one.")

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..api.conditions import find, is_true
+from ..api.decoding import decode_target
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
 from ..aws.sessions import RoleSessions
@@ -126,7 +127,7 @@ def _by_the_operator(cluster: Cluster, name: str) -> ExportTarget:
     end = time.monotonic() + _WITHIN
     with Console(stderr=True).status(f"The operator verifies {name}…"):
         while time.monotonic() < end:
-            found = msgspec.convert(cluster.get(TARGETS, name), ExportTarget)
+            found = decode_target(cluster.get(TARGETS, name))
             if found.status.last_handled_verify_request == asked:
                 return found
             time.sleep(0.5)

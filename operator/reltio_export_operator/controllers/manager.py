@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 from kubernetes.aio import client
 
+from ..api.decoding import STATUS_INVALID
 from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
@@ -227,11 +228,13 @@ class Manager:
     @staticmethod
     def needs_reconcile(body: Mapping[str, Any]) -> bool:
         """Whether a job may need anything: one that is finished, let go of and without a time to live does not."""
-        meta, status = body["metadata"], body.get("status", {})
+        meta, status = body["metadata"], body.get("status")
         if FINALIZER in meta.get("finalizers", ()) or meta.get("deletionTimestamp"):
             return True
-        if status.get("observedGeneration") != meta.get("generation"):
+        if not isinstance(status, Mapping) or status.get("observedGeneration") != meta.get("generation"):
             return True
-        conditions = status.get("conditions", ())
-        finished = any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
-        return not finished or body["spec"].get("ttlSecondsAfterFinished") is not None
+        listed = status.get("conditions")
+        conditions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
+        true = {str(one.get("type")) for one in conditions if one.get("status") == "True"}
+        finished = bool(true & {"Complete", "Failed"})
+        return not finished or STATUS_INVALID in true or body["spec"].get("ttlSecondsAfterFinished") is not None

@@ -151,6 +151,12 @@ WOULD_BE_RECREATED = Reason(
 SPEC_NOT_UNDERSTOOD = Reason(
     "SpecNotUnderstood", "The job or its target cannot be read: {error}.", "Create the object again."
 )
+STATUS_VALUES_IGNORED = Reason(
+    "StatusNotUnderstood",
+    "{problems} The operator uses defaults instead, and keeps what is stored.",
+    "Correct it with `kubectl edit exportjob {name} -n {namespace} --subresource=status`, or run the release of the "
+    "operator that wrote it.",
+)
 STATUS_REFUSED = Reason(
     "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
 )

@@ -125,6 +125,12 @@ PERMISSIONS_NOT_UNDERSTOOD = Reason(
 
 # -- the canary export
 
+STATUS_VALUES_IGNORED = Reason(
+    "StatusNotUnderstood",
+    "{problems} The operator uses defaults instead, and keeps what is stored.",
+    "Correct it with `kubectl edit exporttarget {name} -n {namespace} --subresource=status`, or run the release of "
+    "the operator that wrote it.",
+)
 CANARY_RUNNING = Reason("CanaryRunning", "The canary export runs as ExportJob {job}.")
 CANARY_DELIVERED = Reason("CanaryDelivered", "Reltio delivered the canary export.")
 CANARY_FAILED = Reason(

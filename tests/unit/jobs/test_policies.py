@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import T0, condition, job, running, stamp, submission, target
+from builders import T0, between_attempts, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.meta import FINALIZER
@@ -192,9 +192,9 @@ def told(decision: Decision) -> tuple[str, str]:
             id="no retries",
         ),
         pytest.param({"status": running("FAILED", attempts=3)}, "Wait", "BackoffLimitExceeded", id="no retries left"),
-        pytest.param({"status": {"attempts": 1, "retryTime": stamp(30)}}, "Wait", "", id="the backoff runs"),
+        pytest.param({"status": between_attempts(retryTime=stamp(30))}, "Wait", "", id="the backoff runs"),
         pytest.param(
-            {"status": {"attempts": 1, "retryTime": stamp(-1)}},
+            {"status": between_attempts(retryTime=stamp(-1))},
             "Submit",
             "Submitting",
             id="the backoff is over",
@@ -413,7 +413,7 @@ def test_a_deleted_job_is_looked_at_often_enough_to_keep_the_bound(
 
 
 def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
-    status = decide(obs(status={"attempts": 1, "retryTime": stamp(-1)})).status
+    status = decide(obs(status=between_attempts(retryTime=stamp(-1)))).status
     assert status.submission is not None
     assert status.submission.path == "reltio/mdm/nightly/u-1-2/"
     assert status.submission.name == "mdm.nightly-u-1-2"
@@ -421,7 +421,7 @@ def test_the_intent_carries_a_directory_and_a_name_of_its_own() -> None:
 
 
 def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
-    queued = decide(obs(status={"attempts": 1, "retryTime": stamp(-1)}, queue_position=1))
+    queued = decide(obs(status=between_attempts(retryTime=stamp(-1)), queue_position=1))
     assert queued.status.phase == "Queued"
     assert queued.status.retry_time is None
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from ...api.decoding import decode_job, decode_target
 from ...api.job import ExportJob, Submission
 from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason
@@ -146,10 +147,10 @@ class JobController:
         """Learn what runs before anything begins: otherwise a start would give places away that are taken."""
         async for raw in self._kube.listed(TARGETS, namespace):
             with contextlib.suppress(msgspec.ValidationError):  # reported when it is reconciled
-                self._registry.put_target(msgspec.convert(raw, ExportTarget))
+                self._registry.put_target(decode_target(raw))
         async for raw in self._kube.listed(JOBS, namespace):
             try:
-                job = msgspec.convert(raw, ExportJob)
+                job = decode_job(raw)
             except msgspec.ValidationError:
                 continue  # reported when it is reconciled
             self._registry.put_job(job)
@@ -157,7 +158,7 @@ class JobController:
                 self._wake(job.metadata.key)  # also for the case that it goes away before it is watched
 
     async def _advance(self, raw: Raw) -> float | None:
-        job = msgspec.convert(raw, ExportJob)
+        job = decode_job(raw)
         before = self._registry.counts(self._target_key(job))
         self._registry.put_job(job)
         obs = await self._observe(job)
@@ -182,7 +183,7 @@ class JobController:
         action = decision.action
         if isinstance(action, Search):
             raw = await self._journal.write(raw, job, decision)
-            job = msgspec.convert(raw, ExportJob)
+            job = decode_job(raw)
             decision = await self._search(job)
             action = decision.action
         if isinstance(action, Submit):
@@ -190,9 +191,9 @@ class JobController:
                 decision, raw = await self._begin(job, raw, decision)
         elif isinstance(action, CheckDelivery):
             decision = await self._inspect(job, decision)
-        written = await self._journal.write(raw, msgspec.convert(raw, ExportJob), decision)
+        written = await self._journal.write(raw, decode_job(raw), decision)
         if isinstance(action, ControlTasks) and action.task_ids:
-            await self._control(msgspec.convert(written, ExportJob), action)
+            await self._control(decode_job(written), action)
         if isinstance(action, RemoveFinalizer):
             await self._journal.remove_finalizer(written)
             if job.metadata.deletion_timestamp is not None:
@@ -248,7 +249,7 @@ class JobController:
             if raw is None:
                 self._registry.drop_target(key)
             else:
-                self._registry.put_target(msgspec.convert(raw, ExportTarget))
+                self._registry.put_target(decode_target(raw))
         return self._registry.target(key)
 
     async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
@@ -261,7 +262,7 @@ class JobController:
         except Exception:
             self._registry.forget_assumed(job)
             raise
-        intended = msgspec.convert(raw, ExportJob)
+        intended = decode_job(raw)
         answer = await self._submit(intended, started)
         return await self._record(raw, intended, answer)
 
@@ -285,7 +286,7 @@ class JobController:
     async def _record(self, raw: Raw, intended: ExportJob, answer: Accepted | CallFailure) -> tuple[Decision, Raw]:
         """What the answer means for the object as it is now: others may have changed it during the call."""
         for _ in range(_WRITES):
-            job = msgspec.convert(raw, ExportJob)
+            job = decode_job(raw)
             obs = replace(await self._observe(job), now=self._now())
             submission = _submission(job)
             if isinstance(answer, Accepted):
@@ -297,7 +298,7 @@ class JobController:
                 return replace(decision, events=()), written
             except ConflictError:
                 fresh = await self._kube.get(JOBS, *intended.metadata.key)
-                if fresh is None or not _still_open(msgspec.convert(fresh, ExportJob), intended):
+                if fresh is None or not _still_open(decode_job(fresh), intended):
                     raise
                 raw = fresh
         raise ConflictError(intended.metadata.name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from ...api.conditions import Condition, Conditions
-from ...api.job import ExportJob
-from ...api.meta import FINALIZER, JOBS, merge_diff, to_wire
+from ...api.conditions import Conditions
+from ...api.decoding import decode_job, decode_status, with_report
+from ...api.job import ExportJob, JobStatus
+from ...api.meta import FINALIZER, JOBS
+from ...api.status_patch import status_patch
+from ...jobs import messages
 from ...jobs.observation import Decision
 from ...kube.client import ConflictError, KubeClient, Raw
 from ...runtime.failures import explain
@@ -53,16 +55,17 @@ class JobStatusWriter:
 
     async def write(self, raw: Raw, job: ExportJob, decision: Decision) -> Raw:
         """Write what a decision changes in the status of the job as it was read, then post its events."""
-        change: dict[str, Any] = merge_diff(to_wire(job.status), to_wire(decision.status))
+        status = with_report(job, decision.status, messages.STATUS_VALUES_IGNORED, self._now())
+        change = status_patch(raw.get("status"), job.status, status)
         if change:
             patched = await self._kube.patch_status(JOBS, raw, change)
             if patched is None:
                 raise ConflictError(job.metadata.name)
             raw = patched
-            transitions.log_job(job, decision.status)
+            transitions.log_job(job, status)
             if "progress" in change or "tasks" in change:
                 self._progress_written[job.metadata.key] = self._clock()
-            self._on_written(msgspec.convert(raw, ExportJob))
+            self._on_written(decode_job(raw))
         transitions.log_job_events(job, decision.events)
         for event in decision.events:
             self._count_event(event.reason)
@@ -81,14 +84,14 @@ class JobStatusWriter:
     async def report_invalid(self, raw: Raw, reason: str, message: str) -> None:
         """Say in the object what keeps it from being worked on, when its whole status cannot be written."""
         generation = raw["metadata"].get("generation", 0)
-        listed = msgspec.convert(raw.get("status", {}).get("conditions", []), tuple[Condition, ...])
-        conditions = Conditions(listed, generation=generation, now=self._now())
+        before, _ = decode_status(raw, JobStatus)
+        conditions = Conditions(before.conditions, generation=generation, now=self._now())
         conditions.put("Stalled", "True", reason, message)
-        if conditions.result() != listed:
-            change = {"conditions": [to_wire(condition) for condition in conditions.result()]}
-            if await self._kube.patch_status(JOBS, raw, change) is not None:
-                meta = raw["metadata"]
-                transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], reason, message)
+        after = msgspec.structs.replace(before, conditions=conditions.result())
+        change = status_patch(raw.get("status"), before, after)
+        if change and await self._kube.patch_status(JOBS, raw, change) is not None:
+            meta = raw["metadata"]
+            transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], reason, message)
 
     async def add_finalizer(self, raw: Raw) -> Raw:
         """Put the finalizer on: from now on there is something outside to undo."""

@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from ...api.conditions import Condition, find
-from ...api.job import ExportJob
-from ...api.meta import JOBS, TARGETS, merge_diff, to_wire
+from ...api.decoding import decode_job, decode_target, with_report
+from ...api.meta import JOBS, TARGETS
+from ...api.status_patch import status_patch
 from ...api.target import Check, ExportTarget, TargetStatus
 from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
@@ -77,7 +78,7 @@ class TargetController:
             self._secrets.pop(key, None)
             self._wake_jobs(key)
             return None
-        target = msgspec.convert(raw, ExportTarget)
+        target = decode_target(raw)
         due = await self._due(target) if readiness.is_verified(target) else "No"
         if due == "Elapsed" and not include_failing and _is_failing(target):
             self._registry.put_target(target)
@@ -89,7 +90,7 @@ class TargetController:
             if raw is None:
                 return None
             # The result of the verification is written, whatever the canary does.
-            target = msgspec.convert(raw, ExportTarget)
+            target = decode_target(raw)
             status = await self._with_canary(target, target.status)
             await self._write(raw, target, status)
         except ConflictError:
@@ -115,7 +116,7 @@ class TargetController:
                 raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
         except InvalidError as error:
             return canary.not_created_status(target, status, name, str(error), self._now())
-        job = msgspec.convert(raw, ExportJob) if raw else None
+        job = decode_job(raw) if raw else None
         return canary.status_from_job(target, status, name, job, self._now())
 
     async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
@@ -196,15 +197,16 @@ class TargetController:
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
         """Write what has changed. Returns the object after the write; None when it does not exist any more."""
-        change = merge_diff(to_wire(target.status), to_wire(status))
+        reported = with_report(target, status, messages.STATUS_VALUES_IGNORED, self._now())
+        change = status_patch(raw.get("status"), target.status, reported)
         before = find(target.status.conditions, "Ready")
         if change:
             patched = await self._kube.patch_status(TARGETS, raw, change)
             if patched is None:
                 return None
             raw = patched
-            transitions.log_target(target, status)
-        current = msgspec.convert(raw, ExportTarget)
+            transitions.log_target(target, reported)
+        current = decode_target(raw)
         self._registry.put_target(current)
         ready = find(current.status.conditions, "Ready")
         if ready is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
