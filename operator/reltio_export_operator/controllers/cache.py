@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..api.job import ExportJob
 from ..api.target import ExportTarget
+from ..jobs import identity
 from ..jobs.queue import Entry, ahead_of
 
 Key = tuple[str, str]
@@ -43,7 +44,8 @@ class JobCache:
         self._target_of[key] = target_key
         created = job.metadata.creation_timestamp
         assert created is not None
-        active = job.status.submission is not None
+        uncertain = bool(identity.doubts(job))  # an export may run: it takes a place, and does not want another
+        active = job.status.submission is not None or uncertain
         if active:
             self._assumed.discard(job.metadata.uid)  # now on record
         self._jobs[target_key][job.metadata.name] = Entry(

@@ -157,6 +157,24 @@ STATUS_VALUES_IGNORED = Reason(
     "Correct it with `kubectl edit exportjob {name} -n {namespace} --subresource=status`, or run the release of the "
     "operator that wrote it.",
 )
+STATUS_UNCERTAIN = Reason(
+    "StatusNotUnderstood",
+    "The status does not say for certain which exports were submitted: {doubts}. "
+    "The operator submits nothing for this job, because that could be a second export.",
+    "Correct the status with `kubectl edit exportjob {name} -n {namespace} --subresource=status`. Or search Reltio's "
+    "console for exports with {uid} in their name, stop those that are not wanted, and set spec.cancel to true.",
+)
+STATUS_CORRECTED = Reason("StatusCorrected", "The status was corrected. The job continues.")
+ENDED_UNCERTAIN = Reason(
+    _FAILED_CALL,
+    "{early} The status does not say for certain which exports were submitted: {doubts}.",
+    "An export may be running: search Reltio's console for exports with {uid} in their name, and stop them there.",
+)
+CLEANUP_UNCERTAIN = Reason(
+    "CleanupIncomplete",
+    "The job is being deleted, and its status does not say for certain which exports were submitted: {doubts}.",
+    "An export may be running: search Reltio's console for exports with {uid} in their name, and stop them there.",
+)
 STATUS_REFUSED = Reason(
     "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
 )

@@ -18,7 +18,7 @@ from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
 from ...delivery.manifest import Delivery
-from ...jobs import results, tasks
+from ...jobs import identity, results, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import (
     CheckDelivery,
@@ -215,7 +215,7 @@ class JobController:
         )
         obs = replace(obs, elapsed=self._elapsed(obs))
         ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
-        if job.is_finished or submission is None or not ids:
+        if job.is_finished or submission is None or not ids or not identity.is_reachable(job):
             self._pollers.forget(job.metadata.key)
             return obs
         try:

@@ -35,6 +35,7 @@ from .starting import (
     wait_in_queue,
     wait_while_suspended,
 )
+from .uncertain import hold_uncertain, release_uncertain
 
 # Seconds between reconciles while nothing polls the tasks, so that a restored Secret is used within a minute.
 _UNWATCHED_REQUEUE_SECONDS = 20.0
@@ -43,9 +44,12 @@ Policy = Callable[[Observation], Decision | None]
 
 CHAIN: tuple[Policy, ...] = (
     # The end: nothing may start or continue.
+    release_uncertain,
     orphan_export,
     stop_for_deletion,
     keep_finished,
+    # It is not certain what was submitted: nothing may be submitted.
+    hold_uncertain,
     end_early,
     # An intent is in status, its tasks are not.
     retry_refused_submission,
