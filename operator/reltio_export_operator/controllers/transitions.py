@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..api.conditions import Condition, find, is_true
+from ..api.decoding import STATUS_INVALID
 from ..api.job import ExportJob, JobStatus
 from ..api.meta import ObjectMeta
 from ..api.target import ExportTarget, TargetStatus
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 _MESSAGE_LIMIT = 512  # characters; the whole message is in the object's status
 # Of the conditions that are true, the first one of this list says why the job is in its phase.
 _HEADLINES = ("Failed", "Complete", "Suspended", "Stalled", "Reconciling")
-_WARNINGS = ("DuplicateDetected", "Retained")  # conditions of a job that are true besides, and ask for somebody
+_WARNINGS = ("DuplicateDetected", "Retained", STATUS_INVALID)  # of a job: true besides, and ask for somebody
 
 
 def log_job(job: ExportJob, status: JobStatus) -> None:

@@ -121,7 +121,7 @@ def test_a_job_that_waits_for_somebody_is_a_warning(log: pytest.LogCaptureFixtur
     assert line(log)[0] == "WARNING"
 
 
-@pytest.mark.parametrize("type_", ["DuplicateDetected", "Retained"])
+@pytest.mark.parametrize("type_", ["DuplicateDetected", "Retained", "StatusInvalid"])
 def test_a_condition_that_asks_for_somebody_is_a_warning_once(log: pytest.LogCaptureFixture, type_: str) -> None:
     found = condition(type_, reason="BecauseOfIt", message="Look at it.")
     after = job_status("Running", reconciling("ExportRunning"), found, **running("PROCESSING"))
