@@ -54,7 +54,14 @@ class MortalLoop(asyncio.BaseEventLoop):
     dying at every await, in whatever order the tasks of a run interleave.
     """
 
-    def __init__(self, clock: Clock, *, last_step: int | None = None, record: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        last_step: int | None = None,
+        record: bool = False,
+        interrupt: tuple[int, Callable[[], None]] | None = None,
+    ) -> None:
         super().__init__()
         self.clock = clock
         self.steps = 0
@@ -62,6 +69,7 @@ class MortalLoop(asyncio.BaseEventLoop):
         self.places: list[str | None] = []
         self.dead = False
         self._record = record
+        self._interrupt = interrupt  # before which step a signal comes, and its handler
         self._clock_resolution = 1e-9
         self.set_task_factory(lambda loop, coro, **more: asyncio.tasks._PyTask(coro, loop=loop, **more))  # type: ignore[attr-defined]
 
@@ -115,6 +123,8 @@ class MortalLoop(asyncio.BaseEventLoop):
             place = _place(handle._callback) if self._record else None
             if self.steps == self.last_step:
                 raise Killed
+            if self._interrupt and self.steps == self._interrupt[0]:
+                self._interrupt[1]()
             self.steps += 1
             if self._record:
                 self.places.append(place)

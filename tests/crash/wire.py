@@ -46,12 +46,16 @@ class Wire(httpx.AsyncBaseTransport):
         self._handle = handle
         self.strikes: dict[int, str] = {}
         self.log: list[str] = []
+        self.sent: list[str] = []  # what has left the process
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         number = len(self.log)
         self.log.append(f"{request.method} {request.url.path}")
         await request.aread()
         await asyncio.sleep(0)  # a process may die before anything has left it
+        if trace := request.extensions.get("trace"):
+            await trace("http11.send_request_headers.started", {})  # as httpcore does
+        self.sent.append(self.log[number])
         kind = self.strikes.get(number)
         if kind == "refused":
             raise httpx.ConnectError("refused", request=request)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from reltio_export_operator.aws.sessions import RoleSessions
+from reltio_export_operator.controllers.gate import SubmissionGate
 from reltio_export_operator.controllers.manager import Manager
 from reltio_export_operator.runtime.settings import Settings
 from reltio_export_operator.sandbox.reltio.agenda import Inline
@@ -42,6 +43,7 @@ class World:
         self.wire = Wire(self.clock, self.service.handle)
         self.expecting = False  # whether users have yet to do what the end of the story needs
         self.first_uid = ""
+        self.gate = SubmissionGate()
         self._watching = True
         self._loop: MortalLoop | None = None
         self._processes: list[asyncio.Task[None]] = []
@@ -117,11 +119,10 @@ class World:
 
     # -- the operator
 
-    def start(
-        self, *, last_step: int | None = None, record: bool = False, operators: int = 1, spacing: float = 0.0
-    ) -> MortalLoop:
+    def start(self, *, operators: int = 1, spacing: float = 0.0, **loop_options: Any) -> MortalLoop:
         """Start operators, as processes would be; they work whenever time passes."""
-        self._loop = loop = MortalLoop(self.clock, last_step=last_step, record=record)
+        self.gate = SubmissionGate()
+        self._loop = loop = MortalLoop(self.clock, **loop_options)
         with _current(loop):
             self._processes = [loop.create_task(self._operate(number * spacing)) for number in range(operators)]
         return loop
@@ -177,6 +178,7 @@ class World:
                 self.kube,  # type: ignore[arg-type]
                 http,
                 sessions,
+                gate=self.gate,
                 now=self.wall_clock,
                 clock=lambda: self.clock.now,
             )
