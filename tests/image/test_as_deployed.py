@@ -26,13 +26,6 @@ NAMESPACE = "ops"
 SETTINGS = {"pollIntervalSeconds": 1, "progressIntervalSeconds": 1, "targetRetryIntervalSeconds": 5}
 
 
-class Services(Sandbox):
-    """The sandbox without an operator of its own."""
-
-    async def start_operator(self) -> None:
-        return None
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))
@@ -73,7 +66,7 @@ async def deployed(
     image: Image, folder: Path, user: str | None
 ) -> AsyncIterator[tuple[World, Container, dict[str, Any]]]:
     """A world, a running replica in it, and the replica's container as the Deployment describes it."""
-    async with Services(Options(folder / "sandbox")) as sandbox:
+    async with Sandbox(Options(folder / "sandbox", operator=False)) as sandbox:
         configuration = client.Configuration()
         await config.load_kube_config(str(sandbox.kubeconfig), client_configuration=configuration)
         async with client.ApiClient(configuration) as api:

@@ -23,7 +23,8 @@ BUCKET = "acme-mdm-exports"
 EXTERNAL_ID = "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11"
 ROLE = "reltio-exporter"
 CLIENT = Client("sandbox-client", "sandbox-secret")
-_STOP_WITHIN = 10.0
+REPLICA = "operator"  # the name of the only replica, where there is one
+_STOP_WITHIN = 20.0
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Options:
     simulator: SimulatorConfig = field(default_factory=lambda: SimulatorConfig(time_scale=10))
     tenants: tuple[Tenant, ...] = field(default_factory=lambda: (Tenant("acme01"), Tenant("acme02"), Tenant("acme03")))
     settings: dict[str, str] = field(default_factory=dict)
+    operator: bool = True  # whether a replica is started along with the rest
+    crds: bool = True  # whether the embedded API server has the CRDs from its start
     operator_kubeconfig: Path | None = None  # as whom the operator runs; as the user by default
 
 
@@ -44,10 +47,10 @@ class Sandbox:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._operator: asyncio.subprocess.Process | None = None
+        self.replicas: dict[str, asyncio.subprocess.Process] = {}
         self._stack = contextlib.AsyncExitStack()
         self.kubeconfig = options.kubeconfig or options.directory / "kubeconfig"
-        self.operator_log = options.directory / "operator.log"
+        self.operator_log = self.log_of(REPLICA)
         self.cloud = Cloud()
         self.role_arn = ""
         self.kube: KubeServer | None = None
@@ -57,7 +60,8 @@ class Sandbox:
         self._options.directory.mkdir(parents=True, exist_ok=True)
         try:
             await self._start_services()
-            await self.start_operator()
+            if self._options.operator:
+                await self.start_operator()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -66,7 +70,8 @@ class Sandbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop_operator()
+        for name in self.replicas:
+            await self.stop_operator(name)
         await self._stack.aclose()
 
     async def _start_services(self) -> None:
@@ -85,13 +90,16 @@ class Sandbox:
         await self.reltio.start()
         self._stack.push_async_callback(self.reltio.stop)
         if self._options.kubeconfig is None:
-            self.kube = KubeServer(port=self._options.kube_port, crds=crds())
+            self.kube = KubeServer(port=self._options.kube_port, crds=crds() if self._options.crds else ())
             await self.kube.start()
             self._stack.push_async_callback(self.kube.stop)
             self.kube.write_kubeconfig(self.kubeconfig)
 
-    async def start_operator(self) -> None:
-        """Start the operator, as `reltio-export-operator run` does in a pod."""
+    def log_of(self, replica: str) -> Path:
+        return self._options.directory / f"{replica}.log"
+
+    async def start_operator(self, name: str = REPLICA, **settings: str) -> None:
+        """Start a replica of the operator, as `reltio-export-operator run` does in a pod."""
         key = self.cloud.operator_credentials
         environment = {
             **os.environ,
@@ -107,10 +115,11 @@ class Sandbox:
             "RELTIO_EXPORT_LEADER_ELECT": "false",
             "RELTIO_EXPORT_METRICS_PORT": "0",
             **self._options.settings,
+            **settings,
         }
         environment.pop("AWS_PROFILE", None)
-        with self.operator_log.open("ab") as log:
-            self._operator = await asyncio.create_subprocess_exec(
+        with self.log_of(name).open("ab") as log:
+            self.replicas[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
                 "from reltio_export_operator.cli.main import main; main()",
@@ -122,21 +131,24 @@ class Sandbox:
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent alone, which ends it in order
             )
 
-    async def stop_operator(self) -> None:
-        """End the operator in order, or by force when it does not."""
-        if self._operator is None or self._operator.returncode is not None:
+    async def stop_operator(self, name: str = REPLICA) -> None:
+        """End the replica in order, or by force when it does not."""
+        running = self.replicas.get(name)
+        if running is None or running.returncode is not None:
             return
-        self._operator.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGCONT)  # should it be frozen
+        running.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self._operator.wait(), _STOP_WITHIN)
+            await asyncio.wait_for(running.wait(), _STOP_WITHIN)
         except TimeoutError:
-            await self.kill_operator()
+            await self.kill_operator(name)
 
-    async def kill_operator(self) -> None:
-        """End the operator as a crash does: at once, with nothing put in order."""
-        if self._operator is not None and self._operator.returncode is None:
-            self._operator.kill()
-            await self._operator.wait()
+    async def kill_operator(self, name: str = REPLICA) -> None:
+        """End the replica as a crash does: at once, with nothing put in order."""
+        running = self.replicas.get(name)
+        if running is not None and running.returncode is None:
+            running.kill()
+            await running.wait()
 
     def fill(self, text: str) -> list[dict[str, Any]]:
         """Manifests with the addresses of this sandbox filled in."""

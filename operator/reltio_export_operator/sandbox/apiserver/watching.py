@@ -68,11 +68,14 @@ class Watcher:
         bookmarks = request.query.get("allowWatchBookmarks", "").lower() in ("true", "1")
         served = (resource.group, resource.plural)
         while loop.time() < end and not self._stopping.is_set():
+            ends = served not in self._store.resources  # after the objects, which went with their definition
             for change in self._after(since):
                 since = change.version
                 type_ = _shown(change, concerns) if (change.resource.group, change.resource.plural) == served else ""
                 if type_:
                     await send(type_, change.object)
+            if ends:
+                return
             await self._pause(min(_BOOKMARK_EVERY, end - loop.time()), since)
             if bookmarks and since == self._store.version:
                 await send("BOOKMARK", _bookmark(resource, since, {}))
