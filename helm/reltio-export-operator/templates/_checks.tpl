@@ -8,6 +8,9 @@
 {{- fail (printf "strategy.type is %s and settings.leaderElect is false: during a roll-out the old and the new pod would both act. Set strategy.type to Recreate, or leave settings.leaderElect at true." .Values.strategy.type) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.strategy.rollingUpdate (ne (include "operator.strategy" . | fromYaml).type "RollingUpdate") -}}
+{{- fail "strategy.rollingUpdate is set, and the Deployment is recreated. Remove strategy.rollingUpdate." -}}
+{{- end -}}
 {{- if and .Values.caBundle.configMapName .Values.caBundle.secretName -}}
 {{- fail "caBundle names both a ConfigMap and a Secret. Set either caBundle.configMapName or caBundle.secretName." -}}
 {{- end -}}

@@ -74,6 +74,20 @@ annotations:
 {{- ne (toString .Values.settings.leaderElect) "false" -}}
 {{- end -}}
 
+{{- /* Without election never two pods at a time, since both would act. The fields of a RollingUpdate are written out, so
+that an upgrade to Recreate takes them away: the API server would keep defaults that it has set itself. */ -}}
+{{- define "operator.strategy" -}}
+{{- $recreate := ternary "Recreate" "RollingUpdate" (eq (include "operator.elects" .) "false") -}}
+{{- $type := default $recreate .Values.strategy.type -}}
+type: {{ $type }}
+{{- if eq $type "RollingUpdate" }}
+rollingUpdate:
+  {{- range $field := list "maxSurge" "maxUnavailable" }}
+  {{ $field }}: {{ dig "rollingUpdate" $field "25%" $.Values.strategy }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{- /* A mapping without its nulls, which stand for defaults that were taken back. */ -}}
 {{- define "operator.withoutNulls" -}}
 {{- $kept := dict -}}

@@ -16,6 +16,10 @@ REFUSED: dict[str, tuple[Manifest, tuple[str, ...]]] = {
         {"replicas": 1, "strategy": {"type": "RollingUpdate"}, **NO_ELECTION},
         ("strategy.type is RollingUpdate", WITHOUT_ELECTION, "Recreate"),
     ),
+    "a roll-out that is none": (
+        {"strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}},
+        ("Remove strategy.rollingUpdate",),
+    ),
     "election turned off by a variable": (
         {"extraEnv": [{"name": "RELTIO_EXPORT_LEADER_ELECT", "value": "false"}]},
         ("extraEnv", "RELTIO_EXPORT_LEADER_ELECT", "settings.leaderElect"),

@@ -61,7 +61,7 @@ def ca(kind: str, name_field: str, manifests: Manifests) -> bool:
 
 MEMORY = {"limits": {"memory": "1Gi"}, "requests": {"memory": "1Gi", "cpu": 1}}
 SPREAD = {"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
-OWN_SPREAD = {**SPREAD, "labelSelector": {"matchLabels": {"a": "b"}}}
+OWN_SPREAD = {**SPREAD, "topologyKey": "row", "labelSelector": {"matchLabels": {"a": "b"}}}
 NODES = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "arch", "operator": "In", "values": ["arm64"]}]}]}
 AFFINITY = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": NODES}}
 TOLERATION = {"key": "spot", "operator": "Exists", "effect": "NoSchedule"}
@@ -111,19 +111,20 @@ CASES: dict[str, tuple[Manifest, Callable[[Manifests], Any]]] = {
         ),
     ),
     "strategy": (
-        {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}},
+        {"strategy": {"rollingUpdate": {"maxSurge": 0}}},
         lambda m: (
             deployment(m)["strategy"]
-            == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}
+            == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}}
         ),
     ),
+    "recreate": ({"strategy": {"type": "Recreate"}}, lambda m: deployment(m)["strategy"] == {"type": "Recreate"}),
     "one replica without election": (
         {"replicas": 1, "settings": {"leaderElect": False}},
-        lambda m: deployment(m)["strategy"] == {"type": "Recreate", "rollingUpdate": None},
+        lambda m: deployment(m)["strategy"] == {"type": "Recreate"},
     ),
     "one replica with election": (
         {"replicas": 1},
-        lambda m: deployment(m)["strategy"] == {"type": "RollingUpdate"},
+        lambda m: deployment(m)["strategy"]["type"] == "RollingUpdate",
     ),
     "no replica": ({"replicas": 0}, lambda m: deployment(m)["replicas"] == 0),
     "history": ({"revisionHistoryLimit": 0}, lambda m: deployment(m)["revisionHistoryLimit"] == 0),
