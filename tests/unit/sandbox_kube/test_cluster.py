@@ -155,6 +155,32 @@ async def test_a_definition_with_a_keyword_that_the_sandbox_does_not_know_is_ref
     assert "the sandbox does not evaluate multipleOf" in refused["message"]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metadata": {"type": "object", "description": "Metadata."}}, "must not specify anything other than name"),
+        ({"added": {"description": "Anything."}}, "must not be empty for specified object fields"),
+        ({"added": {"type": "array"}}, "items: Required value: must be specified"),
+        ({"added": {"type": "string", "enum": ["a"], "default": "b"}}, 'default: Unsupported value: "b"'),
+        (
+            {"added": {"type": "string", "x-kubernetes-validations": [{"rule": "self =", "message": "x"}]}},
+            "compilation",
+        ),
+        (
+            {"added": {"type": "object", "properties": {}, "additionalProperties": {"type": "string"}}},
+            "with properties",
+        ),
+    ],
+)
+async def test_a_definition_that_a_real_server_refuses_is_refused(api: Api, change: Any, words: str) -> None:
+    name = f"{DEFINITIONS}/reports.answers.example.com"
+    _, definition = await api("GET", name)
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] |= change
+    code, refused = await api("PUT", name, definition)
+    assert code == 422
+    assert words in refused["message"]
+
+
 async def test_a_collection_is_deleted_as_far_as_the_selector_reaches(api: Api) -> None:
     await api.report("kept")
     await api.report("gone", labels={"a": "b"})
@@ -192,7 +218,7 @@ async def test_what_was_wrong_before_and_has_not_changed_does_not_refuse_a_write
     name = f"{DEFINITIONS}/reports.answers.example.com"
     _, definition = await api("GET", name)
     spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    spec["properties"]["limit"]["maximum"] = 1
+    spec["properties"]["limit"] |= {"maximum": 1, "default": 1}
     await api("PUT", name, definition)
     assert (await api.merge(f"{REPORTS}/early", {"metadata": {"labels": {"a": "b"}}}))[0] == 200
     assert (await api.merge(f"{REPORTS}/early/status", {"status": {"phase": "Running"}}))[0] == 200

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 from . import errors
 from .errors import Cause
 from .resources import Object, Resource
-from .structural import unknown_keywords
+from .structural import Schema, broken_rules, compile_problem, unknown_keywords, violations, with_defaults
 
 _ACCEPTED = (
     ("NamesAccepted", "NoConflicts", "no conflicts found"),
@@ -57,6 +58,43 @@ def check(new: Object, old: Object | None) -> Iterator[Cause]:
     elif unknown := unknown_keywords(schema):
         text = f"the sandbox does not evaluate {', '.join(sorted(unknown))}"
         yield errors.invalid_value("spec.versions[0].schema.openAPIV3Schema", ", ".join(sorted(unknown)), text)
+    else:
+        yield from _structure(schema, "spec.validation.openAPIV3Schema")
+
+
+def _structure(schema: Schema, path: str) -> Iterator[Cause]:
+    """Where a schema is not structural, as `ValidateStructural` in k8s.io/apiextensions-apiserver has it."""
+    meta = schema.get("properties", {}).get("metadata", {})
+    if set(meta) - {"type", "properties"} or set(meta.get("properties", ())) - {"name", "generateName"}:
+        text = "must not specify anything other than name and generateName, but metadata is implicitly specified"
+        yield errors.forbidden_field(f"{path}.properties[metadata]", text)
+    yield from _node(schema, path)
+
+
+def _node(schema: Schema, path: str) -> Iterator[Cause]:
+    if not schema.get("type") and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        yield errors.required(f"{path}.type", "must not be empty for specified object fields")
+    if schema.get("type") == "array" and "items" not in schema:
+        yield errors.required(f"{path}.items", "must be specified")
+    if "properties" in schema and "additionalProperties" in schema:
+        yield errors.forbidden_field(f"{path}.additionalProperties", "must not be used with properties")
+    if "default" in schema:
+        yield from _default(schema, path)
+    for rule in schema.get("x-kubernetes-validations", ()):
+        if problem := compile_problem(rule["rule"]):
+            yield errors.invalid_value(f"{path}.x-kubernetes-validations", rule["rule"], problem)
+    for name, child in schema.get("properties", {}).items():
+        yield from _node(child, f"{path}.properties[{name}]")
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from _node(schema[name], f"{path}.{name}")
+
+
+def _default(schema: Schema, path: str) -> Iterator[Cause]:
+    """A default must be valid, with the defaults of its parts."""
+    value = with_defaults(copy.deepcopy(schema["default"]), schema)
+    wrong = [*violations(value, schema, f"{path}.default")]
+    yield from wrong or broken_rules(value, None, schema, f"{path}.default")
 
 
 def resource(definition: Object) -> Resource:

@@ -232,13 +232,29 @@ def _list(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
 
 def broken_rules(value: Any, old: Any, schema: Schema, path: str) -> Iterator[Cause]:
     """The CEL rules that do not hold. Transition rules are asked only where there is an old value."""
+    yield from _broken(_seen_by_rules(value, schema), _seen_by_rules(old, schema), schema, path)
+
+
+def _seen_by_rules(value: Any, schema: Schema) -> Any:
+    """The value as CEL has it: what has the format date-time is a timestamp, and no string."""
+    if isinstance(value, dict):
+        known, free = schema.get("properties", {}), schema.get("additionalProperties") or {}
+        return {name: _seen_by_rules(item, known.get(name, free)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_seen_by_rules(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str) and schema.get("format") == "date-time" and _is_date_time(value):
+        return datetime.fromisoformat(value.upper())
+    return value
+
+
+def _broken(value: Any, old: Any, schema: Schema, path: str) -> Iterator[Cause]:
     for rule in schema.get("x-kubernetes-validations", ()):
         transition = re.search(r"\boldSelf\b", rule["rule"]) is not None
         if transition and old is None:
             continue
         if not _holds(rule["rule"], value, old if transition else None):
             where = path + rule.get("fieldPath", "")
-            if rule.get("fieldPath") or isinstance(value, dict | list):
+            if rule.get("fieldPath") or not isinstance(value, str | int | float):
                 yield Cause(where, "FieldValueInvalid", f"Invalid value: {rule['message']}")
             else:
                 yield invalid_value(where, value, rule["message"])
@@ -246,15 +262,24 @@ def broken_rules(value: Any, old: Any, schema: Schema, path: str) -> Iterator[Ca
         for name, child in schema.get("properties", {}).items():
             if name in value:
                 before = old.get(name) if isinstance(old, dict) else None
-                yield from broken_rules(value[name], before, child, f"{path}.{name}" if path else name)
+                yield from _broken(value[name], before, child, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from broken_rules(item, None, schema.get("items", {}), f"{path}[{index}]")
+            yield from _broken(item, None, schema.get("items", {}), f"{path}[{index}]")
 
 
 @lru_cache(maxsize=512)
 def _program(rule: str) -> Any:
     return cel.compile(rule)
+
+
+def compile_problem(rule: str) -> str:
+    """What is wrong with a rule, or nothing."""
+    try:
+        _program(rule)
+    except ValueError as error:
+        return f"compilation failed: {error}"
+    return ""
 
 
 def _holds(rule: str, value: Any, old: Any) -> bool:
