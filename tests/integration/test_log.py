@@ -17,7 +17,8 @@ from reltio_export_operator.sandbox.environment import CLIENT, EXTERNAL_ID
 from reltio_export_operator.sandbox.reltio.behaviour import Behaviour
 
 DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
-_SETTINGS = r"(differ from the defaults: )[^\"]*\."
+_SETTINGS = r"(differ from the defaults: )[^\"]*\. Network: [^\"]*\."
+_VARYING = ("time", "version", "python", "settings", "network")
 REASONS = [
     ("", "starting"),
     ("", "leading"),
@@ -105,8 +106,8 @@ def as_on_a_cluster(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     text = json.dumps(lines, ensure_ascii=False).replace(
         f"{socket.gethostname()}_", "reltio-export-operator-7c9f6d5b8-2xkqz_"
     )
-    shown: list[dict[str, Any]] = json.loads(re.sub(_SETTINGS, r"\1none.", text))
-    shown[0]["settings"] = {}
+    shown: list[dict[str, Any]] = json.loads(re.sub(_SETTINGS, r"\1none. Network: no proxy.", text))
+    shown[0] |= {"settings": {}, "network": {}}
     return shown
 
 
@@ -114,8 +115,8 @@ def normalised(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines without what differs from run to run: times, ids, host names, and the sandbox's own settings."""
     result = []
     for line in lines:
-        text = json.dumps({**line, "settings": {}, "time": "", "version": "", "python": ""}, ensure_ascii=False)
-        text = re.sub(_SETTINGS, r"\1none.", text)
+        text = json.dumps({**line, **{name: "" for name in _VARYING if name in line}}, ensure_ascii=False)
+        text = re.sub(_SETTINGS, r"\1none. Network: no proxy.", text)
         text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text)
         text = re.sub(r"operator [\w.]+ on Python [\w.]+ as \S+\.", "operator <version>.", text)
         text = re.sub(r"[\w.-]+_<id>", "<identity>", text)

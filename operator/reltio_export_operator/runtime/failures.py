@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import ssl
 import traceback
 from collections.abc import Iterator
 
@@ -27,7 +30,15 @@ def explain(error: BaseException) -> str:
         return "no answer in time"
     if is_api_error(error):
         return explain_status(*(getattr(error, name) for name in ("status", "reason", "body")))
+    if isinstance(cause := getattr(error, "os_error", None), OSError):  # of a connection that aiohttp cannot make
+        return f"cannot connect to {getattr(error, 'host', '')}:{getattr(error, 'port', '')} ({_cause(cause)})"[:_LIMIT]
     return f"{type(error).__name__}: {error}".rstrip(": .")[:_LIMIT]
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError | socket.gaierror) or not error.errno:
+        return str(error.strerror or error).rstrip(".")
+    return os.strerror(error.errno)
 
 
 def explain_status(status: int | None, reason: str | None, body: str | bytes | None) -> str:

@@ -37,6 +37,7 @@ def configure(log_format: str, level: str) -> None:
     hold Secrets.
     """
     handler = _Handler(sys.stderr)
+    handler.addFilter(_is_news)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -117,6 +118,11 @@ class _Json(JsonFormatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether this is no retry of kopf: `kube.watching` logs such a failure once, and not each attempt."""
+    return not (record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt"))
 
 
 def _prepare(record: logging.LogRecord) -> None:

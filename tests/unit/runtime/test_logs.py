@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import socket
 import sys
 import threading
 import warnings
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp import ClientConnectorError
+from aiohttp.client_reqrep import ConnectionKey
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.client.exceptions import ApiException as SyncApiException
 
@@ -142,6 +145,27 @@ def test_an_explanation_is_one_bounded_line() -> None:
     error = refused()
     error.body = b"\xff<html>"
     assert explain(error) == "HTTP 403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('10.0.0.1', 6443)"), "Connection refused"),
+        (OSError(101, "Connect call failed ('10.0.0.1', 6443)"), "Network is unreachable"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (OSError(None, "Multiple exceptions: [Errno 111] ..."), "Multiple exceptions: [Errno 111] ..."),
+    ],
+)
+def test_a_connection_that_cannot_be_made_is_told_with_host_port_and_cause(cause: OSError, reason: str) -> None:
+    key = ConnectionKey("api.example", 6443, True, True, None, None, None)
+    assert explain(ClientConnectorError(key, cause)) == f"cannot connect to api.example:6443 ({reason.rstrip('.')})"
+
+
+def test_retries_that_kopf_tells_of_are_left_out(lines: Lines) -> None:
+    log = logging.getLogger("kopf._cogs.clients.watching")
+    log.error("Request attempt #%s failed; will retry: %s", "1/9", "GET https://10.0.0.1/apis")
+    log.error("Something else.")
+    assert lines.only()["message"] == "Something else."
 
 
 def test_a_long_message_is_cut(lines: Lines) -> None:
