@@ -39,24 +39,24 @@ async def delivered(world: World, name: str, behaviour: Behaviour, **spec: Any) 
 
 
 @pytest.mark.parametrize(
-    ("name", "behaviour", "words"),
+    ("name", "behaviour", "text"),
     [
-        ("no-manifest", Behaviour(no_manifest=True), "manifest.json is missing"),
+        ("no-manifest", Behaviour(no_manifest=True), "manifest.json was not found"),
         ("unsuccessful", Behaviour(unsuccessful=True), "success: False"),
-        ("missing-file", Behaviour(missing_file=True), "is listed but missing"),
+        ("missing-file", Behaviour(missing_file=True), "is listed but was not found"),
         ("truncated-gzip", Behaviour(truncated_file=True), "is truncated: its gzip stream does not end"),
-        ("extra-file", Behaviour(extra_file=True), "part-99999.gz is there but not listed"),
-        ("wrong-total", Behaviour(total_off_by=1), "counts 1001 objects, the files hold 1000"),
-        ("outside", Behaviour(outside_file="../other/part-00000.gz"), "outside of the directory"),
+        ("extra-file", Behaviour(extra_file=True), "part-99999.gz exists but is not listed"),
+        ("wrong-total", Behaviour(total_off_by=1), "is 1001, but the files have 1000 records"),
+        ("outside", Behaviour(outside_file="../other/part-00000.gz"), "outside the directory"),
     ],
 )
-async def test_a_delivery_that_is_not_whole_fails_the_job_and_says_what_differs(
-    world: World, name: str, behaviour: Behaviour, words: str
+async def test_an_incomplete_delivery_fails_the_job_with_its_differences(
+    world: World, name: str, behaviour: Behaviour, text: str
 ) -> None:
     failed = condition(await delivered(world, name, behaviour), "Failed")
     assert failed is not None
     assert failed["reason"] == "DeliveryMismatch"
-    assert words in failed["message"]
+    assert text in failed["message"]
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,14 @@ async def test_a_delivery_that_is_not_whole_fails_the_job_and_says_what_differs(
         ("one-row-a-file", Behaviour(rows_per_file=1), {"type": "Entities"}),
     ],
 )
-async def test_a_whole_delivery_raises_no_alarm(world: World, name: str, behaviour: Behaviour, export: Raw) -> None:
+async def test_a_complete_delivery_completes_the_job(
+    world: World, name: str, behaviour: Behaviour, export: Raw
+) -> None:
     job = await delivered(world, name, behaviour, export=export)
     assert condition(job, "Complete"), job["status"]["conditions"]
 
 
-async def test_a_job_may_do_without_a_manifest_when_it_says_so(world: World) -> None:
+async def test_a_job_without_verification_needs_no_manifest(world: World) -> None:
     job = await delivered(world, "believing", Behaviour(no_manifest=True), delivery={"verify": "None"})
     complete = condition(job, "Complete")
     assert complete is not None
@@ -83,7 +85,7 @@ async def test_a_job_may_do_without_a_manifest_when_it_says_so(world: World) -> 
     assert job["status"]["output"]["verified"] == "None"
 
 
-async def test_a_receipt_beside_the_data_is_what_sha256sum_checks(world: World) -> None:
+async def test_the_checksums_beside_the_data_are_those_of_the_files(world: World) -> None:
     job = await delivered(world, "receipt", Behaviour(), delivery={"verify": "Full", "receipt": True})
     output = job["status"]["output"]
     assert output["receipt"] == f"s3://{output['bucket']}/{output['prefix']}_export-receipt.json"

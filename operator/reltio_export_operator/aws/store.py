@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
 
 from ..api.target import Encryption
-from ..delivery.integrity import CHUNK, Ranged, Readable, Summary, is_zip, read_through, read_zip
+from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Summary, check_file, check_zip, is_zip
 from .errors import AwsError, bucket_region, from_botocore, region_mismatch
 from .messages import EXPIRED_CREDENTIALS
 from .sessions import AssumedRole, RoleSessions
@@ -99,24 +99,24 @@ class ObjectStore:
         """The bytes from `start` to `end`, without `end` itself, or None if the object does not exist."""
         return await self._read(key, end - start, Range=f"bytes={start}-{end - 1}")
 
-    async def read_through(self, key: str, size: int) -> Summary:
+    async def check_file(self, key: str, size: int) -> Summary:
         """Read the object to its end and check its integrity. One streamed request; for a ZIP one for each 4 MiB."""
         cancelled = threading.Event()
         try:
-            summary: Summary = await self._call("s3:GetObject", self._read_through, key, size, cancelled)
+            summary: Summary = await self._call("s3:GetObject", self._check_file, key, size, cancelled)
         finally:
             cancelled.set()
         return summary
 
-    def _read_through(self, key: str, size: int, cancelled: threading.Event) -> Summary:
+    def _check_file(self, key: str, size: int, cancelled: threading.Event) -> Summary:
         try:
             if not is_zip(key, b""):
                 with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
                     stream = _Stream(body, cancelled)
                     if not is_zip(key, stream.head):
-                        return read_through(key, stream)
-            ranged = Ranged(size, lambda start, end: self._range(key, start, end, cancelled))
-            return read_zip(io.BufferedReader(ranged, _RANGE_BYTES))
+                        return check_file(key, stream)
+            ranged = RangeStream(size, lambda start, end: self._range(key, start, end, cancelled))
+            return check_zip(io.BufferedReader(ranged, _RANGE_BYTES))
         except (ReadTimeoutError, ResponseStreamingError) as error:
             raise from_botocore(error, "s3:GetObject", self._bucket) from None
 
@@ -228,7 +228,7 @@ class _Stream:
     """A body with its first chunk in `head`. Reading ends with an error once the caller was cancelled."""
 
     def __init__(self, body: Readable, cancelled: threading.Event) -> None:
-        self.head = body.read(CHUNK)
+        self.head = body.read(CHUNK_BYTES)
         self._unread = self.head
         self._body = body
         self._cancelled = cancelled

@@ -19,7 +19,7 @@ from ..api.job import Output
 from ..api.meta import JOBS, Model
 from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
-from ..delivery.manifest import OURS, RECEIPT, Delivery, StoredFile, digest_of
+from ..delivery.manifest import RECEIPT, UNLISTED_FILES, Delivery, StoredFile, digest_of
 from . import complete
 from .cluster import UsageProblem, cluster_options, connect, friendly, network, output_option, print_json
 
@@ -102,7 +102,7 @@ def _against_bucket(s3: Any, held: _Receipt, where: Output) -> Iterator[str]:
         item["Key"].removeprefix(where.prefix): item["Size"] for page in pages for item in page.get("Contents", [])
     }
     listed = {entry.name for entry in held.files}
-    for name in sorted(there.keys() - listed - OURS):
+    for name in sorted(there.keys() - listed - UNLISTED_FILES):
         if not name.startswith(PROBE_PREFIX) and not (there[name] == 0 and (not name or name.endswith("/"))):
             yield f"{name} is there but not on the receipt"
     console = Console(stderr=True)

@@ -1,1 +1,1 @@
-"""What lies in an attempt's directory: manifest, integrity, records. No AWS."""
+"""The files of an export in the directory of its attempt: manifest, integrity, records. No AWS."""

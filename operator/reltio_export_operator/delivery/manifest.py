@@ -1,4 +1,8 @@
-"""Whether what lies in an attempt's directory is what the service's manifest promises. Pure."""
+"""Compares the files of an attempt's directory with Reltio's manifest. Pure.
+
+Source of the manifest's form, copy of 2026-07-10:
+https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-manifest/writing-a-manifest-json-file
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,14 @@ from ..api.job import ExportSpec
 MANIFEST = "manifest.json"
 RECEIPT = "_export-receipt.json"
 CHECKSUMS = "_export-receipt.sha256"
-OURS = frozenset({MANIFEST, RECEIPT, CHECKSUMS})
-_HIGHEST = 2**53  # beyond it JSON numbers are not exact
-_SHOWN = 100  # characters of a manifest's odd value
+UNLISTED_FILES = frozenset({MANIFEST, RECEIPT, CHECKSUMS})  # the manifest does not list them
+_MAX_INTEGER = 2**53  # larger JSON numbers are not exact
+_MAX_SHOWN = 100  # characters of a wrong value in a message
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An object of the directory; size in bytes."""
+    """An object of the directory. `size` is in bytes."""
 
     size: int
     etag: str = ""
@@ -28,34 +32,34 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What reading a file told. None: not read far enough to tell."""
+    """The result of reading a file. None: not known, because the file was not read to its end."""
 
     problem: str | None = None
     sha256: str | None = None
-    records: int | None = None  # headers with them; None also where they cannot be counted
-    blanks: int = 0  # empty lines, which may be records of a table with one column
-    heads: Mapping[str, int] = field(default_factory=dict)  # lines that may be headers: Header, Perhaps or Row
+    records: int | None = None  # including header lines; None also if they cannot be counted
+    empty_lines: int = 0  # which may be records of a table with one column
+    first_lines: Mapping[str, int] = field(default_factory=dict)  # that may be headers: see RecordCounter
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """The manifest as parsed JSON, the objects by name below the directory, and reports on those that were read."""
+    """The manifest as parsed JSON, the objects by their name in the directory, and reports on those that were read."""
 
     manifest: object | None
     files: Mapping[str, StoredFile]
     reports: Mapping[str, FileReport] = field(default_factory=dict)
     bucket: str = ""
     path: str = ""
-    countable: bool = False  # whether one object of the tenant makes one record
-    may_be_empty: bool = True  # whether objects may make no record at all
+    countable: bool = False  # whether each object of the tenant is one record
+    may_be_empty: bool = True  # whether an object may have no record
     manifest_sha256: str = ""
     receipt: str | None = None
 
 
 def listed_files(delivery: Delivery) -> list[str] | None:
-    """Names in the manifest, relative to the directory; None when the manifest has no list.
+    """The names in the manifest, relative to the directory; None if it has no list.
 
-    The documentation shows bare names. Full keys and s3:// URLs of the directory are understood as well.
+    The documentation shows bare names. Full keys and s3:// URLs of the directory are accepted as well.
     """
     manifest = delivery.manifest
     files = manifest.get("files") if isinstance(manifest, Mapping) else None
@@ -65,125 +69,131 @@ def listed_files(delivery: Delivery) -> list[str] | None:
 
 
 def _relative(name: str, delivery: Delivery) -> str:
-    name = name.encode(errors="replace").decode()  # JSON may hold halves of characters
+    name = name.encode(errors="replace").decode()  # JSON may have unpaired surrogates
     key = name.removeprefix(f"s3://{delivery.bucket}/").removeprefix("./").lstrip("/")
     return key.removeprefix(delivery.path) if delivery.path else key
 
 
 def differences_of(delivery: Delivery) -> list[str]:
-    """What disagrees with the manifest, or is broken, in sentences; empty when the delivery is whole."""
+    """How the files differ from the manifest, and which are damaged; empty for a complete delivery."""
     manifest = delivery.manifest
     if manifest is None:
         return [
-            f"{MANIFEST} is missing (the tenant's setting writeManifest may be off; "
-            "spec.delivery.verify None does without)"
+            f"{MANIFEST} was not found (ask Reltio Support to turn on writeManifest for the tenant, "
+            "or set spec.delivery.verify to None)"
         ]
     if not isinstance(manifest, Mapping):
         return [f"{MANIFEST} is not a JSON object"]
     names = listed_files(delivery)
     return [
-        *_wrong_head(delivery, manifest, names),
-        *_wrong_files(delivery, names or []),
+        *_manifest_differences(delivery, manifest, names),
+        *_file_differences(delivery, names or []),
         *(f"{name} {report.problem}" for name, report in delivery.reports.items() if report.problem),
-        *_wrong_count(delivery, names or []),
+        *_count_differences(delivery, names or []),
     ]
 
 
 def total_objects(delivery: Delivery) -> int | None:
-    """What the manifest counts; None when it says nothing that can be meant."""
+    """totalObjects of the manifest; None if it is not a valid count."""
     total = delivery.manifest.get("totalObjects") if isinstance(delivery.manifest, Mapping) else None
-    if isinstance(total, bool) or not isinstance(total, int | float) or not 0 <= total <= _HIGHEST or total % 1:
+    if isinstance(total, bool) or not isinstance(total, int | float) or not 0 <= total <= _MAX_INTEGER or total % 1:
         return None
     return int(total)
 
 
-def _wrong_head(delivery: Delivery, manifest: Mapping[str, Any], names: list[str] | None) -> Iterator[str]:
+def _manifest_differences(delivery: Delivery, manifest: Mapping[str, Any], names: list[str] | None) -> Iterator[str]:
     if manifest.get("success") is not True:
-        yield f"{MANIFEST} says success: {_shown(manifest.get('success'))}"
+        yield f"{MANIFEST} has success: {_shown(manifest.get('success'))}"
     if total_objects(delivery) is None:
         yield f"{MANIFEST} has no valid totalObjects"
     if names is None:
-        yield f"{MANIFEST} lists no files"
+        yield f"{MANIFEST} has no list of files"
         return
     if manifest.get("totalNumberOfFiles", len(names)) != len(names):
-        yield f"{MANIFEST} lists {len(names)} files but counts {_shown(manifest['totalNumberOfFiles'])}"
+        yield f"{MANIFEST} lists {len(names)} files, but totalNumberOfFiles is {_shown(manifest['totalNumberOfFiles'])}"
     if len(set(names)) < len(names):
         yield f"{MANIFEST} lists a file twice"
 
 
 def _shown(value: object) -> str:
-    return str(value)[:_SHOWN]
+    return str(value)[:_MAX_SHOWN]
 
 
-def _wrong_files(delivery: Delivery, names: list[str]) -> Iterator[str]:
-    # A part without a row may be a file without a byte, but neither all of them nor what is compressed.
-    some = any(delivery.files[name].size for name in names if name in delivery.files)
-    nothing_due = total_objects(delivery) == 0
+def _file_differences(delivery: Delivery, names: list[str]) -> Iterator[str]:
+    # A part without rows may be an empty file; but not all parts may, and no compressed file is empty.
+    has_content = any(delivery.files[name].size for name in names if name in delivery.files)
+    none_expected = total_objects(delivery) == 0
     for name in names:
         if ".." in name.split("/") or name.startswith("s3:"):
-            yield f"{MANIFEST} lists {name}, which is outside of the directory"
+            yield f"{MANIFEST} lists {name}, which is outside the directory"
         elif name not in delivery.files:
-            yield f"{name} is listed but missing"
-        elif delivery.files[name].size == 0 and not nothing_due and (_is_compressed(name) or not some):
+            yield f"{name} is listed but was not found"
+        elif delivery.files[name].size == 0 and not none_expected and (_is_compressed(name) or not has_content):
             yield f"{name} is empty"
-    for name in sorted(delivery.files.keys() - set(names) - OURS):
-        yield f"{name} is there but not listed"
+    for name in sorted(delivery.files.keys() - set(names) - UNLISTED_FILES):
+        yield f"{name} exists but is not listed"
 
 
 def _is_compressed(name: str) -> bool:
     return name.lower().endswith((".gz", ".zip"))
 
 
-def _wrong_count(delivery: Delivery, names: list[str]) -> Iterator[str]:
+def _count_differences(delivery: Delivery, names: list[str]) -> Iterator[str]:
     total = total_objects(delivery)
-    held = _records_in([delivery.reports.get(name) for name in names])
-    if total is None or held is None:
+    range_ = _records_in([delivery.reports.get(name) for name in names])
+    if total is None or range_ is None:
         return
-    least, most = held
+    least, most = range_
     if delivery.countable and not least <= total <= most:
-        range_ = str(most) if least == most else f"{least} to {most}"
-        yield f"{MANIFEST} counts {total} objects, the files hold {range_}"
+        count = str(most) if least == most else f"{least} to {most}"
+        yield f"totalObjects in {MANIFEST} is {total}, but the files have {count} records"
     elif total and not most and not delivery.may_be_empty:
-        yield f"{MANIFEST} counts {total} objects, the files hold no record"
+        yield f"totalObjects in {MANIFEST} is {total}, but the files have no records"
 
 
 def _records_in(reports: Sequence[FileReport | None]) -> tuple[int, int] | None:
-    """The least and the most records that the files may hold; None when not all were counted.
+    """The lowest and the highest number of records that the files may have; None if not all were counted.
 
-    A first line of no documented column may be a header of the tenant's own words, unless other files show that
-    headers here are made of the documented ones.
+    A first line without a documented column may be a header with labels of the tenant, unless other files have headers
+    with documented columns.
     """
-    records, blanks, heads = 0, 0, Counter[str]()
+    records, empty_lines, first_lines = 0, 0, Counter[str]()
     for report in reports:
         if report is None or report.records is None or report.problem:
             return None
         records += report.records
-        blanks += report.blanks
-        heads.update(report.heads)
-    headers = heads["Header"]
-    perhaps = heads["Perhaps"] + (0 if headers else heads["Row"])
-    return records - headers - perhaps, records - headers + blanks
+        empty_lines += report.empty_lines
+        first_lines.update(report.first_lines)
+    headers = first_lines["Header"]
+    possible = first_lines["Possible"] + (0 if headers else first_lines["Row"])
+    return records - headers - possible, records - headers + empty_lines
 
 
 def is_countable(export: ExportSpec) -> bool:
-    """Whether one exported object makes one record: not where objects are cut into slices, groups or values."""
-    cut = (export.sliced_by_crosswalks, export.slice_filter, export.exploded, export.group_by, export.anchor_attribute)
-    return export.type in ("Entities", "Relations", "Activities") and not any(cut)
+    """Whether each exported object is one record. Slices, groups and exploded values split an object."""
+    splits = (
+        export.sliced_by_crosswalks,
+        export.slice_filter,
+        export.exploded,
+        export.group_by,
+        export.anchor_attribute,
+    )
+    return export.type in ("Entities", "Relations", "Activities") and not any(splits)
 
 
 def may_be_empty(export: ExportSpec) -> bool:
-    """Whether objects may come out as no record at all: merge trees without merges, slices that a filter takes out."""
+    """Whether an object may have no record: a merge tree without merges, or slices that a filter removes."""
     return export.type == "MergeTree" or bool(export.slice_filter or export.group_by)
 
 
 def digest_of(delivery: Delivery, names: list[str]) -> str:
-    """One value for the whole delivery: SHA-256 over size, ETag and name of each file, sorted by name."""
+    """One digest of the delivery: SHA-256 over size, ETag and name of each file, sorted by name."""
     lines = (f"{delivery.files[name].size} {delivery.files[name].etag} {name}\n" for name in sorted(names))
     return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
 def receipt_of(delivery: Delivery, names: list[str], about: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """The receipt as JSON, and the checksums of the files and the manifest as `sha256sum -c` reads them."""
+    """The receipt as JSON, and the checksums of the files and the manifest in the format of `sha256sum -c`."""
     files = [
         {
             "name": name,
@@ -199,7 +209,7 @@ def receipt_of(delivery: Delivery, names: list[str], about: Mapping[str, Any]) -
 
 
 def _checksum_line(sha256: object, name: str) -> str:
-    """A line of `sha256sum`, which escapes what would break it and says so by a backslash in front."""
+    """A line of `sha256sum`, which marks an escaped name with a backslash at the beginning."""
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     mark = "\\" if escaped != name else ""
     return f"{mark}{sha256}  {escaped}\n"

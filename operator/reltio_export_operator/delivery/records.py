@@ -1,4 +1,4 @@
-"""Counts the records of a file's content, and tells an end that is none. Memory does not grow with the content."""
+"""Counts the records of a file and detects truncated content. Memory does not grow with the file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from typing import Literal
 
-_LONGEST = 1 << 20  # bytes of a line that are looked at
+_MAX_LINE_BYTES = 1 << 20  # of which the content is used
 _BOM = b"\xef\xbb\xbf"
-_BLANK = b" \t\r\n"
-_EMPTY = (b"", b"\r")
+_WHITESPACE = b" \t\r\n"
+_EMPTY_LINES = (b"", b"\r")
 
-# What Reltio documents as columns of its CSV output, with headersStyle=name.
+# Columns of CSV files with headersStyle=name. Copy of 2026-07-10:
+# https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-api-csv-output-format
 _COLUMNS = frozenset(
     [
         *("ID", "Type", "uri", "id", "startDate", "endDate"),
@@ -27,27 +28,27 @@ _COLUMN_GROUPS = (
 )
 
 
-class Records:
-    """Counts lines of CSV, of which some have newlines in quotes, or of JSON with one object a line.
+class RecordCounter:
+    """Counts rows of CSV, which may have newlines in quotes, or lines of JSON with one object each.
 
-    `count` is None where lines do not tell the records: arrays, objects over several lines or side by side, quotes
-    by rules of their own. `heads` counts the first lines of tables, which `count` includes, by whether their cells are
-    columns that Reltio documents: most of them (`Header`), some or none. `blanks` counts the empty lines, which it
-    does not include: they are records only where a table has one column.
+    `count` is None if lines do not show the records: arrays, objects on several lines or several on one, and other
+    rules for quotes. `first_lines` counts the first lines of tables, which `count` includes, by whether their cells
+    are documented columns: most of them (`Header`), some of them (`Possible`) or none (`Row`). `empty_lines` counts
+    the empty lines, which `count` does not include: they are records only in a table with one column.
     """
 
     def __init__(self) -> None:
-        self.heads: Counter[str] = Counter()
-        self.blanks = 0
+        self.first_lines: Counter[str] = Counter()
+        self.empty_lines = 0
         self.problem: str | None = None
         self._kind: Literal["", "csv", "lines", "other JSON", "array"] = ""
         self._count: int | None = 0
-        self._held = b""  # a first line that has not ended
-        self._fresh = True  # whether a first line is due
+        self._first_line = b""  # as far as it was fed
+        self._at_start = True  # whether the next line is a first line
         self._quoted = False
-        self._spans = False  # whether the line in hand goes on with a record of earlier lines
-        self._line = b""  # what stands after the last newline
-        self._last = b""  # the last byte that is not blank
+        self._continues = False  # whether the current line continues a record of earlier lines
+        self._line = b""  # the current line, as far as it was fed
+        self._last = b""  # the last byte that is not whitespace
         self._columns = 0
 
     @property
@@ -55,24 +56,24 @@ class Records:
         return None if self._kind in ("other JSON", "array") else self._count
 
     def feed(self, data: bytes) -> None:
-        if self._fresh:
-            data = (self._held + data).removeprefix(_BOM).lstrip(_BLANK)
-            self._held = data
-            if b"\n" not in data and len(data) < _LONGEST:
+        if self._at_start:
+            data = (self._first_line + data).removeprefix(_BOM).lstrip(_WHITESPACE)
+            self._first_line = data
+            if b"\n" not in data and len(data) < _MAX_LINE_BYTES:
                 return
             self._begin()
         else:
             self._take(data)
 
-    def part(self) -> None:
-        """What follows was written apart: where a record has just ended, it may begin with a header again."""
-        if self._held:
+    def start_part(self) -> None:
+        """A part of the file begins. If no record is open, its first line may be a header."""
+        if self._first_line:
             self._begin()
-        self._fresh = self._fresh or not (self._line or self._quoted)
+        self._at_start = self._at_start or not (self._line or self._quoted)
 
     def finish(self) -> None:
-        """The content has ended."""
-        if self._held:
+        """The file has ended."""
+        if self._first_line:
             self._begin()
         if self.problem:
             return
@@ -82,57 +83,57 @@ class Records:
             self._finish_json()
 
     def _begin(self) -> None:
-        data, self._held, self._fresh = self._held, b"", False
-        line = data.partition(b"\n")[0][:_LONGEST]
+        data, self._first_line, self._at_start = self._first_line, b"", False
+        line = data.partition(b"\n")[0][:_MAX_LINE_BYTES]
         if not self._kind:
-            if b"\0" in data[:_LONGEST]:
-                self.problem = "holds neither CSV nor JSON"
+            if b"\0" in data[:_MAX_LINE_BYTES]:
+                self.problem = "is neither CSV nor JSON"
             self._kind = "array" if line[:1] == b"[" else "lines" if line[:1] == b"{" else "csv"
         if self._kind == "csv":
             cells = _cells(line)
             self._columns = self._columns or len(cells)
-            self.heads[_likeness(cells)] += 1
+            self.first_lines[_kind_of(cells)] += 1
         self._take(data)
 
     def _take(self, data: bytes) -> None:
         if self._kind == "csv":
             self._take_rows(data)
             return
-        self._last = data.rstrip(_BLANK)[-1:] or self._last
+        self._last = data.rstrip(_WHITESPACE)[-1:] or self._last
         if self._kind == "lines":
             self._take_objects(data)
 
     def _take_rows(self, data: bytes) -> None:
         *ended, rest = data.split(b"\n")
-        quoted, spans, count, blanks = self._quoted, self._spans, 0, 0
-        begun = self._line not in _EMPTY
+        quoted, continues, count, empty_lines = self._quoted, self._continues, 0, 0
+        begun = self._line not in _EMPTY_LINES
         for line in ended:
             if line.count(b'"') & 1:
                 quoted = not quoted
             if quoted:
-                spans = True
-            elif begun or spans or line not in _EMPTY:
+                continues = True
+            elif begun or continues or line not in _EMPTY_LINES:
                 count += 1
-                spans = False
+                continues = False
             else:
-                blanks += 1
+                empty_lines += 1
             begun = False
         self._quoted = quoted ^ bool(rest.count(b'"') & 1)
         self._line = rest if ended else self._line + rest
-        if len(self._line) > _LONGEST:
-            self._line, spans = self._line[:1], True
-        self._spans = spans
+        if len(self._line) > _MAX_LINE_BYTES:
+            self._line, continues = self._line[:1], True
+        self._continues = continues
         self._count = (self._count or 0) + count
-        self.blanks += blanks
+        self.empty_lines += empty_lines
 
     def _finish_table(self) -> None:
         if self._quoted and self._line:
             self.problem = "is truncated: it ends within a quoted value"
         elif self._quoted:
-            self._count = None  # these quotes follow other rules
-        elif self._line not in _EMPTY:
+            self._count = None  # the quotes follow other rules
+        elif self._line not in _EMPTY_LINES:
             self._count = (self._count or 0) + 1
-            if not self._spans and self._count > 1 and 0 < len(_cells(self._line)) < self._columns:
+            if not self._continues and self._count > 1 and 0 < len(_cells(self._line)) < self._columns:
                 self.problem = "is truncated: its last line has fewer columns than its first"
 
     def _take_objects(self, data: bytes) -> None:
@@ -142,12 +143,12 @@ class Records:
         lines = (self._line + data).split(b"\n") if self._line else data.split(b"\n")
         for line in lines[:-1]:
             self._object(line)
-        self._line = lines[-1].lstrip(_BLANK)
-        if len(self._line) > _LONGEST:
+        self._line = lines[-1].lstrip(_WHITESPACE)
+        if len(self._line) > _MAX_LINE_BYTES:
             self._line = b"{" + self._line[-1:] if self._line[:1] == b"{" else b"-"
 
     def _object(self, line: bytes) -> None:
-        line = line.strip(_BLANK)
+        line = line.strip(_WHITESPACE)
         if line[:1] == b"{" and line[-1:] == b"}":
             self._count = (self._count or 0) + 1
         elif line:
@@ -162,8 +163,8 @@ class Records:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a last line without a newline is JSON to its end, as far as it was kept."""
-    if len(line.strip(_BLANK)) <= len(b"{}"):
+    """Whether the last line is complete JSON, as far as it was kept."""
+    if len(line.strip(_WHITESPACE)) <= len(b"{}"):
         return True
     try:
         json.loads(line)
@@ -175,16 +176,16 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _cells(line: bytes) -> list[str]:
-    """The cells of a line; none when they cannot be told."""
+    """The cells of a line; none if it is not CSV."""
     try:
         return next(csv.reader([line.decode(errors="replace")]), [])
     except csv.Error:
         return []
 
 
-def _likeness(cells: list[str]) -> Literal["Header", "Perhaps", "Row"]:
+def _kind_of(cells: list[str]) -> Literal["Header", "Possible", "Row"]:
     named = [cell.strip() for cell in cells if cell.strip()]
     known = sum(name in _COLUMNS or name.startswith(_COLUMN_GROUPS) for name in named)
     if 2 * known > len(named):
         return "Header"
-    return "Perhaps" if known or not named else "Row"
+    return "Possible" if known or not named else "Row"

@@ -124,9 +124,9 @@ def empty(bucket: MemoryBucket, path: str) -> None:
     ("damage", "words"),
     [
         (truncate, "part-07777.gz is truncated"),
-        (lose, "part-07777.gz is listed but missing"),
-        (add, "part-07777b.gz is there but not listed"),
-        (empty, "counts 10000 objects, the files hold 9999"),
+        (lose, "part-07777.gz is listed but was not found"),
+        (add, "part-07777b.gz exists but is not listed"),
+        (empty, "is 10000, but the files have 9999 records"),
     ],
 )
 async def test_one_bad_file_among_ten_thousand_is_found(

@@ -1,4 +1,4 @@
-"""Whether a file is whole, told from its bytes."""
+"""Damaged and truncated files are detected from their bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.delivery.integrity import Ranged, Summary, glance, read_through, read_zip
+from reltio_export_operator.delivery.integrity import RangeStream, Summary, check_ends, check_file, check_zip
 
 ROWS = [["ID", "Attributes.Name"], ["1", "Ada"], ["2", 'quoted "name",\nover two lines'], ["3", ""]]
 
@@ -32,45 +32,45 @@ def zipped(content: bytes) -> bytes:
 
 
 def through(name: str, content: bytes) -> Summary:
-    return read_through(name, io.BytesIO(content))
+    return check_file(name, io.BytesIO(content))
 
 
-def test_a_whole_gzip_file_is_counted_and_summed_up() -> None:
+def test_the_summary_of_a_gzip_file_has_records_and_checksum() -> None:
     content = gzip.compress(csv_bytes(ROWS))
     summary = through("part-00000.gz", content)
     assert summary.problem is None
-    assert (summary.records, summary.heads) == (4, {"Header": 1})
+    assert (summary.records, summary.first_lines) == (4, {"Header": 1})
     assert summary.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_members_that_follow_one_another_are_one_file() -> None:
+def test_a_gzip_file_may_have_several_members() -> None:
     content = gzip.compress(b"a\nb\n") + gzip.compress(b"c\n")
     assert through("part.gz", content).records == 3
 
 
 @given(st.integers(1, 60))
-def test_a_gzip_file_cut_anywhere_is_found_out(cut: int) -> None:
+def test_a_truncated_gzip_file_is_detected(cut: int) -> None:
     content = gzip.compress(csv_bytes(ROWS))
     summary = through("part.gz", content[:-cut])
     assert summary.problem is not None
 
 
 @given(st.integers(10, 60), st.integers(1, 255))
-def test_a_gzip_file_with_a_changed_byte_is_never_taken_for_whole_and_different(at: int, change: int) -> None:
-    """A flipped bit in the body breaks the CRC, in the header it may be harmless: the content is then the same."""
+def test_a_gzip_file_with_a_changed_byte_has_a_problem_or_the_same_content(at: int, change: int) -> None:
+    """A changed bit in the body breaks the CRC. In the header it may do no harm: the content is then the same."""
     whole = bytearray(gzip.compress(csv_bytes(ROWS)))
     whole[at] ^= change
     summary = through("part.gz", bytes(whole))
     assert summary.problem is not None or gzip.decompress(bytes(whole)) == csv_bytes(ROWS)
 
 
-def test_something_else_under_the_name_of_a_gzip_file_is_found_out() -> None:
+def test_a_file_named_gz_that_is_not_gzip_is_detected() -> None:
     assert through("part.gz", b"<html>").problem == "is not a gzip file"
 
 
-def test_json_lines_are_counted_and_an_array_is_not() -> None:
+def test_json_lines_are_counted_but_not_an_array() -> None:
     lines = "".join(json.dumps({"uri": n, "text": 'a "quote"'}) + "\n" for n in range(5)).encode()
-    assert (through("a.json", lines).records, through("a.json", lines).heads) == (5, {})
+    assert (through("a.json", lines).records, through("a.json", lines).first_lines) == (5, {})
     assert through("a.json", b"[{}, {}]").records is None
 
 
@@ -78,31 +78,29 @@ texts = st.text(alphabet=st.sampled_from('ab,"\n \r'), max_size=6)
 
 
 @given(st.lists(st.lists(texts, min_size=2, max_size=3), min_size=1, max_size=6), st.integers(1, 7))
-def test_records_of_csv_are_counted_like_a_csv_reader_does_however_the_bytes_arrive(
-    rows: list[list[str]], piece: int
-) -> None:
+def test_csv_records_are_counted_as_by_a_csv_reader_whatever_the_chunks(rows: list[list[str]], piece: int) -> None:
     class Pieces(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(piece)
 
     content = csv_bytes(rows)
-    assert read_through("part.csv", Pieces(b"h,h\n" + content)).records == len(rows) + 1
+    assert check_file("part.csv", Pieces(b"h,h\n" + content)).records == len(rows) + 1
 
 
-def test_a_zip_is_read_through_ranges() -> None:
+def test_a_zip_is_read_by_ranges() -> None:
     content = zipped(csv_bytes(ROWS))
-    body = io.BufferedReader(Ranged(len(content), lambda start, end: content[start:end]))
-    summary = read_zip(body)
+    body = io.BufferedReader(RangeStream(len(content), lambda start, end: content[start:end]))
+    summary = check_zip(body)
     assert (summary.problem, summary.records) == (None, 4)
     assert summary.sha256 == hashlib.sha256(content).hexdigest()
 
 
 @given(st.integers(1, 80))
-def test_a_zip_cut_anywhere_is_found_out_by_reading_and_by_a_glance(cut: int) -> None:
+def test_a_truncated_zip_is_detected_by_reading_it_and_by_its_ends(cut: int) -> None:
     content = zipped(csv_bytes(ROWS) * 3)[:-cut]
-    body = io.BufferedReader(Ranged(len(content), lambda start, end: content[start:end]))
-    assert read_zip(body).problem is not None
-    assert glance("part.zip", len(content), content[:512], content) is not None
+    body = io.BufferedReader(RangeStream(len(content), lambda start, end: content[start:end]))
+    assert check_zip(body).problem is not None
+    assert check_ends("part.zip", len(content), content[:512], content) is not None
 
 
 @pytest.mark.parametrize(
@@ -114,5 +112,5 @@ def test_a_zip_cut_anywhere_is_found_out_by_reading_and_by_a_glance(cut: int) ->
         ("part.csv", b"anything", True),
     ],
 )
-def test_a_glance_at_the_ends_of_a_file(name: str, content: bytes, whole: bool) -> None:
-    assert (glance(name, len(content), content[:512], content) is None) is whole
+def test_the_ends_of_a_file_show_whether_its_format_is_right(name: str, content: bytes, whole: bool) -> None:
+    assert (check_ends(name, len(content), content[:512], content) is None) is whole

@@ -1,4 +1,4 @@
-"""No false proof and no false alarm: what a manifest and a listing must agree on."""
+"""Differences between a manifest and the files are found, and a complete delivery has none."""
 
 from __future__ import annotations
 
@@ -43,43 +43,47 @@ def reports(first: FileReport, second: FileReport) -> dict[str, FileReport]:
     return {"part-00000.gz": first, "part-00001.gz": second}
 
 
-def counted(records: int, head: str = "Header") -> FileReport:
-    return FileReport(records=records, heads={head: 1})
+def counted(records: int, first_line: str = "Header") -> FileReport:
+    return FileReport(records=records, first_lines={first_line: 1})
 
 
 @pytest.mark.parametrize(
-    ("case", "words"),
+    ("case", "text"),
     [
-        pytest.param(delivery(None), "manifest.json is missing", id="no manifest"),
-        pytest.param(delivery("text"), "not a JSON object", id="a manifest that is none"),
+        pytest.param(delivery(None), "manifest.json was not found", id="no manifest"),
+        pytest.param(delivery("text"), "not a JSON object", id="not an object"),
         pytest.param(delivery({**GOOD, "success": False}), "success: False", id="success false"),
-        pytest.param(delivery({**GOOD, "success": "true"}), "success: true", id="success is no boolean"),
+        pytest.param(delivery({**GOOD, "success": "true"}), "success: true", id="success is not a boolean"),
         pytest.param(
-            delivery(files={"part-00000.gz": StoredFile(1)}), "part-00001.gz is listed but missing", id="missing file"
+            delivery(files={"part-00000.gz": StoredFile(1)}),
+            "part-00001.gz is listed but was not found",
+            id="missing file",
         ),
         pytest.param(
             delivery(files={**FILES, "part-00001.gz": StoredFile(0)}), "part-00001.gz is empty", id="empty file"
         ),
         pytest.param(
             delivery(files={**FILES, "part-00002.gz": StoredFile(5)}),
-            "part-00002.gz is there but not listed",
+            "part-00002.gz exists but is not listed",
             id="extra file",
         ),
         pytest.param(
-            delivery({**GOOD, "totalNumberOfFiles": 3}), "lists 2 files but counts 3", id="wrong number of files"
+            delivery({**GOOD, "totalNumberOfFiles": 3}),
+            "lists 2 files, but totalNumberOfFiles is 3",
+            id="wrong number of files",
         ),
-        pytest.param(delivery({**GOOD, "totalObjects": "many"}), "totalObjects", id="totalObjects is no number"),
+        pytest.param(delivery({**GOOD, "totalObjects": "many"}), "totalObjects", id="totalObjects is not a number"),
         pytest.param(delivery({**GOOD, "totalObjects": -1}), "totalObjects", id="totalObjects is negative"),
         pytest.param(delivery({**GOOD, "totalObjects": True}), "totalObjects", id="totalObjects is a boolean"),
-        pytest.param(delivery({**GOOD, "files": "part-00000.gz"}), "lists no files", id="files is no list"),
+        pytest.param(delivery({**GOOD, "files": "part-00000.gz"}), "has no list of files", id="files is not a list"),
         pytest.param(
             delivery({**GOOD, "files": ["part-00000.gz", "../secret.gz"]}),
-            "outside of the directory",
+            "outside the directory",
             id="path outside",
         ),
         pytest.param(
             delivery({**GOOD, "files": ["part-00000.gz", "s3://other/x.gz"]}),
-            "outside of the directory",
+            "outside the directory",
             id="bucket outside",
         ),
         pytest.param(delivery({**GOOD, "files": ["part-00000.gz"] * 2}), "lists a file twice", id="listed twice"),
@@ -90,30 +94,30 @@ def counted(records: int, head: str = "Header") -> FileReport:
         ),
         pytest.param(
             delivery(reports=reports(counted(6), counted(7)), countable=True),
-            "counts 12 objects, the files hold 11",
+            "is 12, but the files have 11 records",
             id="wrong totalObjects",
         ),
         pytest.param(
             delivery(reports=reports(counted(6, "Row"), counted(5, "Row")), countable=True),
-            "counts 12 objects, the files hold 9 to 11",
-            id="too few rows below headers in the tenant's own words",
+            "is 12, but the files have 9 to 11 records",
+            id="too few rows below headers with labels of the tenant",
         ),
         pytest.param(
             delivery(files={"part-00000.gz": StoredFile(0), "part-00001.gz": StoredFile(0)}),
             "part-00000.gz is empty",
-            id="nothing but empty files",
+            id="only empty files",
         ),
         pytest.param(
             delivery(reports=reports(counted(1), counted(1)), may_be_empty=False),
-            "the files hold no record",
-            id="only headers where records are due",
+            "the files have no records",
+            id="only headers although records are expected",
         ),
-        pytest.param(delivery({**GOOD, "totalObjects": 2**63}), "totalObjects", id="totalObjects beyond all numbers"),
+        pytest.param(delivery({**GOOD, "totalObjects": 2**63}), "totalObjects", id="totalObjects is too large"),
         pytest.param(delivery({**GOOD, "totalObjects": float("nan")}), "totalObjects", id="totalObjects is NaN"),
     ],
 )
-def test_what_is_wrong_is_told(case: Delivery, words: str) -> None:
-    assert words in "; ".join(differences_of(case))
+def test_a_difference_is_reported(case: Delivery, text: str) -> None:
+    assert text in "; ".join(differences_of(case))
 
 
 EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 0}
@@ -131,8 +135,10 @@ EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 
         pytest.param(delivery({**GOOD, "files": [PATH + name for name in GOOD["files"]]}), id="full keys"),
         pytest.param(delivery({**GOOD, "files": [f"s3://lake/{PATH}{name}" for name in GOOD["files"]]}), id="URLs"),
         pytest.param(delivery({k: v for k, v in GOOD.items() if k != "totalNumberOfFiles"}), id="no number of files"),
-        pytest.param(delivery(reports=reports(counted(7), counted(7)), countable=True), id="a header a file"),
-        pytest.param(delivery(reports=reports(counted(7), counted(6, "Row")), countable=True), id="one header in all"),
+        pytest.param(delivery(reports=reports(counted(7), counted(7)), countable=True), id="a header in each file"),
+        pytest.param(
+            delivery(reports=reports(counted(7), counted(6, "Row")), countable=True), id="a header in one file"
+        ),
         pytest.param(
             delivery(reports=reports(counted(7, "Row"), counted(7, "Row")), countable=True),
             id="no known column",
@@ -141,10 +147,10 @@ EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 
             delivery(reports=reports(FileReport(records=6), FileReport(records=6)), countable=True),
             id="JSON lines",
         ),
-        pytest.param(delivery(reports=reports(counted(99), counted(99))), id="sliced: records are no objects"),
+        pytest.param(delivery(reports=reports(counted(99), counted(99))), id="sliced: records are not objects"),
         pytest.param(delivery(reports=reports(counted(99), FileReport()), countable=True), id="not read to the end"),
         pytest.param(delivery({**GOOD, "totalObjects": 12.0}), id="totalObjects with a decimal point"),
-        pytest.param(delivery({**GOOD, "files": ["./part-00000.gz", "./part-00001.gz"]}), id="names from here"),
+        pytest.param(delivery({**GOOD, "files": ["./part-00000.gz", "./part-00001.gz"]}), id="relative names"),
         pytest.param(
             delivery(
                 {**GOOD, "files": ["part-00000.csv", "part-00001.csv"]},
@@ -152,36 +158,40 @@ EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 
                 reports={"part-00000.csv": counted(13), "part-00001.csv": FileReport(records=0)},
                 countable=True,
             ),
-            id="one of the parts holds nothing",
+            id="one part is empty",
         ),
         pytest.param(
-            delivery(reports=reports(counted(7, "Row"), counted(7, "Row")), countable=True), id="headers of other words"
+            delivery(reports=reports(counted(7, "Row"), counted(7, "Row")), countable=True),
+            id="headers with labels of the tenant",
         ),
         pytest.param(
-            delivery(reports=reports(counted(7), FileReport(records=6, heads={"Perhaps": 1})), countable=True),
-            id="a row that holds the name of a column",
+            delivery(reports=reports(counted(7), FileReport(records=6, first_lines={"Possible": 1})), countable=True),
+            id="a row with the name of a column",
         ),
         pytest.param(
-            delivery(reports=reports(FileReport(records=8, blanks=2, heads={"Header": 1}), counted(4)), countable=True),
+            delivery(
+                reports=reports(FileReport(records=8, empty_lines=2, first_lines={"Header": 1}), counted(4)),
+                countable=True,
+            ),
             id="empty values in the only column",
         ),
         pytest.param(delivery(reports=reports(counted(1), counted(1))), id="merge trees without a merge"),
         pytest.param(
             delivery(files={**FILES, "_export-receipt.json": StoredFile(1), "_export-receipt.sha256": StoredFile(1)}),
-            id="with a receipt from before",
+            id="with an earlier receipt",
         ),
     ],
 )
-def test_what_is_right_raises_no_alarm(case: Delivery) -> None:
+def test_a_complete_delivery_has_no_differences(case: Delivery) -> None:
     assert differences_of(case) == []
 
 
 @given(st.integers(0, 10_000))
-def test_any_number_of_files_is_compared_one_by_one(missing: int) -> None:
+def test_one_missing_file_of_many_is_reported(missing: int) -> None:
     names = [f"part-{n:05d}.gz" for n in range(10_001)]
     files = {name: StoredFile(10) for name in names if name != names[missing]}
     manifest = {**GOOD, "files": names, "totalNumberOfFiles": len(names)}
-    assert differences_of(delivery(manifest, files)) == [f"{names[missing]} is listed but missing"]
+    assert differences_of(delivery(manifest, files)) == [f"{names[missing]} is listed but was not found"]
 
 
 @given(
@@ -190,7 +200,7 @@ def test_any_number_of_files_is_compared_one_by_one(missing: int) -> None:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "x"]), inner, max_size=5),
     )
 )
-def test_no_manifest_whatsoever_breaks_the_comparison(manifest: object) -> None:
+def test_any_json_can_be_compared(manifest: object) -> None:
     assert isinstance(differences_of(delivery(manifest)), list)
 
 
@@ -204,16 +214,16 @@ def test_no_manifest_whatsoever_breaks_the_comparison(manifest: object) -> None:
         ({"type": "Entities", "exploded": True}, False),
     ],
 )
-def test_where_objects_can_be_counted(export: dict[str, Any], countable: bool) -> None:
+def test_objects_are_countable_if_each_is_one_record(export: dict[str, Any], countable: bool) -> None:
     assert is_countable(job(spec={"export": export}).spec.export) is countable
 
 
-def test_half_a_character_in_a_name_is_a_difference_that_can_be_written_down() -> None:
+def test_a_difference_with_an_unpaired_surrogate_in_a_name_can_be_encoded() -> None:
     (first, *_) = differences_of(delivery({**GOOD, "files": ["\ud800", "part-00001.gz"]}))
-    assert first.encode() == b"? is listed but missing"
+    assert first.encode() == b"? is listed but was not found"
 
 
-def test_a_name_that_would_break_a_line_of_checksums_is_escaped_as_sha256sum_does() -> None:
+def test_line_breaks_in_names_are_escaped_as_by_sha256sum() -> None:
     odd = delivery(files={"a\nb": StoredFile(1)}, reports={"a\nb": FileReport(sha256="1" * 64)})
     assert receipt_of(odd, ["a\nb"], {})[1].startswith("\\" + "1" * 64 + "  a\\nb\n")
 
@@ -225,7 +235,7 @@ def test_the_digest_is_over_size_etag_and_name_sorted_by_name() -> None:
     assert digest_of(delivery(), names[::-1]) == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
-def test_the_receipt_lists_checksums_as_sha256sum_reads_them() -> None:
+def test_the_checksums_have_the_format_of_sha256sum() -> None:
     checked = delivery(
         reports=reports(FileReport(sha256="1" * 64), FileReport(sha256="2" * 64)), manifest_sha256="3" * 64
     )

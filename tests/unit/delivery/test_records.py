@@ -1,4 +1,4 @@
-"""What the content of a file tells: how many records it holds, and whether it ends where it should."""
+"""Records of a file are counted, and truncated content is detected."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.delivery.integrity import Summary, read_through, read_zip
-from reltio_export_operator.delivery.records import Records
+from reltio_export_operator.delivery.integrity import Summary, check_file, check_zip
+from reltio_export_operator.delivery.records import RecordCounter
 
 OBJECTS = [json.dumps({"uri": f"entities/{n}", "name": {"first": "x"}}).encode() for n in range(5)]
 LINES = b"\n".join(OBJECTS)
@@ -20,8 +20,8 @@ ARRAY = b"[" + b",".join(OBJECTS) + b"]"
 TABLE = b"ID,Type,Attributes.Name\n" + b"".join(b'%d,HCP,"name %d"\n' % (n, n) for n in range(5))
 
 
-def told(content: bytes) -> Records:
-    records = Records()
+def counted(content: bytes) -> RecordCounter:
+    records = RecordCounter()
     records.feed(content)
     records.finish()
     return records
@@ -32,12 +32,12 @@ def zipped(*members: bytes) -> Summary:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, content in enumerate(members):
             archive.writestr(f"part-{number:05d}", content)
-    return read_zip(io.BytesIO(out.getvalue()))
+    return check_zip(io.BytesIO(out.getvalue()))
 
 
 def gzipped(*members: bytes, padding: bytes = b"") -> Summary:
     content = b"".join(gzip.compress(member) for member in members) + padding
-    return read_through("part-00000.gz", io.BytesIO(content))
+    return check_file("part-00000.gz", io.BytesIO(content))
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def gzipped(*members: bytes, padding: bytes = b"") -> Summary:
         pytest.param(json.dumps({"a": [1, 2]}, indent=2).encode()[:-2], id="an object over several lines"),
     ],
 )
-def test_an_end_that_is_none_is_found_without_a_checksum(content: bytes) -> None:
-    assert "truncated" in (told(content).problem or "")
+def test_truncated_content_is_detected_without_a_checksum(content: bytes) -> None:
+    assert "truncated" in (counted(content).problem or "")
 
 
-def test_bytes_that_are_no_text_are_told() -> None:
-    assert told(bytes(range(256))).problem == "holds neither CSV nor JSON"
+def test_binary_content_is_detected() -> None:
+    assert counted(bytes(range(256))).problem == "is neither CSV nor JSON"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_bytes_that_are_no_text_are_told() -> None:
     ],
 )
 @pytest.mark.parametrize("piece", [1, 3, 1 << 20])
-def test_records_are_counted_where_lines_tell_them(content: bytes, count: int | None, piece: int) -> None:
-    records = Records()
+def test_records_are_counted_if_lines_show_them(content: bytes, count: int | None, piece: int) -> None:
+    records = RecordCounter()
     for at in range(0, len(content), piece):
         records.feed(content[at : at + piece])
     records.finish()
@@ -88,67 +88,70 @@ def test_records_are_counted_where_lines_tell_them(content: bytes, count: int | 
 
 
 @given(st.lists(st.sampled_from([TABLE, LINES + b"\n", ARRAY, b'a,"b\n', b"\n"])), st.data())
-def test_how_the_bytes_arrive_makes_no_difference(contents: list[bytes], data: st.DataObject) -> None:
+def test_the_result_does_not_depend_on_the_chunks(contents: list[bytes], data: st.DataObject) -> None:
     content = b"".join(contents)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=8)))
-    records = Records()
+    records = RecordCounter()
     for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True):
         records.feed(content[start:end])
     records.finish()
-    whole = told(content)
-    assert (records.count, records.blanks, records.problem) == (whole.count, whole.blanks, whole.problem)
-    assert records.heads == whole.heads
+    whole = counted(content)
+    assert (records.count, records.empty_lines, records.problem) == (whole.count, whole.empty_lines, whole.problem)
+    assert records.first_lines == whole.first_lines
 
 
 @pytest.mark.parametrize(
-    ("line", "likeness"),
+    ("line", "kind"),
     [
         (b"ID,Type,Attributes.Name,Attributes.Name2", "Header"),
         (b'\xef\xbb\xbf"ID",Attributes.N', "Header"),
         (b"activityLabel,activityDescription,objectUri,user,method", "Header"),
         (b"startDate,endDate", "Header"),
         (b"StartObject.ID,EndObject.ID,isActive", "Header"),
-        (b"2,HCP,ID", "Perhaps"),
+        (b"2,HCP,ID", "Possible"),
         (b"First Name,State", "Row"),
     ],
 )
-def test_a_header_is_told_by_columns_that_are_documented(line: bytes, likeness: str) -> None:
-    assert told(line + b"\n").heads == {likeness: 1}
+def test_a_header_is_recognized_by_documented_columns(line: bytes, kind: str) -> None:
+    assert counted(line + b"\n").first_lines == {kind: 1}
 
 
-def test_each_member_of_a_zip_is_a_table_of_its_own() -> None:
-    assert zipped(TABLE, TABLE).heads == {"Header": 2}
+def test_each_member_of_a_zip_is_a_separate_table() -> None:
+    assert zipped(TABLE, TABLE).first_lines == {"Header": 2}
     assert zipped(LINES, LINES).records == 10
     assert zipped(ARRAY, ARRAY).problem is None
 
 
-def test_each_part_of_a_gzip_file_may_have_a_header_when_a_record_ended_before_it() -> None:
-    assert (gzipped(TABLE, TABLE).records, gzipped(TABLE, TABLE).heads) == (12, {"Header": 2})
+def test_a_member_of_a_gzip_file_may_have_a_header_unless_a_record_is_open() -> None:
+    assert (gzipped(TABLE, TABLE).records, gzipped(TABLE, TABLE).first_lines) == (12, {"Header": 2})
     cut = TABLE.index(b"name 2")
-    assert (gzipped(TABLE[:cut], TABLE[cut:]).records, gzipped(TABLE[:cut], TABLE[cut:]).heads) == (6, {"Header": 1})
+    assert (gzipped(TABLE[:cut], TABLE[cut:]).records, gzipped(TABLE[:cut], TABLE[cut:]).first_lines) == (
+        6,
+        {"Header": 1},
+    )
 
 
-def test_zeros_and_empty_parts_of_a_gzip_file_do_not_matter() -> None:
+def test_zeros_and_empty_members_of_a_gzip_file_are_ignored() -> None:
     assert gzipped(b"", TABLE, b"", padding=bytes(512)).records == 6
     assert "damaged" in (gzipped(TABLE, padding=b"more").problem or "")
 
 
-def test_a_zip_that_is_encrypted_or_packed_in_an_unknown_way_is_damaged_and_no_crash() -> None:
+def test_an_encrypted_or_unsupported_zip_is_reported_as_damaged() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("part", TABLE)
     for offset, change in ((8, 1), (10, 12)):  # in the directory: the flag of encryption, the method bzip2
         content = bytearray(out.getvalue())
         content[content.index(b"PK\x01\x02") + offset] = change
-        assert "is damaged or truncated" in (read_zip(io.BytesIO(bytes(content))).problem or "")
+        assert "is damaged or truncated" in (check_zip(io.BytesIO(bytes(content))).problem or "")
 
 
 @given(st.integers(0, 200), st.integers(0, 7))
-def test_no_flipped_bit_of_a_zip_is_more_than_a_finding(at: int, bit: int) -> None:
+def test_a_changed_bit_of_a_zip_is_a_problem_or_harmless(at: int, bit: int) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("part-00000.csv", TABLE)
     content = bytearray(out.getvalue())
     content[at % len(content)] ^= 1 << bit
-    summary = read_zip(io.BytesIO(bytes(content)))
+    summary = check_zip(io.BytesIO(bytes(content)))
     assert summary.problem or summary.records == 6

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ...api.job import ExportJob, Submission
 from ...aws.errors import AwsError
 from ...aws.store import PROBE_PREFIX, ObjectStore
-from ...delivery.integrity import ZIP_TAIL, glance, is_zip
+from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
 from ...delivery.manifest import (
     CHECKSUMS,
     MANIFEST,
@@ -162,15 +162,15 @@ async def _report(store: ObjectStore, key: str, size: int, whole: bool) -> FileR
     if not size:
         return FileReport(sha256=hashlib.sha256(b"").hexdigest(), records=0)
     if not whole:
-        return FileReport(await _glance(store, key, size))
-    summary = await store.read_through(key, size)
-    return FileReport(summary.problem, summary.sha256, summary.records, summary.blanks, summary.heads)
+        return FileReport(await _check_ends(store, key, size))
+    summary = await store.check_file(key, size)
+    return FileReport(summary.problem, summary.sha256, summary.records, summary.empty_lines, summary.first_lines)
 
 
-async def _glance(store: ObjectStore, key: str, size: int) -> str | None:
+async def _check_ends(store: ObjectStore, key: str, size: int) -> str | None:
     head = await store.read_range(key, 0, min(size, 512)) or b""
-    tail = await store.read_range(key, max(0, size - ZIP_TAIL), size) or b"" if is_zip(key, head) else b""
-    return glance(key, size, head, tail)
+    tail = await store.read_range(key, max(0, size - ZIP_TAIL_BYTES), size) or b"" if is_zip(key, head) else b""
+    return check_ends(key, size, head, tail)
 
 
 def _small_ones(delivery: Delivery, names: Sequence[str]) -> set[str]:
