@@ -118,4 +118,4 @@ async def test_a_job_applied_by_a_tool_that_would_put_it_back_is_kept_when_its_t
     spec = {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}, "ttlSecondsAfterFinished": 0}
     await apply(world, "ExportJob", "kept", spec, manager="argocd-controller")
     kept = await world.until("ExportJob", "kept", lambda raw: condition(raw, "Retained"))
-    assert "Argo CD would create it again" in condition(kept, "Retained")["message"]  # type: ignore[index]
+    assert "Argo CD would create the job again" in condition(kept, "Retained")["message"]  # type: ignore[index]

@@ -29,6 +29,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("exportjobs.status", "default"): "the API server writes observedGeneration -1, so that kstatus waits; "
     "the structs do not know an object without a status from one that was not observed",
     ("exporttargets.status", "default"): "as for exportjobs.status",
+    **{
+        (f"exportjobs.spec.export.{name}", "format"): "rules check the time instead, because they can say what to write"
+        for name in ("updatedSince", "updatedBefore", "startTime", "endTime")
+    },
 }
 SCALARS = {
     inspect.StrType: "string",
