@@ -1,4 +1,4 @@
-"""The command line against the sandbox, as a process of its own, the way a person calls it."""
+"""The command line against the sandbox, in a process of its own."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ async def call(world: World, *arguments: str, owner: bool = False) -> tuple[int,
     return process.returncode, output.decode()
 
 
-async def test_run_follows_a_job_to_its_end_and_why_tells_its_story(world: World) -> None:
+async def test_run_waits_for_a_job_and_why_explains_it(world: World) -> None:
     code, output = await call(world, "run", "lake", "--type", "Relations", "--name", "followed")
     assert code == 0, output
     assert "Complete: Delivered" in output
     code, output = await call(world, "why", "followed")
     assert code == 0
-    assert "taken by the service" in output
+    assert "Accepted by Reltio" in output
     code, output = await call(world, "why", "followed", "-o", "json")
-    assert json.loads(output)["state"] == "Complete"
+    assert json.loads(output)["phase"] == "Complete"
 
 
 async def test_cancel_stops_a_job_and_waits(world: World) -> None:
@@ -79,10 +79,10 @@ async def test_cancel_stops_a_job_and_waits(world: World) -> None:
     assert condition(await world.get("ExportJob", "stopped"), "Failed")
     code, output = await call(world, "cancel", "stopped")
     assert code == 1
-    assert "has ended already. Failed: Cancelled" in output
+    assert "has already finished. Failed: Cancelled" in output
 
 
-async def test_verify_asks_the_operator_and_shows_every_check(world: World) -> None:
+async def test_verify_requests_a_verification_and_shows_every_check(world: World) -> None:
     before = (await world.get("ExportTarget", "lake"))["status"]["lastVerificationTime"]
     code, output = await call(world, "verify", "lake")
     assert code == 0, output
@@ -91,11 +91,11 @@ async def test_verify_asks_the_operator_and_shows_every_check(world: World) -> N
     assert (await world.get("ExportTarget", "lake"))["status"]["lastVerificationTime"] >= before
 
 
-async def test_what_is_not_there_is_said_in_a_sentence(world: World) -> None:
+async def test_a_missing_job_is_reported_in_one_line(world: World) -> None:
     code, output = await call(world, "why", "nobody")
     assert (code, output) == (
         2,
-        f"Error: ExportJob {world.namespace}/nobody does not exist. Check the name, and the namespace (-n).\n",
+        f"Error: ExportJob {world.namespace}/nobody was not found. Check the name and the namespace (-n).\n",
     )
 
 
@@ -118,26 +118,26 @@ async def test_a_file_is_verified_before_it_is_applied(world: World, tmp_path: P
     assert EXTERNAL_ID not in output
 
 
-async def test_a_receipt_is_verified_and_a_changed_file_is_found(world: World) -> None:
+async def test_receipt_finds_a_changed_file(world: World) -> None:
     world.sandbox.reltio.config.objects_per_second = 500
     await world.job("with-receipt", delivery={"verify": "Full", "receipt": True})
     output = (await world.finished("with-receipt"))["status"]["output"]
-    # The operator's own identity may only assume roles: reading the bucket is for whoever owns it.
-    code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
-    assert code == 0, told
-    assert "Every file is as it was delivered." in told
+    # The operator may only assume roles; the owner of the bucket may read it.
+    code, output_text = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+    assert code == 0, output_text
+    assert "Every file is unchanged since the delivery." in output_text
     await asyncio.to_thread(
         world.sandbox.cloud.put_object, output["bucket"], output["prefix"] + output["firstFiles"][0], b"tampered"
     )
-    code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+    code, output_text = await call(world, "receipt", "with-receipt", "--verify", owner=True)
     assert code == 1
-    assert f"{output['firstFiles'][0]} differs" in told
+    assert f"{output['firstFiles'][0]} was changed" in output_text
     forged = json.dumps({"digest": "sha256:0", "files": []}).encode()
-    for name, content, words in (
-        ("uninvited.gz", b"x", "uninvited.gz is there but not on the receipt"),
-        ("_export-receipt.json", forged, "has another digest than the job's status"),
+    for name, content, text in (
+        ("uninvited.gz", b"x", "uninvited.gz is not listed in the receipt"),
+        ("_export-receipt.json", forged, "its digest is not that of the job's status"),
         ("_export-receipt.json", b"[]", "_export-receipt.json is damaged"),
     ):
         await asyncio.to_thread(world.sandbox.cloud.put_object, output["bucket"], output["prefix"] + name, content)
-        code, told = await call(world, "receipt", "with-receipt", "--verify", owner=True)
-        assert (code, words in told) == (1, True), told
+        code, output_text = await call(world, "receipt", "with-receipt", "--verify", owner=True)
+        assert (code, text in output_text) == (1, True), output_text

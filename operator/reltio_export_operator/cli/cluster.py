@@ -1,4 +1,4 @@
-"""The user's cluster: kubeconfig, context and namespace as kubectl takes them, and errors in one sentence."""
+"""The user's cluster: kubeconfig, context and namespace as in kubectl, and errors without a traceback."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _KINDS = {JOBS: "ExportJob", TARGETS: "ExportTarget"}
 _TIMEOUT = 30
 
 
-class UsageProblem(click.ClickException):
-    """Something the user can mend. The exit code is 2."""
+class CommandError(click.ClickException):
+    """An error that the user can correct. The exit code is 2."""
 
     exit_code = 2
 
 
 @dataclass
 class Cluster:
-    """Objects of our kinds in one namespace of the user's cluster. Raises UsageProblem."""
+    """Our kinds in one namespace of the user's cluster. Every method raises CommandError."""
 
     objects: client.CustomObjectsApi
     core: client.CoreV1Api
@@ -42,8 +42,8 @@ class Cluster:
 
     def get(self, plural: str, name: str) -> Raw:
         if not name or "/" in name:
-            raise UsageProblem(f"{name!r} is no name of an {_KINDS[plural]}.")
-        found: Raw = _told(
+            raise CommandError(f"Invalid {_KINDS[plural]} name {name!r}.")
+        found: Raw = _call(
             lambda: self.objects.get_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, plural, name, _request_timeout=_TIMEOUT
             ),
@@ -52,7 +52,7 @@ class Cluster:
         return found
 
     def create(self, plural: str, body: Raw) -> Raw:
-        created: Raw = _told(
+        created: Raw = _call(
             lambda: self.objects.create_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, plural, body, _request_timeout=_TIMEOUT
             ),
@@ -61,7 +61,7 @@ class Cluster:
         return created
 
     def patch(self, plural: str, name: str, change: Raw) -> None:
-        _told(
+        _call(
             lambda: self.objects.patch_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, plural, name, change, _request_timeout=_TIMEOUT
             ),
@@ -69,7 +69,7 @@ class Cluster:
         )
 
     def events(self, uid: str) -> list[Raw]:
-        """Events of the object, oldest first; none when the user may not read events."""
+        """Events of the object, oldest first; none if the user may not list events."""
         selector = f"involvedObject.uid={uid}"
         try:
             listed = self.core.list_namespaced_event(
@@ -77,15 +77,15 @@ class Cluster:
             ).items
         except ApiException:
             return []
-        told = [
+        events = [
             {"time": event.last_timestamp, "type": event.type, "reason": event.reason, "message": event.message}
             for event in listed
         ]
-        return sorted(told, key=lambda event: str(event["time"]))
+        return sorted(events, key=lambda event: str(event["time"]))
 
     def secret(self, name: str) -> dict[str, str]:
-        """The Secret's values, base64 as they stand."""
-        found = _told(
+        """The data of the Secret, in base64."""
+        found = _call(
             lambda: self.core.read_namespaced_secret(name, self.namespace, _request_timeout=_TIMEOUT),
             f"Secret {self.namespace}/{name}",
         )
@@ -93,36 +93,36 @@ class Cluster:
 
 
 def connect(context: str | None, namespace: str | None) -> Cluster:
-    """The cluster of the kubeconfig's context. Raises UsageProblem."""
+    """The cluster of the kubeconfig's context. Raises CommandError."""
     chosen = namespace
     try:
-        loaded = client.Configuration(proxy="", no_proxy="")  # otherwise it reads the environment, by its own rules
+        loaded = client.Configuration(proxy="", no_proxy="")  # or it reads the environment, by its own rules
         config.load_kube_config(context=context, client_configuration=loaded)
         contexts, current = config.list_kube_config_contexts()
         entry = next((one for one in contexts if one["name"] == context), current)
         chosen = chosen or entry["context"].get("namespace")
-    except Exception as error:  # the loader raises whatever an odd file makes it stumble over
-        raise UsageProblem(f"No cluster to talk to: {error} Set KUBECONFIG, or give --context.") from None
+    except Exception as error:  # the loader does not catch what a malformed file causes
+        raise CommandError(f"Cannot load the kubeconfig: {error} Set KUBECONFIG or use --context.") from None
     if not loaded.verify_ssl:
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the kubeconfig says so
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # as the kubeconfig asks
     api = _routed(loaded, network())
     return Cluster(client.CustomObjectsApi(api), client.CoreV1Api(api), chosen or "default")
 
 
 def network() -> Network:
-    """Proxies, certificate authorities and region, as the environment says. Raises UsageProblem."""
+    """Proxies, certificate authorities and region of the environment. Raises CommandError."""
     try:
         return Network.from_environment(os.environ)
     except ConfigurationError as error:
-        raise UsageProblem(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _routed(loaded: client.Configuration, network: Network) -> client.ApiClient:
-    """A client that takes the route that kubectl takes: the kubeconfig's `proxy-url`, else the environment's proxy."""
+    """A client with the proxy that kubectl uses: `proxy-url` of the kubeconfig, else that of the environment."""
     try:
         proxy = network.proxies.api_server_proxy(loaded.proxy) or network.proxies.proxy_for(loaded.host)
     except ConfigurationError as error:
-        raise UsageProblem(str(error)) from None
+        raise CommandError(str(error)) from None
     loaded.proxy = str(proxy) if proxy else ""
     if proxy and proxy.username is not None:
         loaded.proxy_headers = urllib3.make_headers(proxy_basic_auth=f"{proxy.username}:{proxy.password or ''}")
@@ -137,14 +137,14 @@ def _routed(loaded: client.Configuration, network: Network) -> client.ApiClient:
 
 
 def cluster_options(command: Callable[P, T]) -> Callable[P, T]:
-    """The options that kubectl has as well."""
-    command = click.option("-n", "--namespace", help="Namespace; that of the context by default.")(command)
+    """The options that kubectl has."""
+    command = click.option("-n", "--namespace", help="Namespace. Default: that of the context.")(command)
     return click.option("--context", help="Context of the kubeconfig.")(command)
 
 
 def output_option(*choices: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return click.option(
-        "-o", "--output", type=click.Choice(choices), default=choices[0], show_default=True, help="Form of the output."
+        "-o", "--output", type=click.Choice(choices), default=choices[0], show_default=True, help="Output format."
     )
 
 
@@ -152,34 +152,37 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def _told(call: Callable[[], T], what: str) -> T:
+def _call(call: Callable[[], T], what: str) -> T:
     try:
         return call()
     except ApiException as error:
-        raise UsageProblem(_sentence(error, what)) from None
+        raise CommandError(_message(error, what)) from None
     except urllib3.exceptions.HTTPError:
-        raise UsageProblem("The cluster does not answer. Check the kubeconfig and the network.") from None
+        raise CommandError("The API server does not answer. Check the kubeconfig and the network.") from None
 
 
-def _sentence(error: ApiException, what: str) -> str:
+def _message(error: ApiException, what: str) -> str:
     text = ""
     try:
         text = str(json.loads(error.body or "{}").get("message", ""))
     except ValueError:
         text = str(error.reason)
+    returned = (
+        f'The API server returned {error.status}: "{text}".' if text else f"The API server returned {error.status}."
+    )
     if error.status == 404 and "the server could not find the requested resource" in text:
-        return f"The cluster does not know {API_VERSION}. Install the CRDs: see docs/install.md."
+        return f"The cluster does not have the CRDs of {API_VERSION}. Install them: see docs/install.md."
     if error.status == 404:
-        return f"{what} does not exist. Check the name, and the namespace (-n)."
+        return f"{what} was not found. Check the name and the namespace (-n)."
     if error.status in (401, 403):
-        return f"You may not do this to {what}: {text} Ask for a role that allows it."
+        return f"You do not have permission for {what}. {returned} Ask for a role that allows it."
     if error.status == 409:
-        return f"{what} exists already, or was changed meanwhile: {text}"
-    return text or f"The API server answered {error.status}."
+        return f"{what} already exists, or was changed at the same time. {returned}"
+    return returned
 
 
-def friendly(command: Callable[P, T]) -> Callable[P, T]:
-    """Answer Ctrl-C, and whatever goes wrong, without a traceback, unless RELTIO_EXPORT_TRACEBACK asks for it."""
+def without_traceback(command: Callable[P, T]) -> Callable[P, T]:
+    """Show no traceback on Ctrl-C and unexpected errors, unless RELTIO_EXPORT_TRACEBACK is set."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -192,7 +195,7 @@ def friendly(command: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             if os.environ.get("RELTIO_EXPORT_TRACEBACK"):
                 raise
-            text = f"{type(error).__name__}: {error}. Set RELTIO_EXPORT_TRACEBACK=1 to see where."
-            raise UsageProblem(text) from None
+            text = f"{type(error).__name__}: {error}. Set RELTIO_EXPORT_TRACEBACK=1 for the traceback."
+            raise CommandError(text) from None
 
     return wrapped

@@ -1,4 +1,4 @@
-"""Completions, as kubectl asks a plugin for them: candidates line by line, then a directive."""
+"""Shell completion for kubectl plugins: one candidate a line, then a directive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from click.shell_completion import CompletionItem, ShellComplete
 from ..api.meta import GROUP, JOBS, TARGETS, VERSION
 from .cluster import connect
 
-_NO_FILES = ":4"  # cobra's directive: complete no file names
+_NO_FILES = ":4"  # cobra's ShellCompDirectiveNoFileComp
 
 
 def main() -> None:
-    """Entry of `kubectl_complete-reltio_export`: its arguments are the words typed so far, the last one unfinished."""
+    """Entry point of `kubectl_complete-reltio_export`. Arguments: the words typed so far; the last may be partial."""
     from .main import plugin
 
     *words, incomplete = sys.argv[1:] or [""]
@@ -32,7 +32,7 @@ def targets(context: click.Context, _: click.Parameter, incomplete: str) -> list
 
 
 def _names(context: click.Context, plural: str, incomplete: str) -> list[CompletionItem]:
-    """Names of objects in the cluster; none when it cannot be asked, for a prompt is no place for errors."""
+    """Names of objects in the cluster; none on any error, because completion cannot show one."""
     try:
         cluster = connect(context.params.get("context"), context.params.get("namespace"))
         listed = cluster.objects.list_namespaced_custom_object(

@@ -1,4 +1,4 @@
-"""Manifests from files, read more strictly than the API server does: a field that nobody knows is a mistake."""
+"""Reads manifests from files. Unknown fields are errors, which the API server would prune."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from msgspec import inspect
 from ..api.decoding import decode_job, decode_target
 from ..api.job import ExportJob
 from ..api.target import ExportTarget
-from .cluster import UsageProblem
+from .cluster import CommandError
 
 Raw = dict[str, Any]
 Kind = TypeVar("Kind", ExportJob, ExportTarget)
@@ -27,15 +27,15 @@ _ROLE = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:role/\S+")
 
 
 def read(path: Path) -> list[Raw]:
-    """All objects of a file, those of a List one by one; `-` is standard input. Raises UsageProblem."""
+    """All objects of a file and the items of a List; `-` is standard input. Raises CommandError."""
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         documents = [one for one in yaml.safe_load_all(text) if one]
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageProblem(f"{path} cannot be read: {error}") from None
+        raise CommandError(f"{path} cannot be read: {error}") from None
     objects = [one for document in documents for one in _items(document)]
     if not all(isinstance(one, dict) and isinstance(one.get("metadata", {}), dict) for one in objects):
-        raise UsageProblem(f"{path} holds something that is no object.")
+        raise CommandError(f"{path} has a document that is not a Kubernetes object.")
     return objects
 
 
@@ -47,37 +47,37 @@ def _items(document: Any) -> list[Any]:
 
 
 def only(documents: list[Raw], kind: str) -> Raw | None:
-    """The one document of this kind; None when there is none. Raises UsageProblem when there are several."""
+    """The document of this kind, or None. Raises CommandError if there are several."""
     found = [one for one in documents if one.get("kind") == kind]
     if len(found) > 1:
-        raise UsageProblem(f"There are {len(found)} documents of kind {kind}; give a file with one.")
+        raise CommandError(f"The file has {len(found)} documents of kind {kind}. Use a file with one.")
     return found[0] if found else None
 
 
-def namespace_of(raw: Raw, asked: str | None) -> str | None:
-    """The namespace that the object names, or else that of the option; as with kubectl they must not differ."""
+def namespace_of(raw: Raw, option: str | None) -> str | None:
+    """The namespace of the object, or else of the option. Raises CommandError if they differ, as kubectl does."""
     own: str | None = raw.get("metadata", {}).get("namespace")
-    if own and asked and own != asked:
-        raise UsageProblem(
-            f"{raw.get('kind')} {raw['metadata'].get('name', '')} is of namespace {own}, and -n says {asked}. "
-            "Leave one of them out."
+    if own and option and own != option:
+        raise CommandError(
+            f"{raw.get('kind')} {raw['metadata'].get('name', '')} has namespace {own}, but -n is {option}. "
+            "Use the same, or remove one of them."
         )
-    return own or asked
+    return own or option
 
 
 def as_model(raw: Raw, model: type[Kind], namespace: str | None = None) -> Kind:
-    """The object, or a sentence that names the field which is wrong."""
+    """The object as a struct. Raises CommandError, which names the wrong field."""
     metadata = {"uid": "00000000-0000-0000-0000-000000000000", **raw.get("metadata", {})}
     metadata["namespace"] = namespace_of(raw, namespace) or "default"
     what = f"{raw.get('kind')} {metadata.get('name', '')}".rstrip()
     try:
         found: Kind = _DECODERS[model]({**raw, "metadata": metadata, "status": raw.get("status") or {}})
     except msgspec.ValidationError as error:
-        raise UsageProblem(f"{what}: {error}") from None
+        raise CommandError(f"{what}: {error}") from None
     for problem in _unknown(raw.get("spec"), inspect.type_info(type(found.spec)), "spec"):
-        raise UsageProblem(f"{what}: {problem}")
+        raise CommandError(f"{what}: {problem}")
     if isinstance(found, ExportTarget) and not _ROLE.fullmatch(found.spec.s3.role_arn):
-        raise UsageProblem(
+        raise CommandError(
             f"{what}: spec.s3.roleARN must be the full ARN of a role, such as "
             "arn:aws:iam::111122223333:role/reltio-exporter."
         )
@@ -85,7 +85,7 @@ def as_model(raw: Raw, model: type[Kind], namespace: str | None = None) -> Kind:
 
 
 def _unknown(value: object, type_: inspect.Type, path: str) -> Iterator[str]:
-    """What the object says and the type does not know, as sentences."""
+    """A message for each field that the type does not have."""
     if isinstance(type_, inspect.UnionType):
         for one in type_.types:
             yield from _unknown(value, one, path)
@@ -96,7 +96,7 @@ def _unknown(value: object, type_: inspect.Type, path: str) -> Iterator[str]:
                 yield from _unknown(inner, fields[key], f"{path}.{key}")
             else:
                 near = difflib.get_close_matches(str(key), fields, n=1)
-                yield f"{path}.{key} is no field" + (f"; did you mean {near[0]}?" if near else ".")
+                yield f"Unknown field {path}.{key}." + (f" Did you mean {near[0]}?" if near else "")
     elif isinstance(type_, inspect.VarTupleType | inspect.ListType) and isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _unknown(inner, type_.item_type, f"{path}[{number}]")

@@ -1,4 +1,4 @@
-"""`reltio-export-operator`: the operator, and the sandbox that it can be tried on."""
+"""`reltio-export-operator`: the operator, its command line and the sandbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _HOOKS = {"pre-delete": "predelete:pre_delete"}  # of the Helm chart
 
 
 class _Lazy(click.Group):
-    """Commands that are loaded when they are called: the operator's own process does without their libraries."""
+    """Commands that are imported when they are called, so that the operator does not load their libraries."""
 
     def __init__(self, *args: Any, lazy: dict[str, str], **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -61,7 +61,7 @@ class _NotInstalledError(click.ClickException):
 
 @contextmanager
 def _sandbox_installed() -> Iterator[None]:
-    """Explain an import that fails because the sandbox's libraries are not installed."""
+    """Raise a clear error if the libraries of the sandbox are not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -80,18 +80,16 @@ def main() -> None:
 @click.group(cls=_Lazy, lazy=_USER_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def plugin() -> None:
-    """Work with exports from Reltio to S3: verify targets, run jobs, ask why."""
+    """Work with exports from Reltio to S3: verify targets, run jobs, explain their state."""
 
 
 @main.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="Settings file (YAML); RELTIO_EXPORT_CONFIG by default."
-)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file (YAML). Default: RELTIO_EXPORT_CONFIG.")
 def run(config: Path | None) -> None:
     """Run the operator; `kubectl reltio-export run` runs a job.
 
-    Settings come from the settings file and from RELTIO_EXPORT_* variables, which win; see docs/settings.md. The exit
-    code is 2 when the settings or the environment must be corrected first.
+    Settings come from the settings file and from RELTIO_EXPORT_* variables, which take precedence; see
+    docs/settings.md. The exit code is 2 if the settings or the environment must be corrected first.
     """
     from ..handlers import operator
     from ..kube.election import LeadershipLostError, own_identity
@@ -124,7 +122,7 @@ def run(config: Path | None) -> None:
 
 
 def _log_start(settings: Settings, network: Network, identity: str) -> None:
-    """The first line of each process: which version runs, as whom, where, and with which settings."""
+    """Log version, identity, namespaces, settings and proxies: the first line of each process."""
     fields = {
         "version": __version__,
         "python": platform.python_version(),
@@ -153,7 +151,7 @@ def _listed(values: Mapping[str, object]) -> str:
 @main.command()
 @click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
 def demo(examples: Path) -> None:
-    """Run one export end to end on the sandbox, and compare what arrived with what the tenant holds."""
+    """Run an export on the sandbox, and compare the delivered records with those of the tenant."""
     with _sandbox_installed():
         from ..sandbox import demo as shown
 
@@ -163,10 +161,10 @@ def demo(examples: Path) -> None:
 @main.command()
 @click.option("--directory", type=click.Path(path_type=Path), default=".sandbox", show_default=True)
 @click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
-@click.option("--port", default=0, help="Port of the Kubernetes API; 0 for any that is free.")
-@click.option("--time-scale", default=10.0, show_default=True, help="Simulated seconds of Reltio in a real one.")
+@click.option("--port", default=0, help="Port of the Kubernetes API. 0: any free port.")
+@click.option("--time-scale", default=10.0, show_default=True, help="Seconds of simulated time in a second.")
 def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:
-    """Start the sandbox and leave it running until Ctrl-C."""
+    """Start the sandbox, and run it until Ctrl-C."""
     import yaml
 
     with _sandbox_installed():
@@ -182,7 +180,7 @@ def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> No
         async with Sandbox(options) as running:
             manifests = directory / "target.yaml"
             manifests.write_text(yaml.safe_dump_all(running.fill((examples / "target.yaml").read_text())))
-            click.echo("The sandbox runs; Ctrl-C ends it. In another terminal:\n")
+            click.echo("The sandbox is running. Press Ctrl-C to stop it. In another terminal, run:\n")
             click.echo(f"  export KUBECONFIG={running.kubeconfig}")
             click.echo(f"  kubectl apply -f {manifests} -f {examples / 'job.yaml'} && kubectl get reltio -w\n")
             click.echo(f"AWS: {running.cloud.url}  Reltio: {running.reltio.url}  log: {running.operator_log}")

@@ -1,4 +1,4 @@
-"""The request that a job would send, before anything is sent."""
+"""Shows the request that a job would send."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..api.meta import TARGETS
 from ..api.target import ExportTarget
 from ..jobs import naming
 from ..reltio.mapping import wire_request
-from .cluster import UsageProblem, cluster_options, connect, friendly, output_option, print_json
+from .cluster import CommandError, cluster_options, connect, output_option, print_json, without_traceback
 from .documents import as_model, namespace_of, only, read
 
 _MASK = "***"
@@ -22,12 +22,14 @@ _MASK = "***"
 
 @click.command()
 @click.option("-f", "--filename", type=click.Path(path_type=Path), required=True, help="File with the ExportJob.")
-@click.option("--target-file", type=click.Path(path_type=Path), help="File with the ExportTarget; else the cluster's.")
+@click.option(
+    "--target-file", type=click.Path(path_type=Path), help="File with the ExportTarget. Default: that of the cluster."
+)
 @cluster_options
 @output_option("text", "json")
-@friendly
+@without_traceback
 def plan(filename: Path, target_file: Path | None, context: str | None, namespace: str | None, output: str) -> None:
-    """Show the request that the job would send to the Export Service. Nothing is sent, and no secret is shown.
+    """Show the request that the job would send to Reltio. Nothing is sent, and secrets are masked.
 
     \b
     Example: kubectl reltio-export plan -f job.yaml --target-file target.yaml
@@ -35,14 +37,14 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
     documents = read(filename)
     raw = only(documents, "ExportJob")
     if raw is None:
-        raise UsageProblem(f"{filename} holds no ExportJob.")
+        raise CommandError(f"{filename} has no ExportJob.")
     namespace = namespace_of(raw, namespace) or _of_the_context(context)
     job = as_model(raw, ExportJob, namespace)
     name = job.spec.target_ref.name
     beside = only(read(target_file), "ExportTarget") if target_file else only(documents, "ExportTarget")
     target = as_model(beside or connect(context, namespace).get(TARGETS, name), ExportTarget, namespace)
     if target.metadata.name != name:
-        raise UsageProblem(f"spec.targetRef.name is {name}, the target given is {target.metadata.name}.")
+        raise CommandError(f"spec.targetRef.name is {name}, but the file has ExportTarget {target.metadata.name}.")
     shown = planned(job, target)
     if output == "json":
         print_json(shown)
@@ -57,8 +59,8 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
 def _of_the_context(context: str | None) -> str | None:
     try:
         return connect(context, None).namespace
-    except UsageProblem:
-        return None  # no cluster is needed where the target comes from a file
+    except CommandError:
+        return None  # no cluster is needed if the target comes from a file
 
 
 def planned(job: ExportJob, target: ExportTarget) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What runs before `helm uninstall`: whether exports still run that nothing would follow afterwards.
+"""The check before `helm uninstall` that no export still runs.
 
-An ExportJob whose export may run in Reltio has a finalizer, which only the operator removes. Without an operator such a
-job keeps its phase for ever, and neither it nor its namespace can be deleted.
+An ExportJob whose export may run in Reltio has a finalizer, which only the operator removes. Without the operator, such
+a job never changes its phase, and neither it nor its namespace can be deleted.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from ..runtime import settings_loader
 from ..runtime.network import Network
 from ..runtime.settings import ConfigurationError, Settings
 
-_POLL = 2.0  # seconds between two lists of the jobs that are being cancelled
-_ANSWER_WITHIN = 30.0  # seconds that an API server may be away
-_LISTED = 20  # jobs that a message names
+_POLL_SECONDS = 2.0
+_API_SERVER_TIMEOUT_SECONDS = 30.0
+_MAX_SHOWN_JOBS = 20  # in a message
 
 REFUSE, CANCEL = "Refuse", "Cancel"
 
 
 class UninstallRefused(Exception):
-    """The release must not be uninstalled now. The text is for the person who tried."""
+    """The release must not be uninstalled now. The text is shown to the user."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """The Helm release, for the commands that messages name."""
+    """The Helm release, for the commands in messages."""
 
     name: str
     namespace: str
@@ -53,14 +53,14 @@ class Found:
     """The jobs that have not finished."""
 
     running: list[Raw] = field(default_factory=list)  # an export may run in Reltio; they have the finalizer
-    waiting: list[Raw] = field(default_factory=list)  # nothing outside belongs to them
+    waiting: list[Raw] = field(default_factory=list)  # they have no export
 
     def unfinished(self) -> list[Raw]:
         return self.running + self.waiting
 
 
 class PreDelete:
-    """Looks for ExportJobs that still run in these namespaces, or in all, and cancels them if it may."""
+    """Finds, and cancels if asked to, ExportJobs that still run in these namespaces. Default: all namespaces."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class PreDelete:
         self._sleep = sleep
 
     async def refuse(self) -> None:
-        """Raises UninstallRefused, with the list, when any job runs."""
+        """Raises UninstallRefused with the list of running jobs, if there are any."""
         found = await self._find()
         if found.running:
             raise UninstallRefused(_refusal(found.running, self._release))
@@ -89,27 +89,27 @@ class PreDelete:
     async def cancel(self, within: float) -> None:
         """Cancel all unfinished jobs, and wait until no export runs.
 
-        Jobs that wait are cancelled as well: they would begin once others have ended. Raises UninstallRefused when
+        Queued jobs are cancelled as well: they would start when others have finished. Raises UninstallRefused if
         exports still run after `within` seconds.
         """
         end = self._clock() + within
-        found, told = await self._find(), -1
+        found, reported = await self._find(), -1
         while True:
             requested = [await self._request_cancel(raw) for raw in found.unfinished()]
             if not found.running and all(requested):
                 self._say("No export runs any more.")
                 return
-            if found.running and len(found.running) != told:
-                told = len(found.running)
-                self._say(f"Waiting for {_count(told)} to stop:\n{_table(found.running)}")
+            if found.running and len(found.running) != reported:
+                reported = len(found.running)
+                self._say(f"Waiting for {_count(reported)} to stop:\n{_table(found.running)}")
             if self._clock() >= end:
                 raise UninstallRefused(_not_stopped(found.running, within, self._release))
-            await self._sleep(_POLL)
+            await self._sleep(_POLL_SECONDS)
             found = await self._find()
 
     async def _find(self) -> Found:
-        """List the jobs. Takes the finalizer off those that have finished, as the operator is about to do."""
-        end = self._clock() + _ANSWER_WITHIN
+        """List the jobs. Removes the finalizer of finished ones, as the operator is about to do."""
+        end = self._clock() + _API_SERVER_TIMEOUT_SECONDS
         while True:
             found = Found()
             try:
@@ -127,7 +127,7 @@ class PreDelete:
             except (aiohttp.ClientError, TimeoutError) as error:
                 if self._clock() >= end:
                     raise UninstallRefused(_no_answer(error, self._release)) from None
-            await self._sleep(_POLL)
+            await self._sleep(_POLL_SECONDS)
 
     async def _sort(self, raw: Raw, found: Found) -> None:
         finalizers = raw["metadata"].get("finalizers", [])
@@ -138,7 +138,7 @@ class PreDelete:
                 await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
 
     async def _request_cancel(self, raw: Raw) -> bool:
-        """Whether the cancellation of exactly this version is requested: a job that has changed may have begun."""
+        """Request the cancellation of this version of the job. False if it has changed, because it may have started."""
         meta = raw["metadata"]
         if meta.get("deletionTimestamp") or meta.get("annotations", {}).get(CANCEL_ANNOTATION) == "true":
             return True
@@ -152,7 +152,7 @@ class PreDelete:
 async def run(
     settings: Settings, network: Network, release: Release, *, policy: str, within: float, say: Callable[[str], None]
 ) -> None:
-    """Do what the policy says, as the ServiceAccount of this pod. Raises UninstallRefused and ConfigurationError."""
+    """Apply the policy as the ServiceAccount of this pod. Raises UninstallRefused and ConfigurationError."""
     configuration = await routing.load_configuration(network)
     async with routing.api_client(configuration, network) as api:
         check = PreDelete(KubeClient(api), release, namespaces=settings.namespaces, say=say)
@@ -172,9 +172,9 @@ def _count(number: int) -> str:
 
 
 def _table(jobs: Sequence[Raw]) -> str:
-    rows = [f"  {_key(raw)}: {_state(raw)}" for raw in jobs[:_LISTED]]
-    if len(jobs) > _LISTED:
-        rows.append(f"  and {len(jobs) - _LISTED} more")
+    rows = [f"  {_key(raw)}: {_state(raw)}" for raw in jobs[:_MAX_SHOWN_JOBS]]
+    if len(jobs) > _MAX_SHOWN_JOBS:
+        rows.append(f"  and {len(jobs) - _MAX_SHOWN_JOBS} more")
     return "\n".join(rows)
 
 
@@ -191,9 +191,9 @@ def _state(raw: Raw) -> str:
 
 
 def _nothing_runs(waiting: Sequence[Raw]) -> str:
-    text = "No export runs: the release can be uninstalled."
+    text = "No export runs. The release can be uninstalled."
     if waiting:
-        text += f" {_count(len(waiting))} without an export stay as they are, until an operator is installed again."
+        text += f" {_count(len(waiting))} without an export do not change until the operator is installed again."
     return text
 
 
@@ -201,9 +201,9 @@ def _refusal(running: Sequence[Raw], release: Release) -> str:
     name, namespace = running[0]["metadata"]["name"], running[0]["metadata"]["namespace"]
     return "\n".join(
         (
-            f"Release {release.name} is not uninstalled: {_count(len(running))} still run.",
+            f"Release {release.name} was not uninstalled, because {_count(len(running))} still run.",
             _table(running),
-            "Without the operator their status would never change, and they could not be deleted. Do one of these:",
+            "Without the operator, their status would never change, and they could not be deleted. Do one of these:",
             f"- Wait until they have finished, then run again: {release.uninstall}",
             f"- Cancel each: kubectl annotate exportjob {name} -n {namespace} {CANCEL_ANNOTATION}=true",
             f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
@@ -214,10 +214,11 @@ def _refusal(running: Sequence[Raw], release: Release) -> str:
 def _not_stopped(running: Sequence[Raw], within: float, release: Release) -> str:
     return "\n".join(
         (
-            f"Release {release.name} is not uninstalled: {_count(len(running))} did not stop within {within:.0f} s.",
+            f"Release {release.name} was not uninstalled, because {_count(len(running))} did not stop "
+            f"within {within:.0f} s.",
             _table(running),
-            "They are cancelled, and the operator stops their tasks in Reltio. Do one of these:",
-            f"- See in the operator's log what keeps it: kubectl logs -n {release.namespace} -l "
+            "They are cancelled, and the operator is stopping their tasks in Reltio. Do one of these:",
+            f"- Look for the cause in the operator's log: kubectl logs -n {release.namespace} -l "
             f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=operator",
             f"- Run again: {release.uninstall}",
             f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
@@ -227,7 +228,7 @@ def _not_stopped(running: Sequence[Raw], within: float, release: Release) -> str
 
 def _no_rights(error: ApiException, release: Release) -> str:
     return (
-        f"Release {release.name} is not uninstalled: its ServiceAccount may not list {JOBS} of {API_VERSION} "
+        f"Release {release.name} was not uninstalled, because its ServiceAccount may not list {JOBS} of {API_VERSION} "
         f"({error.status} {error.reason}). Restore its roles (rbac.create), or check the jobs yourself and run "
         f"{release.uninstall} --no-hooks"
     )
@@ -236,20 +237,22 @@ def _no_rights(error: ApiException, release: Release) -> str:
 def _no_answer(error: Exception, release: Release) -> str:
     reason = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
     return (
-        f"Release {release.name} is not uninstalled: the API server did not list the ExportJobs ({reason}). Run again: "
-        f"{release.uninstall}"
+        f"Release {release.name} was not uninstalled, because the API server did not list the ExportJobs ({reason}). "
+        f"Run again: {release.uninstall}"
     )
 
 
 @click.command(name="pre-delete")
 @click.option("--policy", type=click.Choice([REFUSE, CANCEL]), default=REFUSE, show_default=True)
-@click.option("--timeout", default=240.0, show_default=True, help="How long Cancel waits, in seconds.")
-@click.option("--release", "name", default="reltio-export-operator", help="Name of the Helm release, for messages.")
-@click.option("--release-namespace", "namespace", default="default", help="Its namespace, for messages.")
+@click.option("--timeout", default=240.0, show_default=True, help="Seconds that Cancel waits.")
+@click.option("--release", "name", default="reltio-export-operator", help="Name of the Helm release, used in messages.")
+@click.option(
+    "--release-namespace", "namespace", default="default", help="Namespace of the Helm release, used in messages."
+)
 def pre_delete(policy: str, timeout: float, name: str, namespace: str) -> None:
-    """Check before `helm uninstall` that no export still runs. Run by the chart's hook.
+    """Check before `helm uninstall` that no export still runs. The hook of the chart runs it.
 
-    The exit code is 0 only if the release can be uninstalled. Namespaces are those of RELTIO_EXPORT_NAMESPACES.
+    The exit code is 0 only if the release can be uninstalled. The namespaces are those of RELTIO_EXPORT_NAMESPACES.
     """
     try:
         settings = settings_loader.load().settings

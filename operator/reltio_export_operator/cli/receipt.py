@@ -1,4 +1,4 @@
-"""Checks a receipt against the job's status and against what lies beside it."""
+"""Compares a receipt with the status of the job and with the files in its directory."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
 from ..delivery.manifest import RECEIPT, UNLISTED_FILES, Delivery, StoredFile, digest_of
 from . import complete
-from .cluster import UsageProblem, cluster_options, connect, friendly, network, output_option, print_json
+from .cluster import CommandError, cluster_options, connect, network, output_option, print_json, without_traceback
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 class _Entry(Model, frozen=True, kw_only=True):
@@ -40,39 +40,41 @@ class _Receipt(Model, frozen=True, kw_only=True):
 
 @click.command()
 @click.argument("job", shell_complete=complete.jobs)
-@click.option("--verify", is_flag=True, help="Compare it with the job's status, and read every file.")
+@click.option("--verify", is_flag=True, help="Compare it with the status of the job, and read every file.")
 @cluster_options
 @output_option("text", "json")
-@friendly
+@without_traceback
 def receipt(job: str, verify: bool, context: str | None, namespace: str | None, output: str) -> None:
-    """Show the receipt of JOB, read with your own AWS credentials; with --verify exit with 0 only if all is whole.
+    """Show the receipt of JOB, read with your own AWS credentials.
+
+    With --verify, the exit code is 0 only if the receipt and every file are unchanged.
 
     \b
     Example: kubectl reltio-export receipt people --verify -n mdm
     """
     found = decode_job(connect(context, namespace).get(JOBS, job))
-    where = found.status.output
-    if where is None or where.receipt is None:
-        raise UsageProblem(f"ExportJob {job} has no receipt. Jobs with spec.delivery.receipt: true leave one.")
+    delivered = found.status.output
+    if delivered is None or delivered.receipt is None:
+        raise CommandError(f"ExportJob {job} has no receipt. Set spec.delivery.receipt to true in a new ExportJob.")
     outside = network()
     try:
         s3 = session_factory(outside)().client("s3")
-        content = s3.get_object(Bucket=where.bucket, Key=where.prefix + RECEIPT)["Body"].read()
-        held, problems = _read(content)
-        if held is not None and verify:
-            problems += [*_against_status(held, where), *_against_bucket(s3, held, where)]
+        content = s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + RECEIPT)["Body"].read()
+        recorded, problems = _read(content)
+        if recorded is not None and verify:
+            problems += [*_against_status(recorded, delivered), *_against_bucket(s3, recorded, delivered)]
     except (BotoCoreError, ClientError) as error:
-        raise UsageProblem(f"s3://{where.bucket}/{where.prefix} cannot be read: {error}") from None
+        raise CommandError(f"s3://{delivered.bucket}/{delivered.prefix} cannot be read: {error}") from None
     if output == "json":
-        shown: dict[str, Any] = json.loads(content) if held is not None else {}
+        shown: dict[str, Any] = json.loads(content) if recorded is not None else {}
         print_json({**shown, **({"problems": problems} if verify or problems else {})})
     else:
-        if held is not None:
-            click.echo(f"{where.receipt}: {len(held.files)} files, digest {held.digest}")
+        if recorded is not None:
+            click.echo(f"{delivered.receipt}: {len(recorded.files)} files, digest {recorded.digest}")
         for problem in problems:
             click.echo(f"  {problem}")
         if verify and not problems:
-            click.echo("Every file is as it was delivered.")
+            click.echo("Every file is unchanged since the delivery.")
     sys.exit(1 if problems else 0)
 
 
@@ -83,39 +85,39 @@ def _read(content: bytes) -> tuple[_Receipt | None, list[str]]:
         return None, [f"{RECEIPT} is damaged: {error}"]
 
 
-def _against_status(held: _Receipt, where: Output) -> Iterator[str]:
-    """What the job's status, which nobody who may write to the bucket can change, says otherwise."""
-    files = {entry.name: StoredFile(entry.size, entry.etag) for entry in held.files}
+def _against_status(recorded: _Receipt, delivered: Output) -> Iterator[str]:
+    """Differences from the status of the job, which cannot be changed by writing to the bucket."""
+    files = {entry.name: StoredFile(entry.size, entry.etag) for entry in recorded.files}
     digest = digest_of(Delivery(None, files), list(files))
-    if not digest == held.digest == where.digest:
-        yield f"{RECEIPT} has another digest than the job's status: it was changed after the delivery"
-    if len(held.files) != where.files:
-        yield f"{RECEIPT} lists {len(held.files)} files, the job's status counts {where.files}"
-    size = sum(entry.size for entry in held.files)
-    if size != where.bytes:
-        yield f"{RECEIPT} lists {size} bytes, the job's status counts {where.bytes}"
+    if not digest == recorded.digest == delivered.digest:
+        yield f"{RECEIPT} was changed after the delivery: its digest is not that of the job's status"
+    if len(recorded.files) != delivered.files:
+        yield f"{RECEIPT} lists {len(recorded.files)} files, but the job's status has {delivered.files}"
+    size = sum(entry.size for entry in recorded.files)
+    if size != delivered.bytes:
+        yield f"{RECEIPT} lists {size} bytes, but the job's status has {delivered.bytes}"
 
 
-def _against_bucket(s3: Any, held: _Receipt, where: Output) -> Iterator[str]:
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=where.bucket, Prefix=where.prefix)
-    there = {
-        item["Key"].removeprefix(where.prefix): item["Size"] for page in pages for item in page.get("Contents", [])
+def _against_bucket(s3: Any, recorded: _Receipt, delivered: Output) -> Iterator[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=delivered.bucket, Prefix=delivered.prefix)
+    found = {
+        item["Key"].removeprefix(delivered.prefix): item["Size"] for page in pages for item in page.get("Contents", [])
     }
-    listed = {entry.name for entry in held.files}
-    for name in sorted(there.keys() - listed - UNLISTED_FILES):
-        if not name.startswith(PROBE_PREFIX) and not (there[name] == 0 and (not name or name.endswith("/"))):
-            yield f"{name} is there but not on the receipt"
+    listed = {entry.name for entry in recorded.files}
+    for name in sorted(found.keys() - listed - UNLISTED_FILES):
+        if not name.startswith(PROBE_PREFIX) and not (found[name] == 0 and (not name or name.endswith("/"))):
+            yield f"{name} is not listed in the receipt"
     console = Console(stderr=True)
-    for entry in track(held.files, description="Reading", console=console, disable=not console.is_terminal):
-        if entry.name not in there:
-            yield f"{entry.name} is missing"
-        elif there[entry.name] != entry.size or _sha256(s3, where, entry.name) != entry.sha256:
-            yield f"{entry.name} differs"
+    for entry in track(recorded.files, description="Reading", console=console, disable=not console.is_terminal):
+        if entry.name not in found:
+            yield f"{entry.name} was not found"
+        elif found[entry.name] != entry.size or _sha256(s3, delivered, entry.name) != entry.sha256:
+            yield f"{entry.name} was changed"
 
 
-def _sha256(s3: Any, where: Output, name: str) -> str:
+def _sha256(s3: Any, delivered: Output, name: str) -> str:
     sums = hashlib.sha256()
-    with s3.get_object(Bucket=where.bucket, Key=where.prefix + name)["Body"] as body:
-        while chunk := body.read(_CHUNK):
+    with s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + name)["Body"] as body:
+        while chunk := body.read(_CHUNK_BYTES):
             sums.update(chunk)
     return sums.hexdigest()

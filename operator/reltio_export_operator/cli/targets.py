@@ -31,25 +31,42 @@ from ..kube.client import KubeClient, SecretError
 from ..reltio.transport import http_client
 from ..targets import readiness, role_templates
 from . import complete
-from .cluster import Cluster, Raw, UsageProblem, cluster_options, connect, friendly, network, output_option, print_json
+from .cluster import (
+    Cluster,
+    CommandError,
+    Raw,
+    cluster_options,
+    connect,
+    network,
+    output_option,
+    print_json,
+    without_traceback,
+)
 from .documents import as_model, namespace_of, only, read
 
-_WITHIN = 120.0
-_NO_ID = "Warning: the target has no external ID, so the role trusts whoever makes its principal act. Give it one."
-_UNREAD_ID = "Note: put the external ID in place of <the external ID>; it is in a Secret, which is not read."
+_VERIFY_TIMEOUT_SECONDS = 120.0
+_NO_EXTERNAL_ID = (
+    "Warning: The target has no external ID, so the role trusts everybody who can make its principal act. "
+    "Set spec.s3.externalID or spec.s3.externalIDSecretRef."
+)
+_HIDDEN_EXTERNAL_ID = (
+    "Note: The external ID is in a Secret, which this command does not read. Replace <the external ID>."
+)
 _PRINCIPAL = re.compile(r"\d{12}|arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:(root|(user|role)/\S+)")
 
 
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.targets)
-@click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with an ExportTarget not applied yet.")
+@click.option(
+    "-f", "--filename", type=click.Path(path_type=Path), help="File with an ExportTarget to verify before you apply it."
+)
 @cluster_options
 @output_option("text", "json")
-@friendly
+@without_traceback
 def verify(target: str | None, filename: Path | None, context: str | None, namespace: str | None, output: str) -> None:
     """Verify TARGET now. The exit code is 0 only if it is Ready.
 
-    With a name the operator is asked to verify, as itself. With -f the checks are made from here, with your own AWS
+    With a name, the operator verifies with its own AWS credentials. With -f, this command verifies with your AWS
     credentials, and with Secrets from the file or the cluster.
 
     \b
@@ -57,26 +74,26 @@ def verify(target: str | None, filename: Path | None, context: str | None, names
               kubectl reltio-export verify -f target.yaml
     """
     if (target is None) == (filename is None):
-        raise UsageProblem("Give either the name of a target or a file (-f).")
+        raise CommandError("Use either the name of a target or a file (-f).")
     if filename is not None:
-        judged = asyncio.run(_from_here(filename, context, namespace))
+        verified = asyncio.run(_verify_here(filename, context, namespace))
     else:
-        judged = _by_the_operator(connect(context, namespace), str(target))
+        verified = _verify_by_operator(connect(context, namespace), str(target))
     if output == "json":
-        print_json(to_wire(judged.status))
+        print_json(to_wire(verified.status))
     else:
-        _print(judged)
-    sys.exit(0 if is_true(judged.status.conditions, "Ready") else 1)
+        _print(verified)
+    sys.exit(0 if is_true(verified.status.conditions, "Ready") else 1)
 
 
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.targets)
 @click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with the ExportTarget.")
-@click.option("--principal", "principals", multiple=True, help="Account id or ARN that Reltio Support hands out.")
-@click.option("--document", type=click.Choice(["trust", "permissions"]), help="Of JSON, this one policy document.")
+@click.option("--principal", "principals", multiple=True, help="AWS account id or ARN that Reltio Support gives you.")
+@click.option("--document", type=click.Choice(["trust", "permissions"]), help="Only this policy document, as JSON.")
 @cluster_options
 @output_option("json", "terraform", "cloudformation")
-@friendly
+@without_traceback
 def policy(
     target: str | None,
     filename: Path | None,
@@ -86,30 +103,30 @@ def policy(
     namespace: str | None,
     output: str,
 ) -> None:
-    """Write out the IAM role that TARGET needs: the least permissions, the trust, and 12 hours of session.
+    """Generate the IAM role that TARGET needs: trust policy, least permissions and sessions of 12 hours.
 
     \b
     Examples: kubectl reltio-export policy lake --principal 123456789012 -o terraform
               kubectl reltio-export policy lake --principal 123456789012 --document trust > trust.json
     """
     if (target is None) == (filename is None):
-        raise UsageProblem("Give either the name of a target or a file (-f).")
+        raise CommandError("Use either the name of a target or a file (-f).")
     raw = _from_file(filename) if filename else connect(context, namespace).get(TARGETS, str(target))
     subject = as_model(raw, ExportTarget, namespace)
     trusted = principals or subject.spec.verification.reltio_principals
     for principal in trusted:
         if not _PRINCIPAL.fullmatch(principal):
-            raise UsageProblem(f"--principal {principal} is neither an account id of 12 digits nor an IAM ARN.")
+            raise CommandError(f"--principal {principal} is neither an account id of 12 digits nor an IAM ARN.")
     if not trusted:
-        raise UsageProblem("Whom shall the role trust? Give --principal, or set spec.verification.reltioPrincipals.")
+        raise CommandError("No principal to trust. Use --principal, or set spec.verification.reltioPrincipals.")
     s3 = subject.spec.s3
     external = s3.external_id or ("<the external ID>" if s3.external_id_secret_ref else None)
     if s3.external_id is None:
-        click.echo(_UNREAD_ID if external else _NO_ID, err=True)
+        click.echo(_HIDDEN_EXTERNAL_ID if external else _NO_EXTERNAL_ID, err=True)
     role = role_templates.design(subject, trusted, external)
     if document is not None:
         if output != "json":
-            raise UsageProblem("--document is for -o json.")
+            raise CommandError("--document can only be used with -o json.")
         click.echo(json.dumps(role.trust if document == "trust" else role.permissions, indent=2))
         return
     written = {
@@ -120,21 +137,24 @@ def policy(
     click.echo(written[output](role))
 
 
-def _by_the_operator(cluster: Cluster, name: str) -> ExportTarget:
-    """Ask with an annotation, and wait for the verdict that answers it."""
-    asked = datetime.now(UTC).isoformat()
-    cluster.patch(TARGETS, name, {"metadata": {"annotations": {VERIFY_ANNOTATION: asked}}})
-    end = time.monotonic() + _WITHIN
-    with Console(stderr=True).status(f"The operator verifies {name}…"):
+def _verify_by_operator(cluster: Cluster, name: str) -> ExportTarget:
+    """Request a verification with the annotation, and wait for its result."""
+    request = datetime.now(UTC).isoformat()
+    cluster.patch(TARGETS, name, {"metadata": {"annotations": {VERIFY_ANNOTATION: request}}})
+    end = time.monotonic() + _VERIFY_TIMEOUT_SECONDS
+    with Console(stderr=True).status(f"The operator is verifying {name}…"):
         while time.monotonic() < end:
             found = decode_target(cluster.get(TARGETS, name))
-            if found.status.last_handled_verify_request == asked:
+            if found.status.last_handled_verify_request == request:
                 return found
             time.sleep(0.5)
-    raise UsageProblem(f"No verdict within {_WITHIN:.0f} s. Does the operator run, and watch {cluster.namespace}?")
+    raise CommandError(
+        f"The operator did not verify {name} within {_VERIFY_TIMEOUT_SECONDS:.0f} s. "
+        f"Check that it runs and that it watches namespace {cluster.namespace}."
+    )
 
 
-async def _from_here(filename: Path, context: str | None, namespace: str | None) -> ExportTarget:
+async def _verify_here(filename: Path, context: str | None, namespace: str | None) -> ExportTarget:
     documents = read(filename)
     raw = _target_among(documents, filename)
     target = as_model(raw, ExportTarget, namespace)
@@ -143,7 +163,7 @@ async def _from_here(filename: Path, context: str | None, namespace: str | None)
     with ThreadPoolExecutor(4) as threads:
         async with http_client(outside) as http:
             prober = Prober(Access(secrets, http), RoleSessions(threads, new_session=session_factory(outside)), target)
-            with Console(stderr=True).status("Verifying from here, with your own AWS credentials…"):
+            with Console(stderr=True).status("Verifying with your AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advisory=True)]
     status = readiness.evaluate(target, checks, datetime.now(UTC), tested=prober.made_advisory_checks)
@@ -168,7 +188,7 @@ class _Secrets:
         else:
             try:
                 data = await asyncio.to_thread(lambda: connect(self._context, self._namespace).secret(name))
-            except UsageProblem as error:
+            except CommandError as error:
                 raise SecretError(str(error)) from None
         return KubeClient.decoded(name, data, keys)
 
@@ -184,7 +204,7 @@ def _from_file(filename: Path) -> Raw:
 def _target_among(documents: list[Raw], filename: Path) -> Raw:
     raw = only(documents, "ExportTarget")
     if raw is None:
-        raise UsageProblem(f"{filename} holds no ExportTarget.")
+        raise CommandError(f"{filename} has no ExportTarget.")
     return raw
 
 

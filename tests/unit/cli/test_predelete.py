@@ -82,7 +82,7 @@ class Cluster:
 async def test_without_jobs_the_release_can_go() -> None:
     cluster = Cluster()
     await cluster.check().refuse()
-    assert cluster.said == ["No export runs: the release can be uninstalled."]
+    assert cluster.said == ["No export runs. The release can be uninstalled."]
 
 
 @pytest.mark.parametrize("type_", ["Complete", "Failed"])

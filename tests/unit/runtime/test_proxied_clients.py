@@ -23,7 +23,7 @@ from kubernetes.config import kube_config
 from certificates import Authority
 from recording_proxy import Wire, wired
 from reltio_export_operator.aws.transport import session_factory
-from reltio_export_operator.cli.cluster import UsageProblem, connect
+from reltio_export_operator.cli.cluster import CommandError, connect
 from reltio_export_operator.kube import routing
 from reltio_export_operator.kube.watching import WatchMonitor, watch_session
 from reltio_export_operator.reltio.transport import http_client
@@ -263,6 +263,6 @@ def test_the_command_line_reaches_the_api_server_as_kubectl_does(
         monkeypatch.setenv(name, value)
     for url in API_SERVERS:
         monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig(authority, url))
-        with pytest.raises(UsageProblem):
+        with pytest.raises(CommandError):
             connect(None, None).get("exportjobs", "nightly")
         assert set(wire.seen().split(", ")) == {in_go(expected, url)}  # it tries several times

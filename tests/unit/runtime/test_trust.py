@@ -21,7 +21,7 @@ from kubernetes.config import kube_config
 from certificates import Authority
 from recording_proxy import RecordingProxy
 from reltio_export_operator.aws.transport import session_factory
-from reltio_export_operator.cli.cluster import UsageProblem, connect
+from reltio_export_operator.cli.cluster import CommandError, connect
 from reltio_export_operator.kube import routing
 from reltio_export_operator.kube.watching import WatchMonitor, watch_session
 from reltio_export_operator.reltio.transport import http_client
@@ -29,7 +29,7 @@ from reltio_export_operator.runtime.network import Network
 from reltio_export_operator.runtime.settings import ConfigurationError
 from reltio_export_operator.runtime.trust import Trust
 
-ENDED = (httpx.HTTPError, aiohttp.ClientError, BotoCoreError, UsageProblem, OSError)
+ENDED = (httpx.HTTPError, aiohttp.ClientError, BotoCoreError, CommandError, OSError)
 HOST = "service.corp.example"
 VARIABLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 

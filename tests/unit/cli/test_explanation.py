@@ -1,4 +1,4 @@
-"""What a person on call reads about a job."""
+"""The explanation of a job: history, what it waits for, and what to do."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from builders import condition, job, running, stamp, submission, target
-from reltio_export_operator.cli.story import tell
+from reltio_export_operator.cli.explanation import explain
 
 
 @pytest.mark.parametrize(
-    ("state", "waits", "todo"),
+    ("state", "waiting_for", "action"),
     [
-        pytest.param({}, "the operator: it has not seen", None, id="not seen"),
+        pytest.param({}, "the operator. Check that it runs", None, id="no status"),
         pytest.param(
             {"phase": "Queued", "queuePosition": 3, "conditions": [condition("Reconciling", reason="Queued")]},
             "Queued:  (since 2031-01-15T03:00:00Z) Position 3.",
@@ -22,14 +22,14 @@ from reltio_export_operator.cli.story import tell
         ),
         pytest.param(
             {"phase": "Pending", "conditions": [condition("Reconciling", reason="TargetNotReady")]},
-            "Its target says Because",
+            "The target reports Because",
             "kubectl reltio-export verify lake -n mdm",
             id="target not ready",
         ),
         pytest.param(
             {"phase": "Suspended", "conditions": [condition("Suspended", reason="JobSuspended")]},
             "JobSuspended",
-            "Set spec.suspend of ExportJob nightly to false.",
+            None,
             id="suspended",
         ),
         pytest.param(
@@ -42,7 +42,7 @@ from reltio_export_operator.cli.story import tell
         pytest.param(
             running("PROCESSING", conditions=[condition("Stalled", reason="TaskVanished")]),
             "TaskVanished",
-            "kubectl reltio-export cancel nightly -n mdm, if it does not run in Reltio's console.",
+            "If it does not run in Reltio's console: kubectl reltio-export cancel nightly -n mdm",
             id="vanished",
         ),
         pytest.param(
@@ -51,22 +51,24 @@ from reltio_export_operator.cli.story import tell
         pytest.param(
             running("FAILED", conditions=[condition("Failed", reason="DeliveryMismatch")]),
             None,
-            "Compare the directory with its manifest; create a new ExportJob to export again.",
+            "Compare the files with the manifest. Create a new ExportJob to export again.",
             id="mismatch",
         ),
     ],
 )
-def test_what_it_waits_for_and_what_to_do(state: dict[str, Any], waits: str | None, todo: str | None) -> None:
-    story = tell(job(status=state), target(ready=False))
-    assert story.to_do == todo
-    if waits is None:
-        assert story.waits_for is None
+def test_each_state_is_explained_with_what_it_waits_for_and_what_to_do(
+    state: dict[str, Any], waiting_for: str | None, action: str | None
+) -> None:
+    explanation = explain(job(status=state), target(ready=False))
+    assert explanation.action == action
+    if waiting_for is None:
+        assert explanation.waiting_for is None
     else:
-        assert story.waits_for is not None
-        assert waits in story.waits_for
+        assert explanation.waiting_for is not None
+        assert waiting_for in explanation.waiting_for
 
 
-def test_what_happened_is_told_in_order_with_its_times() -> None:
+def test_the_history_is_in_the_order_of_time() -> None:
     failure = {"attempt": 1, "reason": "TaskFailed", "message": "disk full", "time": stamp(60)}
     state = running(
         "PROCESSING",
@@ -74,12 +76,12 @@ def test_what_happened_is_told_in_order_with_its_times() -> None:
         failures=[failure],
         conditions=[condition("DuplicateDetected", lastTransitionTime=stamp(130))],
     )
-    events = ({"time": None, "type": "Warning", "reason": "CleanupIncomplete", "message": "Let go."},)
-    told = [one.text for one in tell(job(status=state), events=events).happened]
-    assert told[0] == "CleanupIncomplete: Let go."
-    assert [text.split()[0] for text in told[1:]] == ["created", "attempt", "attempt", "found", "DuplicateDetected:"]
+    events = ({"time": None, "type": "Warning", "reason": "CleanupIncomplete", "message": "Gone."},)
+    history = [entry.message for entry in explain(job(status=state), events=events).history]
+    assert history[0] == "CleanupIncomplete: Gone."
+    assert [text.split()[0] for text in history[1:]] == ["Created", "Attempt", "Attempt", "Found", "DuplicateDetected:"]
 
 
-def test_the_lines_begin_with_the_job_and_its_state() -> None:
-    lines = tell(job(status={"phase": "Queued"})).lines()
+def test_the_first_line_is_the_job_and_its_phase() -> None:
+    lines = explain(job(status={"phase": "Queued"})).lines()
     assert lines[0] == "ExportJob mdm/nightly: Queued"
