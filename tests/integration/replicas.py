@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import yaml
 from kubernetes.aio import client, config
 
 from integration.conftest import World, condition, options
@@ -33,22 +35,28 @@ def free_port() -> int:
 
 
 class Relay:
-    """Stands before a server. Once told to, it takes requests whose first line holds a text, and never answers."""
+    """Stands before a server, and keeps requests from it whose first line holds a text.
+
+    Those that hold `swallow` are never answered; those that hold a text in `refused` are answered with that status.
+    """
 
     def __init__(self, url: str) -> None:
         self._to = urlsplit(url)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self.swallow: bytes | None = None
         self.swallowed = asyncio.Event()
-        self.url = ""
+        self.refused: dict[bytes, int] = {}
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
 
     async def stop(self) -> None:
-        assert self._server is not None
+        """Refuse connections, and end those that there are."""
+        if self._server is None:
+            return
         self._server.close()
         for task in list(self._connections):
             task.cancel()
@@ -64,9 +72,15 @@ class Relay:
             answering = asyncio.create_task(self._copy(there, writer))
             try:
                 while data := await reader.read(65536):
-                    if self.swallow is not None and self.swallow in data.split(b"\r\n", 1)[0]:
+                    line = data.split(b"\r\n", 1)[0]
+                    if self.swallow is not None and self.swallow in line:
                         self.swallowed.set()
                         await asyncio.Event().wait()
+                    status = next((status for text, status in self.refused.items() if text in line), None)
+                    if status is not None:
+                        writer.write(_refusal(status))
+                        await writer.drain()
+                        return
                     back.write(data)
                     await back.drain()
             finally:
@@ -82,6 +96,12 @@ class Relay:
                 await writer.drain()
 
 
+def _refusal(status: int) -> bytes:
+    body = json.dumps({"kind": "Status", "message": "the relay says no"}).encode()
+    head = f"HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body
+
+
 class Replicas(World):
     """A sandbox whose operator runs as replicas with names."""
 
@@ -92,6 +112,14 @@ class Replicas(World):
         self.s3 = s3
         self.posts = Fault(path="/export/", method="POST", nth=_NEVER, status=500)  # it only counts
         sandbox.reltio.faults.append(self.posts)
+
+    def kubeconfig_for(self, relay: Relay) -> str:
+        """A kubeconfig that reaches the API server by way of the relay."""
+        document = yaml.safe_load(self.sandbox.kubeconfig.read_text())
+        document["clusters"][0]["cluster"]["server"] = relay.url
+        path = self.sandbox.kubeconfig.with_name(f"kubeconfig-{self.namespace}")
+        path.write_text(yaml.safe_dump(document))
+        return str(path)
 
     async def start(self, name: str, **settings: str) -> None:
         port = self._ports[name] = free_port()
