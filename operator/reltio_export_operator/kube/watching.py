@@ -28,6 +28,8 @@ _FRESH_SECONDS = 90.0
 # A watch ends by itself after 330 s, and kopf pauses for a minute at most before it asks again.
 _STUCK_SECONDS = 400.0
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 1.0, 30.0
+_BLIP_SECONDS = 5.0  # a failure that is over within this time is not logged
+_LASTING = (401, 403, 404)  # except for those that do not pass by themselves
 _GONE = 410  # the list must be read again, which kopf does from its beginning
 
 Key = tuple[str, str | None]  # plural name, and namespace or None for all
@@ -41,6 +43,8 @@ class Stream:
     active: float
     listed: bool = False
     problem: str | None = None
+    failing_since: float = 0.0
+    reported: str | None = None  # the problem as it was logged
 
 
 class WatchMonitor:
@@ -113,17 +117,21 @@ class WatchMonitor:
             return
         self.heard(key)
         stream.listed = stream.listed or watch
-        if stream.problem is not None:
+        if stream.reported is not None:
             _log.info("%s can be watched again.", _where(key))
-        stream.problem = None
+        stream.problem = stream.reported = None
 
     def failed(self, key: Key, problem: str, status: int | None = None) -> None:
         if not (stream := self._streams.get(key)):
             return
-        stream.active = self._clock()
-        if stream.problem != problem:
-            _log.warning("%s cannot be watched: %s. Retrying.", _where(key), problem)
+        stream.active = now = self._clock()
+        if stream.problem is None:
+            stream.failing_since = now
         stream.problem = problem
+        lasts = status in _LASTING or now - stream.failing_since >= _BLIP_SECONDS
+        if lasts and stream.reported != problem:
+            _log.warning("%s cannot be watched: %s. Retrying.", _where(key), problem)
+            stream.reported = problem
         if status == 404:
             self.not_found.set()
 

@@ -217,6 +217,23 @@ async def test_one_namespace_that_refuses_does_not_make_it_unready(
     assert lines.count("exportjobs in namespace care cannot be watched: HTTP 403 Forbidden. Retrying.") == 1
 
 
+async def test_a_short_failure_is_not_logged_and_a_long_one_once(
+    world: World, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monitor, key = world.monitor, ("exportjobs", None)
+    for seconds in (2, 20):
+        monitor.asked(key)
+        for _ in range(seconds):
+            monitor.failed(key, "HTTP 503 Service Unavailable", 503)
+            time.now += 1
+        monitor.answered(key, watch=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "exportjobs in all namespaces cannot be watched: HTTP 503 Service Unavailable. Retrying.",
+        "exportjobs in all namespaces can be watched again.",
+    ]
+
+
 async def test_a_kind_that_no_namespace_serves_makes_it_unready_and_says_why(world: World) -> None:
     for plural in PLURALS:
         for namespace in ("sales", "care"):
