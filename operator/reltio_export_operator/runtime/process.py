@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import queue
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,13 +25,13 @@ STOP_SECONDS = 20.0  # from the first signal to the exit, at most; a pod has 30 
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_Ended = tuple[None, BaseException | None]  # how the thread of the event loop ended
 
 
 class StopRequest:
     """Whether the process is asked to end. `is_set` tells at once, before the event loop has heard of it."""
 
     def __init__(self) -> None:
+        self.signal = ""  # the name of the one that asked
         self._set = False
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,24 +61,23 @@ def run(main: Callable[[StopRequest], Coroutine[Any, Any, None]], *, stop_second
     longer than `stop_seconds` to end. Threads may still run when this returns: follow it with `leave`.
     """
     stop = StopRequest()
-    news: queue.SimpleQueue[signal.Signals | _Ended] = queue.SimpleQueue()
-    thread = threading.Thread(target=_loop_until_ended, args=(main, stop, news), name="event-loop", daemon=True)
-    with _signals_to(stop, news):
-        thread.start()
+    outcome: list[BaseException | None] = []
+    with _wake_ups() as (wakes, wake), _signals_to(stop):
+        threading.Thread(
+            target=_loop_until_ended, args=(main, stop, outcome, wake), name="event-loop", daemon=True
+        ).start()
         deadline: float | None = None
-        while True:
-            try:
-                found = news.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
+        while not outcome:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([wakes], [], [], left)[0]:
                 _log.error("The shutdown took longer than %.0f s. Exiting without finishing it.", stop_seconds)
                 leave(1)
-            if isinstance(found, signal.Signals):
-                _log.info("Received %s. Shutting down.", found.name)
+            wakes.recv(4096)
+            if stop.is_set() and deadline is None:
+                _log.info("Received %s. Shutting down.", stop.signal)
                 deadline = time.monotonic() + stop_seconds
-                continue
-            if found[1] is not None:
-                raise found[1]
-            return
+    if outcome[0] is not None:
+        raise outcome[0]
 
 
 def leave(code: int) -> NoReturn:
@@ -90,12 +90,34 @@ def leave(code: int) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _signals_to(stop: StopRequest, news: queue.SimpleQueue[signal.Signals | _Ended]) -> Iterator[None]:
+def _wake_ups() -> Iterator[tuple[socket.socket, Callable[[], None]]]:
+    """A socket that is readable after each signal and each call of the function.
+
+    Waiting on it misses none. A lock would: a signal may come right before it is waited for, or to another thread.
+    """
+    wakes, waker = socket.socketpair()
+    with wakes, waker:
+        wakes.setblocking(False)
+        waker.setblocking(False)
+        before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+
+        def wake() -> None:
+            with contextlib.suppress(OSError):  # full, so it is readable; or closed, so nobody waits
+                waker.send(b"\0")
+
+        try:
+            yield wakes, wake
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+@contextlib.contextmanager
+def _signals_to(stop: StopRequest) -> Iterator[None]:
     def handle(number: int, _: FrameType | None) -> None:
         if stop.is_set():
             os._exit(128 + number)
+        stop.signal = signal.Signals(number).name
         stop.set()
-        news.put(signal.Signals(number))
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
@@ -108,7 +130,8 @@ def _signals_to(stop: StopRequest, news: queue.SimpleQueue[signal.Signals | _End
 def _loop_until_ended(
     main: Callable[[StopRequest], Coroutine[Any, Any, None]],
     stop: StopRequest,
-    news: queue.SimpleQueue[signal.Signals | _Ended],
+    outcome: list[BaseException | None],
+    wake: Callable[[], None],
 ) -> None:
     error: BaseException | None = None
     try:
@@ -121,4 +144,5 @@ def _loop_until_ended(
         loop.run_until_complete(main(stop))
     except BaseException as raised:
         error = raised
-    news.put((None, error))
+    outcome.append(error)
+    wake()
