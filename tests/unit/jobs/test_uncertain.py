@@ -97,7 +97,12 @@ RECORDED = [path for path in paths(submission()) if path]
 @given(path=st.sampled_from(RECORDED), value=JSON)
 @settings(UNLIMITED, max_examples=300)
 def test_a_bad_value_in_the_record_of_the_attempt_holds_the_job(path: tuple[Any, ...], value: Any) -> None:
-    """Whatever the type of the field refuses. Another string may be as good as the first one."""
+    """Whatever the type of the field refuses. Another string, or part of the record, may be as good as the first."""
+    field: Any = submission()
+    for step in path:
+        field = field[step]
+    if isinstance(field, dict) and isinstance(value, dict):
+        return
     status = replaced(running("PROCESSING"), ("submission", *path), value)
     good = {"attempt": int, "resent": int, "adopted": bool}.get(str(path[-1]), str)
     if isinstance(value, bool) != (good is bool) or not isinstance(value, good):
