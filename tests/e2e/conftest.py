@@ -39,6 +39,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def has_controllers() -> bool:
+    """Whether KUBEBUILDER_ASSETS has a controller manager, or KUBECONFIG names a cluster, which has one."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    return "KUBECONFIG" in os.environ if not assets else (Path(assets) / "kube-controller-manager").is_file()
+
+
 class RealServer:
     """etcd and kube-apiserver on loopback, with RBAC on."""
 
@@ -82,6 +88,22 @@ class RealServer:
         url = f"https://127.0.0.1:{port}"
         self.kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, token)))
         self._await_ready(f"{url}/api/v1/namespaces/default", token)
+        if has_controllers():
+            self._start_controllers()
+
+    def _start_controllers(self) -> None:
+        """Those that remove namespaces and what is owned; envtest does without."""
+        config = str(self.kubeconfig)
+        self._run(
+            "kube-controller-manager",
+            f"--kubeconfig={config}",
+            f"--authentication-kubeconfig={config}",
+            f"--authorization-kubeconfig={config}",
+            "--controllers=namespace-controller,garbage-collector-controller,serviceaccount-controller",
+            f"--service-account-private-key-file={self._directory / 'sa.key'}",
+            "--leader-elect=false",
+            "--secure-port=0",
+        )
 
     def stop(self) -> None:
         for process in reversed(self._processes):

@@ -95,7 +95,7 @@ async def test_an_object_whose_owner_is_not_there_is_collected(api: Api) -> None
 
 async def test_an_object_whose_owner_is_of_a_kind_that_is_not_served_stays(api: Api) -> None:
     await api.report(
-        "owned", ownerReferences=[{"apiVersion": "apps/v1", "kind": "Deployment", "name": "x", "uid": "1"}]
+        "owned", ownerReferences=[{"apiVersion": "example.com/v1", "kind": "Other", "name": "x", "uid": "1"}]
     )
     assert await api.names() == ["owned"]
 

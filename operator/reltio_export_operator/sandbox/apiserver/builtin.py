@@ -248,6 +248,7 @@ def _definition_cells(item: Object) -> list[Any]:
     return [item["metadata"]["name"], item["metadata"]["creationTimestamp"]]
 
 
+_WORKLOADS = (("DaemonSet", "ds"), ("Deployment", "deploy"), ("ReplicaSet", "rs"), ("StatefulSet", "sts"))
 _READ_ONLY = ("get", "list", "watch")
 _EVENT_FIELDS = (
     *(f"involvedObject.{name}" for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion")),
@@ -270,10 +271,10 @@ def _core(plural: str, kind: str, native: Native, *short: str, **more: Any) -> R
     )
 
 
-def _listed(plural: str, kind: str, *short: str, **more: Any) -> Resource:
+def _listed(plural: str, kind: str, *short: str, group: str = "", **more: Any) -> Resource:
     """A kind of which there are no objects: it is served so that kubectl finds it, and cannot be written."""
     native = Native(columns=_columns("Name", "Age"), cells=_named_cells)
-    return Resource("", "v1", plural, kind, kind.lower(), short_names=short, native=native, verbs=_READ_ONLY, **more)
+    return Resource(group, "v1", plural, kind, kind.lower(), short_names=short, native=native, verbs=_READ_ONLY, **more)
 
 
 def resources() -> list[Resource]:
@@ -331,8 +332,24 @@ def resources() -> list[Resource]:
         _listed("limitranges", "LimitRange", "limits"),
         _listed("resourcequotas", "ResourceQuota", "quota"),
         _listed("nodes", "Node", "no", namespaced=False),
+        _listed("endpoints", "Endpoints", "ep"),
+        _listed("persistentvolumeclaims", "PersistentVolumeClaim", "pvc"),
+        _listed("persistentvolumes", "PersistentVolume", "pv", namespaced=False),
         _listed("pods", "Pod", "po", categories=("all",)),
+        _listed("replicationcontrollers", "ReplicationController", "rc", categories=("all",)),
         _listed("services", "Service", "svc", categories=("all",)),
+        *(
+            _listed(f"{kind.lower()}s", kind, short, group="apps", categories=("all",))
+            for kind, short in (
+                ("DaemonSet", "ds"),
+                ("Deployment", "deploy"),
+                ("ReplicaSet", "rs"),
+                ("StatefulSet", "sts"),
+            )
+        ),
+        _listed("jobs", "Job", group="batch", categories=("all",)),
+        _listed("cronjobs", "CronJob", "cj", group="batch", categories=("all",)),
+        _listed("ingresses", "Ingress", "ing", group="networking.k8s.io"),
         Resource(
             "coordination.k8s.io",
             "v1",

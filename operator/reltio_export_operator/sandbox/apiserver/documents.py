@@ -154,7 +154,8 @@ def openapi(resources: list[Resource]) -> dict[str, Any] | None:
     """OpenAPI v3 of one group version: enough for kubectl's explain and validation on the server."""
     if not resources:
         return None
-    schemas, paths = {}, {}
+    schemas: dict[str, Any] = kinds.components()
+    paths = {}
     query = [
         {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("dryRun", "fieldValidation", "force")
     ]
@@ -173,7 +174,8 @@ def openapi(resources: list[Resource]) -> dict[str, Any] | None:
 
 
 def _whole(resource: Resource) -> dict[str, Any]:
-    """The schema of a kind, with that of metadata, which definitions of custom resources do not give."""
+    """The schema of a kind, with what every object has, which definitions of custom resources leave to the server."""
+    if resource.native is not None and resource.schema is not None:
+        return kinds.described(resource.kind)
     known = resource.schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    properties = {**known.get("properties", {}), "metadata": kinds.schema("ObjectMeta")}
-    return {**known, "properties": properties}
+    return {**known, "properties": {**known.get("properties", {}), **kinds.common()}}

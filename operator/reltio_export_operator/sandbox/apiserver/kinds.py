@@ -230,6 +230,7 @@ def _read(table: str) -> dict[str, Message]:
 
 
 MESSAGES = _read(_TABLE)
+_OBJECT_META = Field("metadata", "ObjectMeta", "one", False, "")
 
 
 @lru_cache(maxsize=64)
@@ -244,8 +245,48 @@ def schema(kind: str) -> Schema:
     return {**known, "x-kubernetes-map-type": "atomic"} if kind in _ATOMIC else known
 
 
-def _typed(field: Field) -> Schema:
-    item = schema(field.type) if field.is_message else _SCALARS[field.type]
+def described(kind: str) -> Schema:
+    """The same with references to the parts, as `components` gives them."""
+    known = schema(kind)
+    parts = {field.name: field for field in MESSAGES[kind].fields.values()}
+    properties = {
+        name: {"description": child["description"], **_typed(parts[name], by_reference=True)}
+        if name in parts
+        else child
+        for name, child in known["properties"].items()
+    }
+    return {**known, "properties": properties}
+
+
+def common() -> dict[str, Schema]:
+    """The fields that every object has."""
+    return {
+        "apiVersion": {
+            "type": "string",
+            "description": "APIVersion defines the versioned schema of this representation of an object.",
+        },
+        "kind": {
+            "type": "string",
+            "description": "Kind is a string value representing the REST resource this object represents.",
+        },
+        "metadata": {"description": "Standard object's metadata.", **_typed(_OBJECT_META, by_reference=True)},
+    }
+
+
+def components() -> dict[str, Schema]:
+    """All messages by the names that references use."""
+    return {_component(name): described(name) for name in MESSAGES}
+
+
+def _component(kind: str) -> str:
+    return f"io.k8s.api.v1.{kind}"
+
+
+def _typed(field: Field, *, by_reference: bool = False) -> Schema:
+    if by_reference and field.is_message:
+        item: Schema = {"allOf": [{"$ref": f"#/components/schemas/{_component(field.type)}"}], "default": {}}
+    else:
+        item = schema(field.type) if field.is_message else _SCALARS[field.type]
     if field.shape == "list":
         return {"type": "array", "items": item}
     if field.shape == "map":

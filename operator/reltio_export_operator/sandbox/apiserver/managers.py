@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from . import lastapplied
 from .errors import ApiError
 from .fields import (
     MISSING,
@@ -145,19 +146,31 @@ def merge_applied(
     before = ownership.pop(own, None)
     applied = field_set(tracked(intent), schema)
     merged: Any = merge(live if live is not None else MISSING, intent, schema)
-    given_up = (before.fields if before is not None else set()) - applied
-    for holding in ownership.values():
-        given_up -= holding.fields
+    given_up = _given_up(merged, before, applied, ownership, schema) if before is not None else set()
     if given_up:
         merged = _without(merged, given_up, schema)
     change = compare(tracked(live or {}), tracked(merged), schema)
-    _settle(ownership, (change.added | change.modified) & applied, force=force)
+    _settle(
+        ownership,
+        (change.added | change.modified) & applied,
+        allowed=applied if force else lastapplied.allowed(live, schema, own.manager),
+    )
     _release(ownership, change.removed)
     moved = before is None or before.fields != applied or bool(change.added or change.modified or change.removed)
     ownership[own] = _Holding(applied, now if before is None or moved else before.time)
     result: Object = {**merged, "metadata": {**merged.get("metadata", {})}}
     _put(result, _written(ownership))
+    lastapplied.synchronize(result, intent, live, own.manager)
     return result
+
+
+def _given_up(merged: Object, before: _Holding, applied: FieldSet, others: _Ownership, schema: Schema) -> FieldSet:
+    """The fields that a manager applied before and no longer does. What holds a field that stays, stays too."""
+    staying = applied | (field_set(tracked(merged), schema) - before.fields)
+    for holding in others.values():
+        staying |= holding.fields
+    holders = {path[:length] for path in staying for length in range(1, len(path) + 1)}
+    return before.fields - holders
 
 
 def _without(obj: Object, fields: FieldSet, schema: Schema) -> Object:
@@ -169,11 +182,11 @@ def _without(obj: Object, fields: FieldSet, schema: Schema) -> Object:
     return {**header, **kept, "metadata": {**untracked, **kept.get("metadata", {})}}
 
 
-def _settle(ownership: _Ownership, changing: FieldSet, *, force: bool) -> None:
-    """Take fields from their owners, or refuse."""
-    conflicts = [(owner, sorted(holding.fields & changing)) for owner, holding in ownership.items()]
+def _settle(ownership: _Ownership, changing: FieldSet, *, allowed: FieldSet) -> None:
+    """Take fields from their owners, or refuse where one may not be taken."""
+    conflicts = [(owner, sorted(holding.fields & changing - allowed)) for owner, holding in ownership.items()]
     conflicts = [(owner, paths) for owner, paths in conflicts if paths]
-    if conflicts and not force:
+    if conflicts:
         raise _conflict(conflicts)
     _release(ownership, changing)
 

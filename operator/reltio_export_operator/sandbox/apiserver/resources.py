@@ -11,7 +11,7 @@ from .structural import Schema
 
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace (empty for cluster scope) and name
-ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+ALL_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
 
 def _nothing(*objects: Object | None) -> None:
