@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate lock clean
+.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,10 @@ format: $(VENV)/.dev ## Format the code
 
 generate: $(VENV)/.dev ## Write the files that are derived from the code
 	$(BIN)/python hack/generate_settings.py
+	$(BIN)/python hack/troubleshooting.py
+
+docs: $(VENV)/.dev ## Write docs/troubleshooting.md from the catalogues of reasons
+	$(BIN)/python hack/troubleshooting.py
 
 lock: $(UV) ## Resolve the dependencies anew (needs a package index)
 	$(UV) pip compile $(COMPILE) pyproject.toml -o requirements/runtime.txt

@@ -1,7 +1,7 @@
 """Reasons of conditions and events, with the messages that people read.
 
-Each kind has a catalogue of them (`jobs/messages.py`, `targets/messages.py`), from which docs/troubleshooting.md is
-generated.
+Each kind has a catalogue of them (`jobs/messages.py`, `targets/messages.py`), and so has each service
+(`reltio/messages.py`, `aws/messages.py`). docs/troubleshooting.md is generated from them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ class ConditionReason:
 class Reason:
     """A reason in CamelCase and the template of its message: what happened, then what to do.
 
-    Both parts are templates for `str.format`. An empty `action` means that no action is needed.
+    Both parts are templates for `str.format`. An empty `action` means that no action is needed. `about` is what
+    docs/troubleshooting.md shows instead of a text that is only a placeholder.
     """
 
     name: str
     text: str
     action: str = ""
+    about: str = ""
 
     def __call__(self, **values: object) -> ConditionReason:
         """The reason with these values filled in."""

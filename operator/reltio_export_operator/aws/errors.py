@@ -160,7 +160,7 @@ def _denied(code: str, text: str, action: str, resource: str) -> AwsError:
     named = _NOT_AUTHORIZED.search(text)
     denied = named["action"] if named else action
     found = _EXPLANATION.search(text)
-    explanation = f': "{found[0].rstrip(".")}"' if found else ""
+    explanation = f'"{found[0].rstrip(".")}"' if found else "no reason given"
     reason = messages.KMS_ACTION_DENIED if denied.startswith("kms:") else messages.ACCESS_DENIED
     return AwsError(reason, code=code, action=denied, resource=resource, explanation=explanation)
 

@@ -80,7 +80,7 @@ BUCKET_REGION_UNKNOWN = Reason(
 )
 ACCESS_DENIED = Reason(
     "AccessDenied",
-    "AWS denied {action} on {resource}{explanation}.",
+    "AWS denied {action} on {resource}: {explanation}.",
     "Allow {action} in the permission policy of the role, and check that no bucket policy denies it.",
 )
 _KMS_REMEDY = (
@@ -89,7 +89,7 @@ _KMS_REMEDY = (
 )
 KMS_KEY_UNUSABLE = Reason("KMSDenied", "The KMS key cannot be used. AWS returned {answer}.", _KMS_REMEDY)
 KMS_ACTION_DENIED = Reason(
-    "KMSDenied", "The KMS key cannot be used, because AWS denied {action}{explanation}.", _KMS_REMEDY
+    "KMSDenied", "The KMS key cannot be used, because AWS denied {action}: {explanation}.", _KMS_REMEDY
 )
 
 # -- any call

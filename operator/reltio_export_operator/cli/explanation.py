@@ -14,7 +14,6 @@ from ..api.target import ExportTarget
 _ACTIONS = {
     "TargetNotReady": "kubectl reltio-export verify {target} -n {namespace}",
     "TaskVanished": "If it does not run in Reltio's console: kubectl reltio-export cancel {name} -n {namespace}",
-    "DeliveryMismatch": "Compare the files with the manifest. Create a new ExportJob to export again.",
 }
 
 

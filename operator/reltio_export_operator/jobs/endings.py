@@ -34,7 +34,7 @@ def failed(obs: Observation, why: ConditionReason) -> Decision:
     """The job ends as Failed. It is Stalled too: no controller will change that."""
     return Decision(
         _ended(obs, status_of(obs, "Failed", failed=why, stalled=why)),
-        events=(Event("Warning", "Failed", f"{why.reason}: {why.message}"),),
+        events=(Event.warning(messages.FAILED(reason=why.reason, message=why.message)),),
         requeue_after=0,
     )
 
@@ -46,7 +46,9 @@ def completed(obs: Observation, output: Output, why: ConditionReason) -> Decisio
     summary = f"100% ({count}/{count})" if count is not None else "100%"
     progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
     status = status_of(obs, "Complete", complete=why, output=output, progress=progress)
-    return Decision(_ended(obs, status), events=(Event("Normal", "Completed", why.message),), requeue_after=0)
+    return Decision(
+        _ended(obs, status), events=(Event.normal(messages.COMPLETED(message=why.message)),), requeue_after=0
+    )
 
 
 def attempt_failed(obs: Observation, why: ConditionReason) -> Decision:
@@ -121,7 +123,7 @@ def record_duplicates(obs: Observation, found: TaskGroups) -> Decision:
     conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
     conditions.put("DuplicateDetected", "True", why.reason, why.message)
     changed = msgspec.structs.replace(status, tasks=merged, duplicates=duplicates, conditions=conditions.result())
-    return Decision(changed, events=(Event("Warning", "DuplicateDetected", why.message),))
+    return Decision(changed, events=(Event.warning(messages.DUPLICATE_DETECTED(message=why.message)),))
 
 
 def _as_recorded(recorded: dict[str, TaskStatus], task: ObservedTask) -> TaskStatus:

@@ -1,6 +1,6 @@
 """Every reason that a condition or an event of an ExportJob can have, in the order of a job's life.
 
-Reasons of failed calls come from `reltio/errors.py` and `aws/errors.py`.
+Reasons of failed calls come from `reltio/messages.py` and `aws/messages.py`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,12 @@ TASK_VANISHED = Reason(
     "Look for the export in Reltio's console. Cancel this job if it does not run there.",
 )
 RETRY_PENDING = Reason("RetryPending", "Attempt {attempt} of {attempts} failed: {reason}: {error} Retrying at {time}.")
-BACKOFF_LIMIT_EXCEEDED = Reason("BackoffLimitExceeded", "{error}", "Create a new ExportJob to run it again.")
+BACKOFF_LIMIT_EXCEEDED = Reason(
+    "BackoffLimitExceeded",
+    "{error}",
+    "Create a new ExportJob to run it again.",
+    about="All attempts failed. The message is that of the last one.",
+)
 SECOND_EXPORT_FOUND = Reason(
     "SecondExportFound",
     "Reltio runs more than one export for this job. The operator is stopping the newer one (task {tasks}).",
@@ -120,7 +125,11 @@ DESTINATION_CHANGED = Reason(
     "Reltio completed the export, but {destination} cannot be read, and the target was changed or deleted: {error}",
     "Check the files there yourself.",
 )
-DELIVERY_MISMATCH = Reason("DeliveryMismatch", "The files at {destination} do not match the manifest: {differences}.")
+DELIVERY_MISMATCH = Reason(
+    "DeliveryMismatch",
+    "The files at {destination} do not match the manifest: {differences}.",
+    "Create a new ExportJob to export again.",
+)
 DELIVERED = Reason("Delivered", "{objects} objects in {files} files arrived at {destination}.")
 REPORTED_BY_SERVICE = Reason(
     "ReportedByService",
@@ -178,6 +187,19 @@ CLEANUP_UNCERTAIN = Reason(
 STATUS_REFUSED = Reason(
     "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
 )
-SECRET_UNUSABLE = Reason("SecretUnusable", "{error}", "Create or correct the Secret.")
+SECRET_UNUSABLE = Reason(
+    "SecretUnusable",
+    "{error}",
+    "Create or correct the Secret.",
+    about="A Secret was not found, may not be read, or does not have a key that the target names.",
+)
 INTERNAL_ERROR = Reason("InternalError", "{error} while the delivery was read.", "See the log of the operator.")
 OPERATOR_ERROR = Reason("OperatorError", "The tasks cannot be read.", "See the log of the operator.")
+
+# -- events that repeat the message of a condition
+
+COMPLETED = Reason("Completed", "{message}", about="The job is Complete.")
+FAILED = Reason(
+    "Failed", "{reason}: {message}", about="The job is Failed, with the reason and message of the condition."
+)
+DUPLICATE_DETECTED = Reason("DuplicateDetected", "{message}", about="See SecondExportFound.")

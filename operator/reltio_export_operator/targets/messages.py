@@ -1,6 +1,6 @@
 """Every reason that a condition or a check of an ExportTarget can have.
 
-Reasons of failed calls come from `reltio/errors.py` and `aws/errors.py`.
+Reasons of failed calls come from `reltio/messages.py` and `aws/messages.py`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ PROBE_TIMEOUT = Reason(
 INTERNAL_ERROR = Reason(
     "InternalError", "The check failed with {error}.", "See the log of the operator. It will try again."
 )
-SECRET_UNUSABLE = Reason("SecretUnusable", "{error}", "Create or correct the Secret, or correct {field}.")
+SECRET_UNUSABLE = Reason(
+    "SecretUnusable",
+    "{error}",
+    "Create or correct the Secret, or correct {field}.",
+    about="A Secret was not found, may not be read, or does not have a key that the target names.",
+)
 ONLY_PREVIOUS_EXTERNAL_ID = Reason(
     "Passed", "Only the previous external ID works: the role's trust policy does not have the current one yet."
 )
@@ -98,6 +103,7 @@ ROLE_NOT_READABLE = Reason(
     "{error}",
     "Allow the operator iam:GetRole, iam:ListRolePolicies, iam:GetRolePolicy, iam:ListAttachedRolePolicies, "
     "iam:GetPolicy and iam:GetPolicyVersion.",
+    about="The policies of the role cannot be read.",
 )
 TRUSTED = Reason("Passed", "The trust policy allows {principals} to assume the role with the external ID.")
 PRINCIPAL_NOT_TRUSTED = Reason(
@@ -123,7 +129,7 @@ PERMISSIONS_NOT_UNDERSTOOD = Reason(
     "Set spec.verification.canary to true to run an export.",
 )
 
-# -- the canary export
+# -- what the operator does not understand
 
 STATUS_VALUES_IGNORED = Reason(
     "StatusNotUnderstood",
@@ -131,6 +137,9 @@ STATUS_VALUES_IGNORED = Reason(
     "Correct it with `kubectl edit exporttarget {name} -n {namespace} --subresource=status`, or run the release of "
     "the operator that wrote it.",
 )
+
+# -- the canary export
+
 CANARY_RUNNING = Reason("CanaryRunning", "The canary export runs as ExportJob {job}.")
 CANARY_DELIVERED = Reason("CanaryDelivered", "Reltio delivered the canary export.")
 CANARY_FAILED = Reason(
@@ -140,3 +149,8 @@ CANARY_NOT_CREATED = Reason("CanaryNotCreated", "ExportJob {job} cannot be creat
 CANARY_NAME_TAKEN = Reason(
     "CanaryNameTaken", "ExportJob {job} exists and does not belong to this target.", "Delete it."
 )
+
+# -- events that repeat the message of condition Ready
+
+VERIFICATION_FAILED = Reason("VerificationFailed", "{message}", about="The target is not Ready.")
+VERIFIED = Reason("Verified", "{message}", about="The target is Ready.")

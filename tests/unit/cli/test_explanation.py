@@ -51,7 +51,7 @@ from reltio_export_operator.cli.explanation import explain
         pytest.param(
             running("FAILED", conditions=[condition("Failed", reason="DeliveryMismatch")]),
             None,
-            "Compare the files with the manifest. Create a new ExportJob to export again.",
+            None,
             id="mismatch",
         ),
     ],

@@ -212,7 +212,7 @@ def test_a_long_list_of_differences_is_cut() -> None:
     many = {**GOOD, "files": [f"part-{n:05d}.gz" for n in range(40)], "totalNumberOfFiles": 40}
     decision = on_delivery_read(finished(), Delivery(many, {}))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
-    assert failed.message.endswith("and 30 more.")
+    assert "; and 30 more. Create" in failed.message
 
 
 UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")

@@ -224,7 +224,7 @@ class TargetController:
                 "ExportTarget",
                 raw,
                 "Normal" if good else "Warning",
-                "Verified" if good else "VerificationFailed",
+                (messages.VERIFIED if good else messages.VERIFICATION_FAILED).name,
                 ready.message,
                 self._now(),
             )
