@@ -237,5 +237,5 @@ def test_a_time_is_spelled_in_one_way(field: str, moment: str, fits: bool) -> No
 def test_a_window_of_time_has_a_beginning_before_its_end(since: str, before: str, fits: bool) -> None:
     schema = schema_of("exportjobs")["properties"]["spec"]["properties"]["export"]
     export = {"type": "Entities", "updatedSince": since, "updatedBefore": before}
-    told = [cause for cause in broken_rules(export, None, schema, "export") if "not later" in str(cause)]
-    assert (told == []) is fits
+    found = [cause for cause in broken_rules(export, None, schema, "export") if "not later" in str(cause)]
+    assert (found == []) is fits

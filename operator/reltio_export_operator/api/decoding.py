@@ -51,7 +51,7 @@ def decode_target(raw: Raw) -> ExportTarget:
 
 
 def decode_status(raw: Raw, model: type[Status]) -> tuple[Status, tuple[Problem, ...]]:
-    """The status of an object, and what in it is not understood. Never raises."""
+    """Decode the status of an object. Returns it with what in it is not understood. Never raises."""
     stored = raw.get("status", {})
     try:
         status = msgspec.convert(stored, model)
@@ -220,7 +220,7 @@ def _stand_in(type_: inspect.Type) -> Any:
 
 
 def _what_is_wrong(value: object, type_: inspect.Type) -> str:
-    """The value itself is not repeated: whoever wrote it may not have meant it to be shown."""
+    """The value itself is not repeated, because it may be one that must not be shown."""
     if isinstance(type_, inspect.LiteralType) and isinstance(value, str):
         return f"has an unknown value; known are {', '.join(sorted(map(str, type_.values)))}"
     if isinstance(type_, inspect.DateTimeType) and isinstance(value, str):

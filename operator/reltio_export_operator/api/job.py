@@ -127,7 +127,7 @@ class Submission(Model, frozen=True, kw_only=True):
 
 
 class TaskStatus(Model, frozen=True, kw_only=True):
-    """A task of the service, as last seen."""
+    """A task of the service, as it was last observed."""
 
     id: str
     status: str = ""
@@ -147,7 +147,7 @@ class Progress(Model, frozen=True, kw_only=True):
 
 
 class Output(Model, frozen=True, kw_only=True):
-    """What was found in S3; numbers are None where nothing was looked at."""
+    """What was found in S3; numbers are None where nothing was checked."""
 
     bucket: str = ""
     prefix: str = ""

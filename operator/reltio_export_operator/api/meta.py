@@ -18,11 +18,11 @@ VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
 
-# A moment with its time zone. One without would be neither earlier nor later than any other.
+# A time with its zone. One without a zone cannot be compared with others.
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
-# Lists of a status whose items are told apart by a key, as the definitions have it.
+# Lists of a status whose items have a key, as in the CRDs.
 LIST_KEYS = {"conditions": "type", "checks": "name", "tasks": "id", "duplicates": "id"}
 
 

@@ -1,4 +1,4 @@
-"""ExportTarget: where exports of one tenant go, and as whom they are written there."""
+"""ExportTarget: which tenant is exported, to which bucket, and with which role."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Verification(Model, frozen=True, kw_only=True):
 
     @property
     def inspects(self) -> bool:
-        """Whether the role's policies are read and judged."""
+        """Whether the role's policies are read and evaluated."""
         return self.mode in ("Inspect", "AssumeRoleAndInspect")
 
 
@@ -88,7 +88,7 @@ class TargetSpec(Model, frozen=True, kw_only=True):
 
 
 class Check(Model, frozen=True, kw_only=True):
-    """The verdict of one named check."""
+    """The result of one check."""
 
     name: str
     status: ConditionStatus
@@ -119,12 +119,12 @@ class ExportTarget(Model, frozen=True, kw_only=True):
 
     @property
     def verify_request(self) -> str | None:
-        """What somebody put into the annotation to ask for a verification; any new value asks anew."""
+        """The value of the annotation that requests a verification; each new value is a new request."""
         return self.metadata.annotations.get(VERIFY_ANNOTATION, "")[:256] or None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the verdict is Ready, and speaks of the spec as it is now."""
+        """Whether condition Ready is true, and was set for the current spec."""
         ready = next((c for c in self.status.conditions if c.type == "Ready"), None)
         return (
             is_true(self.status.conditions, "Ready")

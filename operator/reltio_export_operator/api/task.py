@@ -1,4 +1,4 @@
-"""What is seen of the service's tasks, in plain values."""
+"""A task of the service, as plain values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _MARKER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid
 class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task of the Export Service at one moment.
 
-    Times are epoch milliseconds; None means: not told. `name` is the service's own name for the task and
-    `export_name` the one that the submission asked for; documented examples of the first contain the second.
+    Times are epoch milliseconds. None means that the service did not say. `name` is the service's name for the task;
+    `export_name` is the one that the submission asked for. In documented examples the first contains the second.
     """
 
     id: str
