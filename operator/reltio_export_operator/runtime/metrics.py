@@ -1,4 +1,4 @@
-"""What the operator counts, for Prometheus. No label has more values than the code has words for it."""
+"""Metrics for Prometheus. The values of all labels are fixed in the code, so the number of series is bounded."""
 
 from __future__ import annotations
 
@@ -6,36 +6,38 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-# Events of jobs that are counted as they are posted; all else that is posted is not.
-_COUNTED = frozenset({"Submitted", "Adopted", "DuplicateDetected", "CleanupIncomplete"})
+# Reasons of events that the event counter has.
+COUNTED_EVENTS = frozenset({"Submitted", "Adopted", "DuplicateDetected", "CleanupIncomplete"})
 
-Depth = Callable[[], float]
+Value = Callable[[], float]
 
 
 class Metrics:
-    """Counters with a registry of their own, so that two operators in one process do not share them."""
+    """The metrics of one operator, in a registry of their own: a process may run several operators."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._events = Counter("reltio_export_job_events", "Events of jobs.", ["reason"], registry=registry)
-        self._finished = Counter("reltio_export_jobs_finished", "Jobs that ended.", ["outcome"], registry=registry)
+        self._events = Counter("reltio_export_job_events", "Events of ExportJobs.", ["reason"], registry=registry)
+        self._finished = Counter("reltio_export_jobs_finished", "Finished ExportJobs.", ["outcome"], registry=registry)
         self._duplicates = Counter(
-            "reltio_export_duplicates", "Second exports that were found for a job, and stopped.", registry=registry
+            "reltio_export_duplicates", "Second exports of an ExportJob that were found and stopped.", registry=registry
         )
         self._reconciles = Histogram(
-            "reltio_export_reconcile_seconds", "Time that a look at an object takes.", ["queue"], registry=registry
+            "reltio_export_reconcile_seconds", "Duration of reconciles.", ["queue"], registry=registry
         )
-        self._errors = Counter(
-            "reltio_export_reconcile_errors", "Looks that ended in an error.", ["queue"], registry=registry
+        self._errors = Counter("reltio_export_reconcile_errors", "Failed reconciles.", ["queue"], registry=registry)
+        self._depth = Gauge(
+            "reltio_export_queue_depth", "Objects that wait to be reconciled.", ["queue"], registry=registry
         )
-        self._depth = Gauge("reltio_export_queue_depth", "Objects waiting for a look.", ["queue"], registry=registry)
-        self._jobs = Gauge("reltio_export_jobs", "Unfinished jobs.", ["state"], registry=registry)
-        self._targets = Gauge("reltio_export_targets", "Targets.", ["ready"], registry=registry)
-        self._leader = Gauge("reltio_export_leader", "Whether this replica acts.", registry=registry)
+        self._jobs = Gauge("reltio_export_jobs", "Unfinished ExportJobs.", ["state"], registry=registry)
+        self._targets = Gauge("reltio_export_targets", "ExportTargets.", ["ready"], registry=registry)
+        self._leader = Gauge(
+            "reltio_export_leader", "1 on the replica that holds the Lease, else 0.", registry=registry
+        )
 
     def job_event(self, reason: str) -> None:
-        """An event was posted about a job."""
-        if reason in _COUNTED:
+        """Count an event of a job."""
+        if reason in COUNTED_EVENTS:
             self._events.labels(reason).inc()
         if reason == "DuplicateDetected":
             self._duplicates.inc()
@@ -47,12 +49,12 @@ class Metrics:
         if failed:
             self._errors.labels(queue).inc()
 
-    def watch_depth(self, queue: str, depth: Depth) -> None:
-        """Ask for the depth of this queue whenever metrics are read."""
+    def watch_depth(self, queue: str, depth: Value) -> None:
+        """Read the depth of this queue at each scrape."""
         self._depth.labels(queue).set_function(depth)
 
-    def watch_state(self, active: Depth, pending: Depth, ready: Depth, not_ready: Depth) -> None:
-        """Ask for the numbers of jobs and targets whenever metrics are read."""
+    def watch_state(self, active: Value, pending: Value, ready: Value, not_ready: Value) -> None:
+        """Read the numbers of jobs and targets at each scrape."""
         self._jobs.labels("active").set_function(active)
         self._jobs.labels("pending").set_function(pending)
         self._targets.labels("true").set_function(ready)
