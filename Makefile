@@ -51,11 +51,12 @@ image-test: image-bundle $(VENV)/.dev ## Build the image and run it as the chart
 image-bundle:
 	$(PYTHON) hack/image.py bundle build/image
 
-lint: $(VENV)/.dev ## Ruff, mypy, import layers, helm
+lint: $(VENV)/.dev ## Ruff, mypy, import layers, vocabulary, helm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
+	$(BIN)/python hack/vocabulary.py
 	@helm="$${HELM:-$(BIN)/helm}"; [ -x "$$helm" ] || helm=helm; "$$helm" lint --strict helm/reltio-export-operator
 
 crds: ## Copy the CRDs into the chart
@@ -72,7 +73,7 @@ generate: $(VENV)/.dev ## Write the files that are derived from the code
 docs: $(VENV)/.dev ## Write docs/troubleshooting.md from the catalogues of reasons
 	$(BIN)/python hack/troubleshooting.py
 
-lock: $(UV) ## Resolve the dependencies anew (needs a package index)
+lock: $(UV) ## Resolve the dependencies again (needs a package index)
 	$(UV) pip compile $(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(UV) pip compile $(COMPILE) --extra sandbox -c requirements/runtime.txt pyproject.toml -o requirements/sandbox.txt
 	$(UV) pip compile $(COMPILE) --extra sandbox --extra dev -c requirements/sandbox.txt pyproject.toml -o requirements/dev.txt

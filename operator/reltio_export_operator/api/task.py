@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-_MARKER = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid of a job>-<attempt>
+_ATTEMPT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid of a job>-<attempt>
 
 
 class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +33,11 @@ class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
     def names_attempt(self, attempt_id: str) -> bool:
-        """Whether one of the names contains the marker of an attempt."""
+        """Whether one of the names contains this attempt id."""
         exactly = re.compile(re.escape(attempt_id) + r"(?!\d)")
         return any(exactly.search(name) for name in (self.name, self.export_name) if name)
 
     @property
     def attempt_ids(self) -> frozenset[str]:
-        """What looks like the marker of an attempt in one of the names."""
-        return frozenset(found for name in (self.name, self.export_name) if name for found in _MARKER.findall(name))
+        """The attempt ids in the names."""
+        return frozenset(found for name in (self.name, self.export_name) if name for found in _ATTEMPT_ID.findall(name))

@@ -24,7 +24,7 @@ def attempt_id(job: ExportJob, attempt: int) -> str:
 
 
 def export_name(job: ExportJob, attempt: int) -> str:
-    """Name of the export at the service: what the user chose, then the marker."""
+    """Name of the export in Reltio: that of the user, then the attempt id."""
     tail = f"-{attempt_id(job, attempt)}"
     chosen = job.spec.export.name or f"{job.metadata.namespace}.{job.metadata.name}"
     return chosen[: _NAME_LIMIT - len(tail)] + tail

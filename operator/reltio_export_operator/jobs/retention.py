@@ -38,7 +38,7 @@ _MANAGERS = {
 def recreated_by(job: ExportJob) -> str | None:
     """Name of the tool or owner that would create the job again once it is deleted; None when nobody would.
 
-    Told by tracking labels and annotations, by field managers, and by owners that are not of our own group
+    Recognized by tracking labels and annotations, by field managers, and by owners that are not of our own group
     (an ExportSchedule gives each job a new name).
     """
     meta = job.metadata

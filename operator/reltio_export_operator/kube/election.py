@@ -1,7 +1,7 @@
 """Leader election with a Lease, by the rules of client-go's `leaderelection` package.
 
 Three things are stricter than in the Python client's own elector: each call ends in time, the Lease is released at the
-end, and what this process still holds is told by a clock that also counts the time during which it was suspended.
+end, and the time that this process still holds it is measured with a clock that also counts while it is suspended.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ class Elector:
             self._observe(spec, asked)
             holder = _holder(spec)
             if holder != self._identity and self._holds:
-                self._holds = False  # whoever has it, or had it, may have acted
+                self._holds = False  # another replica may have acted
                 return
             lasts = spec.get("leaseDurationSeconds") or self._duration
             if holder not in ("", self._identity) and asked - self._record_since < lasts:

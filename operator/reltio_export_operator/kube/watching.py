@@ -101,7 +101,7 @@ class WatchMonitor:
             return None
         return f"nothing was received for {age:.0f} s" + (f" ({stream.problem})" if stream.problem else "")
 
-    # -- told by the session
+    # -- reported by the session
 
     def asked(self, key: Key) -> None:
         now = self._clock()

@@ -2,7 +2,7 @@
 
 Follows the policy evaluation logic of the IAM User Guide for a single policy: an explicit deny wins, an allow is
 needed, and what is not understood makes the answer Unknown rather than wrong. Policy variables are not filled in.
-Whether something holds is True, False, or None where that cannot be told.
+Answers are True, False, or None if the answer is not known.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _matches_any(patterns: Iterable[str], value: str, *, ignore_case: bool = Fal
 
 
 def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool | None:
-    """IAM's wildcards: `*` for any text, `?` for one character. None: it hangs on what a variable stands for."""
+    """IAM's wildcards: `*` for any text, `?` for one character. None: it depends on the value of a variable."""
     tokens = _TOKEN.findall(_VARIABLE.sub("*", pattern))
     wild = {"*": ".*", "?": "."}
     expression = "".join(wild.get(token) or re.escape(token[-2:-1] or token) for token in tokens)
@@ -174,20 +174,20 @@ def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool | None
     return None if found and _VARIABLE.search(pattern) else found
 
 
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    """False when one is false, else None when one cannot be told."""
-    known = list(verdicts)
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """False if one is False, else None if one is None."""
+    known = list(answers)
     if False in known:
         return False
     return None if None in known else True
 
 
-def _any(verdicts: Iterable[bool | None]) -> bool | None:
-    return _not(_all(_not(verdict) for verdict in verdicts))
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    return _not(_all(_not(answer) for answer in answers))
 
 
-def _not(verdict: bool | None) -> bool | None:
-    return None if verdict is None else not verdict
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
 
 
 def _text(value: Any) -> str:
