@@ -143,12 +143,18 @@ def options(directory: Path, **settings: str) -> Options:
 
 
 @asynccontextmanager
-async def open_world(directory: Path, **settings: str) -> AsyncIterator[World]:
-    async with Sandbox(options(directory, **settings)) as sandbox:
+async def entered(sandbox: Sandbox) -> AsyncIterator[World]:
+    async with sandbox:
         configuration = client.Configuration()
         await config.load_kube_config(str(sandbox.kubeconfig), client_configuration=configuration)
         async with client.ApiClient(configuration) as api:
             yield World(sandbox, api)
+
+
+@asynccontextmanager
+async def open_world(directory: Path, **settings: str) -> AsyncIterator[World]:
+    async with entered(Sandbox(options(directory, **settings))) as world:
+        yield world
 
 
 @pytest.fixture(scope="session")
