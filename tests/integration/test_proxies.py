@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,3 +129,19 @@ async def test_a_proxy_that_refuses_is_named_in_the_target(
     assert told["ReltioReachable"].endswith(f"{AUTH} through the proxy {where} (the proxy returned 407).")
     assert told["AssumeRole"].endswith(f"was not sent: the proxy {where} returned HTTP 407.")
     assert "hunter2" not in f"{sandbox.operator_log.read_text()} {target}"
+
+
+def test_the_demo_runs_behind_a_proxy(proxy: RecordingProxy) -> None:
+    proxies = {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url, "NO_PROXY": "172.20.0.0/16,fd00:10:96::/112,[::1]"}
+    done = subprocess.run(
+        [sys.executable, "-m", "reltio_export_operator", "demo"],
+        env={**os.environ, **proxies},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "They are equal." in done.stdout
+    assert proxy.requests == []

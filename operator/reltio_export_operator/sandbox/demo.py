@@ -35,6 +35,7 @@ async def demo(examples: Path) -> int:
         async with Sandbox(Options(Path(folder))) as sandbox:
             configuration = client.Configuration()
             await config.load_kube_config(str(sandbox.kubeconfig), client_configuration=configuration)
+            configuration.client_session_kwargs = {"trust_env": False}  # it is on loopback: no proxy
             async with client.ApiClient(configuration) as api:
                 for name in ("target.yaml", "job.yaml"):
                     for document in sandbox.fill((examples / name).read_text()):

@@ -20,7 +20,7 @@ from botocore.config import Config
 _REGION = "us-east-1"
 _ACCOUNT = "123456789012"
 EXPORT_ACTIONS = ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
-_CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30)
+_CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30, proxies={})  # it is on loopback
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,13 @@ class Cloud:
 
     def requests(self) -> list[dict[str, str]]:
         """Signed calls of S3 and STS so far, oldest first: `action`, `method`, `path`, `region`."""
-        found: list[dict[str, str]] = httpx.get(f"{self.url}/_cloud/requests").raise_for_status().json()
+        found: list[dict[str, str]] = (
+            httpx.get(f"{self.url}/_cloud/requests", trust_env=False).raise_for_status().json()
+        )
         return found
 
     def _tell(self, method: str, what: str, body: dict[str, Any] | None = None) -> None:
-        httpx.request(method, f"{self.url}/_cloud/{what}", json=body).raise_for_status()
+        httpx.request(method, f"{self.url}/_cloud/{what}", json=body, trust_env=False).raise_for_status()
 
     def list_objects(self, bucket: str, prefix: str = "") -> list[tuple[str, int]]:
         """Keys and sizes."""
@@ -189,7 +191,7 @@ class Cloud:
         self.operator_credentials = self._create_user("export-operator", assume)
         self.reltio_credentials = self._create_user("reltio.platform.jobs", assume)
         self._admin = admin
-        httpx.post(f"{self.url}/moto-api/reset-auth", content=b"0").raise_for_status()
+        httpx.post(f"{self.url}/moto-api/reset-auth", content=b"0", trust_env=False).raise_for_status()
 
     def _create_user(self, name: str, statement: dict[str, Any]) -> AccessKey:
         iam = self.client("iam")

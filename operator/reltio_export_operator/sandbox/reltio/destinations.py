@@ -11,7 +11,7 @@ from botocore.config import Config
 from .config import SimulatorConfig
 from .submit import Order
 
-_CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30)
+_CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30, proxies={})  # it is on loopback
 
 
 class Folder(Protocol):
