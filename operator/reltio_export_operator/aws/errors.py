@@ -27,6 +27,7 @@ _REQUEST_IDS = re.compile(
 # IAM names the action and the resource, then why. The resource may be the random key of a probe object: not kept.
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
 _EXPLANATION = re.compile(r"\b(?:because no|with an explicit deny in) .+", re.DOTALL)
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # of Python's http.client
 _TEXT_LIMIT = 512  # characters of AWS's own words
 
@@ -106,6 +107,8 @@ def from_botocore(
         return AwsError(
             messages.PROXY_FAILED, transient=True, action=action, resource=resource, proxy=proxy, failure=failure
         )
+    if isinstance(error, boto.SSLError) and _UNTRUSTED in str(error):
+        return AwsError(messages.UNTRUSTED_CERTIFICATE, transient=True, action=action, resource=resource)
     name = type(error).__name__
     if isinstance(error, _NO_ANSWER):
         return AwsError(messages.ENDPOINT_UNREACHABLE, transient=True, action=action, resource=resource, error=name)

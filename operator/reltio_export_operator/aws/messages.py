@@ -104,6 +104,11 @@ PROXY_FAILED = Reason(
     "{action} on {resource} was not sent: the proxy {proxy} {failure}.",
     "Check HTTPS_PROXY and NO_PROXY of the operator, and that the proxy allows connections to AWS.",
 )
+UNTRUSTED_CERTIFICATE = Reason(
+    "EndpointUnreachable",
+    "{action} on {resource} was not sent, because the certificate of the endpoint is not trusted.",
+    "Behind a proxy that inspects TLS, name its certificate authority in caBundle of the chart; see docs/proxies.md.",
+)
 ENDPOINT_UNREACHABLE = Reason(
     "EndpointUnreachable",
     "AWS did not answer {action} on {resource} ({error}).",

@@ -32,6 +32,7 @@ _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.I
 # Differs from call to call, so that a condition with it would change each time.
 _REQUEST_ID = re.compile(r"\s*[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
 _STATUS = re.compile(r"[1-5]\d\d\b")
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 _TEXT_KEYS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
@@ -227,6 +228,8 @@ def error_from_transport(
     if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
         status = _STATUS.match(str(error))
         return Unreachable(host=_host(error), error=f"the proxy returned {status[0]}" if status else kind)
+    if isinstance(error, httpx.ConnectError) and _UNTRUSTED in str(error):
+        return Unreachable(entry=messages.UNTRUSTED_CERTIFICATE, host=_host(error))
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
         return Unreachable(host=_host(error), error=kind)
     return AnswerLost(ambiguous=mutating, host=_host(error), error=kind)

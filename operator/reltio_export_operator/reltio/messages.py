@@ -85,6 +85,11 @@ UNREACHABLE = Reason(
     "Cannot connect to {host} ({error}).",
     "Check spec.reltio.environment or spec.reltio.exportServiceURL, spec.reltio.authURL, and the network.",
 )
+UNTRUSTED_CERTIFICATE = Reason(
+    "Unreachable",
+    "The certificate of {host} is not trusted.",
+    "Behind a proxy that inspects TLS, name its certificate authority in caBundle of the chart; see docs/proxies.md.",
+)
 INVALID_URL = Reason(
     "InvalidURL",
     "The URL cannot be used: {error}.",

@@ -15,15 +15,17 @@ import httpx
 import pytest
 import yaml
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, SSLError
 from kubernetes.config import kube_config
 
 from certificates import Authority
 from recording_proxy import RecordingProxy
+from reltio_export_operator.aws.errors import from_botocore
 from reltio_export_operator.aws.transport import session_factory
 from reltio_export_operator.cli.cluster import CommandError, connect
 from reltio_export_operator.kube import routing
 from reltio_export_operator.kube.watching import WatchMonitor, watch_session
+from reltio_export_operator.reltio.errors import error_from_transport
 from reltio_export_operator.reltio.transport import http_client
 from reltio_export_operator.runtime.network import Network
 from reltio_export_operator.runtime.settings import ConfigurationError
@@ -156,8 +158,16 @@ async def test_behind_an_appliance_that_inspects_tls_the_ca_bundle_is_what_it_ta
 ) -> None:
     url, proxy = f"https://{HOST}", inspecting.url
     await ask(url, environment(monkeypatch, HTTPS_PROXY=proxy, RELTIO_EXPORT_CA_BUNDLE=str(corporate.path)))
-    with pytest.raises(ENDED):
+    with pytest.raises((httpx.ConnectError, SSLError)) as raised:
         await ask(url, environment(monkeypatch, HTTPS_PROXY=proxy, RELTIO_EXPORT_CA_BUNDLE=""))
+    failure: Any = raised.value
+    if isinstance(failure, httpx.ConnectError):
+        explained = str(error_from_transport(failure))
+        assert explained.startswith(f"The certificate of {HOST} through the proxy {proxy} is not trusted.")
+    else:
+        explained = str(from_botocore(failure, "s3:ListBucket", "lake"))
+        assert "the certificate of the endpoint is not trusted" in explained
+    assert "name its certificate authority in caBundle of the chart" in explained
 
 
 @KUBERNETES
