@@ -1,7 +1,7 @@
-"""A queue of keys to look at, in the manner of client-go's work queue.
+"""A work queue of keys, as in client-go.
 
-A key is never worked on twice at once; asked for while it is being worked on, it is looked at once more after.
-One timer serves all keys that wait for a time, so a waiting key costs a heap entry and no task.
+A key is never reconciled twice at the same time; added while it is being reconciled, it is reconciled once more
+afterwards. One timer serves all delayed keys, so that each costs a heap entry and no task.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ..runtime.logs import object_fields
 
 Key = TypeVar("Key", bound=Hashable)
 _log = logging.getLogger(__name__)
-_ERROR_BASE, _ERROR_CAP = 1.0, 60.0
-_SLACK = 64  # entries of the heap that may be stale before it is swept
+_MIN_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS = 1.0, 60.0
+_MAX_STALE_ENTRIES = 64  # of the heap, beyond one for each delayed key
 
 
 class WorkQueue(Generic[Key]):
-    """Runs `work(key)` for keys added, with at most `workers` at once.
+    """Runs `work(key)` for added keys with at most `workers` at a time.
 
-    `work` returns the seconds until the key wants to be looked at again, or None. When it raises, the key is
-    tried again with exponential backoff.
+    `work` returns the seconds after which to requeue the key, or None. After an exception, the key is requeued with
+    exponential backoff.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class WorkQueue(Generic[Key]):
         self._ready: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
         self._busy: set[Key] = set()
-        self._again: set[Key] = set()
-        self._errors: dict[Key, tuple[int, str]] = {}  # how often in a row, and why the last time
+        self._dirty: set[Key] = set()
+        self._errors: dict[Key, tuple[int, str]] = {}  # failures in a row, and the last error
         self._due: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._pushed = 0
@@ -52,20 +52,20 @@ class WorkQueue(Generic[Key]):
 
     @property
     def depth(self) -> int:
-        """Keys that wait to be worked on now."""
+        """Keys that are due and wait for a worker."""
         return self._ready.qsize()
 
     def add(self, key: Key) -> None:
-        """Look at the key as soon as possible."""
+        """Queue the key."""
         self._due.pop(key, None)
         if key in self._busy:
-            self._again.add(key)
+            self._dirty.add(key)
         elif key not in self._queued:
             self._queued.add(key)
             self._ready.put_nowait(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Look at the key after this time, or earlier when it is asked for earlier."""
+        """Queue the key after this time. An earlier time that was set before stays."""
         if seconds <= 0:
             self.add(key)
             return
@@ -74,17 +74,17 @@ class WorkQueue(Generic[Key]):
             self._due[key] = due
             self._pushed += 1
             heapq.heappush(self._heap, (due, self._pushed, key))
-            if len(self._heap) > 2 * len(self._due) + _SLACK:
+            if len(self._heap) > 2 * len(self._due) + _MAX_STALE_ENTRIES:
                 self._drop_stale()
             self._wake.set()
 
     def _drop_stale(self) -> None:
-        """Entries of keys that were looked at earlier than they were due: far ones would pile up for hours."""
+        """Remove entries of keys that were queued before they were due; otherwise they would stay for hours."""
         self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
         heapq.heapify(self._heap)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run the workers until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_clock())
             for _ in range(self._workers):
@@ -105,18 +105,18 @@ class WorkQueue(Generic[Key]):
             finally:
                 self._busy.discard(key)
             self._observe(asyncio.get_running_loop().time() - began, failed)
-            if key in self._again:
-                self._again.discard(key)
+            if key in self._dirty:
+                self._dirty.discard(key)
                 self.add(key)
             elif after is not None:
                 self.add_after(key, after)
 
     def _failed(self, key: Key, error: Exception) -> float:
-        """Log why, unless it is what was logged for this key before. Returns the backoff in seconds."""
+        """Log the error, unless it is the last one of this key. Returns the backoff in seconds."""
         failures, before = self._errors.get(key, (0, ""))
         why = explain(error)
         self._errors[key] = failures + 1, why
-        after = min(_ERROR_CAP, _ERROR_BASE * 2.0 ** min(failures, 10))
+        after = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(failures, 10))
         if why != before:
             parts = key if isinstance(key, tuple) and len(key) == 2 else ("", str(key))
             _log.warning(
@@ -135,10 +135,10 @@ class WorkQueue(Generic[Key]):
             self._wake.clear()
             while self._heap and self._heap[0][0] <= loop.time():
                 due, _, key = heapq.heappop(self._heap)
-                if self._due.get(key) == due:  # otherwise the key was asked for earlier
+                if self._due.get(key) == due:  # otherwise the entry is stale
                     self.add(key)
-            pause = self._heap[0][0] - loop.time() if self._heap else None
+            timeout = self._heap[0][0] - loop.time() if self._heap else None
             try:
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.wait_for(self._wake.wait(), timeout)
             except TimeoutError:
                 continue

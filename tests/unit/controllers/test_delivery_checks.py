@@ -1,4 +1,4 @@
-"""Looks at deliveries beside the queue: each ends, and none is made for nothing."""
+"""Delivery checks run outside the queue, report every failure, and do not read files twice."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from reltio_export_operator.jobs.results import CallFailure
 SUBJECT = job(status=running("COMPLETED"))
 
 
-class Looks:
-    """Looks that end as planned, and wait until their job is woken."""
+class Checks:
+    """Delivery checks with these outcomes, in order."""
 
     def __init__(self, *outcomes: CheckedDelivery | CallFailure | Exception) -> None:
         self.outcomes = list(outcomes)
         self.known: list[Reports] = []
         self.woken: asyncio.Queue[Key] = asyncio.Queue()
-        self.inspections = DeliveryChecks(self._poll_once, self.woken.put_nowait)
+        self.checks = DeliveryChecks(self._check, self.woken.put_nowait)
 
-    async def _poll_once(self, subject: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
+    async def _check(self, subject: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
         self.known.append(dict(known))
         known["part-00000.gz", "e"] = FileReport(records=1)
         outcome = self.outcomes.pop(0)
@@ -33,23 +33,23 @@ class Looks:
         return outcome
 
     async def next(self) -> CheckedDelivery | CallFailure | None:
-        assert self.inspections.result(SUBJECT) is None
+        assert self.checks.result(SUBJECT) is None
         assert await self.woken.get() == SUBJECT.metadata.key
-        return self.inspections.result(SUBJECT)
+        return self.checks.result(SUBJECT)
 
 
-async def test_a_look_that_dies_tells_its_job_so_and_may_be_taken_again() -> None:
-    looks = Looks(RecursionError("deep"), CheckedDelivery(Delivery(None, {})))
-    died = await looks.next()
-    assert isinstance(died, CallFailure)
-    assert (died.reason, died.message.split()[0]) == ("InternalError", "RecursionError")
-    assert await looks.next() == CheckedDelivery(Delivery(None, {}))
+async def test_an_unexpected_error_is_reported_and_the_check_can_run_again() -> None:
+    checks = Checks(RecursionError("deep"), CheckedDelivery(Delivery(None, {})))
+    failure = await checks.next()
+    assert isinstance(failure, CallFailure)
+    assert (failure.reason, failure.message.split()[0]) == ("InternalError", "RecursionError")
+    assert await checks.next() == CheckedDelivery(Delivery(None, {}))
 
 
-async def test_a_second_look_knows_what_the_first_one_read_until_the_job_is_let_go() -> None:
-    looks = Looks(*[CallFailure("ServiceUnavailable", "later")] * 3)
-    await looks.next()
-    await looks.next()
-    looks.inspections.forget(SUBJECT.metadata.key)
-    await looks.next()
-    assert [len(known) for known in looks.known] == [0, 1, 0]
+async def test_a_second_check_has_the_reports_of_the_first_until_the_job_is_forgotten() -> None:
+    checks = Checks(*[CallFailure("ServiceUnavailable", "later")] * 3)
+    await checks.next()
+    await checks.next()
+    checks.checks.forget(SUBJECT.metadata.key)
+    await checks.next()
+    assert [len(known) for known in checks.known] == [0, 1, 0]

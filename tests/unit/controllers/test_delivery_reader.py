@@ -1,4 +1,4 @@
-"""Ten thousand files: what is wrong with one of them is found, and what that costs is bounded."""
+"""Deliveries of up to ten thousand files are read with a bounded number of requests, and differences are found."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ EXPORT = {"type": "Entities", "fileFormat": "JSON"}
 
 
 class MemoryBucket:
-    """Objects by key, listed a thousand at a time, and a count of what was asked."""
+    """A bucket in memory with pages of 1,000 objects. `requests` counts them."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.bytes_read = 0
 
     def client(self) -> FakeClient:
         return FakeClient(list_objects_v2=self._list, get_object=self._get, put_object=self._put)
 
     def _list(self, *, Prefix: str, ContinuationToken: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        self.asked["list"] += 1
+        self.requests["list"] += 1
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > ContinuationToken)
         page = keys[:1000]
         contents = [{"Key": key, "Size": len(self.objects[key]), "ETag": '"e"', "LastModified": WHEN} for key in page]
@@ -49,7 +49,7 @@ class MemoryBucket:
         return {"Contents": contents, "IsTruncated": bool(more), **more}
 
     def _get(self, *, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        self.asked["get"] += 1
+        self.requests["get"] += 1
         if Key not in self.objects:
             raise refusal("NoSuchKey")
         body = self.objects[Key]
@@ -72,14 +72,14 @@ def store() -> Iterator[tuple[MemoryBucket, ObjectStore]]:
         yield bucket, ObjectStore(RoleSessions(pool), role, "acme-mdm-exports", bulk=True)
 
 
-async def look(reader: ObjectStore, subject: ExportJob) -> Delivery:
+async def read(reader: ObjectStore, subject: ExportJob) -> Delivery:
     async def open_store() -> ObjectStore:
         return reader
 
     return await DeliveryReader(open_store, subject, {}).delivery()
 
 
-def asked_for(verify: str, **delivery: Any) -> ExportJob:
+def job_with(verify: str, **delivery: Any) -> ExportJob:
     return job(spec={"export": EXPORT, "delivery": {"verify": verify, **delivery}}, status=running("COMPLETED"))
 
 
@@ -94,14 +94,14 @@ def fill(bucket: MemoryBucket, subject: ExportJob, files: int = FILES) -> str:
 
 
 @pytest.mark.parametrize(("verify", "gets"), [("Manifest", 1), ("Objects", FILES + 1), ("Full", FILES + 1)])
-async def test_ten_thousand_whole_files_raise_no_alarm_at_a_bounded_cost(
+async def test_ten_thousand_files_are_read_with_a_bounded_number_of_requests(
     store: tuple[MemoryBucket, ObjectStore], verify: str, gets: int
 ) -> None:
     bucket, reader = store
-    subject = asked_for(verify)
+    subject = job_with(verify)
     fill(bucket, subject)
-    assert differences_of(await look(reader, subject)) == []
-    assert bucket.asked == {"list": 11, "get": gets}
+    assert differences_of(await read(reader, subject)) == []
+    assert bucket.requests == {"list": 11, "get": gets}
 
 
 def truncate(bucket: MemoryBucket, path: str) -> None:
@@ -121,7 +121,7 @@ def empty(bucket: MemoryBucket, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "text"),
     [
         (truncate, "part-07777.gz is truncated"),
         (lose, "part-07777.gz is listed but was not found"),
@@ -129,41 +129,41 @@ def empty(bucket: MemoryBucket, path: str) -> None:
         (empty, "is 10000, but the files have 9999 records"),
     ],
 )
-async def test_one_bad_file_among_ten_thousand_is_found(
-    store: tuple[MemoryBucket, ObjectStore], damage: Callable[[MemoryBucket, str], None], words: str
+async def test_one_bad_file_of_ten_thousand_is_found(
+    store: tuple[MemoryBucket, ObjectStore], damage: Callable[[MemoryBucket, str], None], text: str
 ) -> None:
     bucket, reader = store
-    subject = asked_for("Objects")
+    subject = job_with("Objects")
     damage(bucket, fill(bucket, subject))
-    (difference,) = differences_of(await look(reader, subject))
-    assert words in difference
+    (difference,) = differences_of(await read(reader, subject))
+    assert text in difference
 
 
 class Flaky(MemoryBucket):
-    """Raises, in turn, what is planned for the GET of a number."""
+    """Fails the GETs with these numbers, once each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: dict[int, str] = {}
 
     def _get(self, **arguments: Any) -> dict[str, Any]:
-        failure = self.failures.pop(self.asked["get"] + 1, None)
+        failure = self.failures.pop(self.requests["get"] + 1, None)
         if failure:
-            self.asked["get"] += 1
+            self.requests["get"] += 1
             raise refusal(failure)
         return super()._get(**arguments)
 
 
-class Look:
-    """Looks at the files of a bucket that has hiccups; counts how often it is opened, and the pauses."""
+class Check:
+    """A delivery check on a bucket with transient errors. Counts how often the bucket is opened, and the delays."""
 
     def __init__(self, files: int = 10, **failures: str) -> None:
         self.bucket = Flaky()
         self.bucket.failures = {int(number.removeprefix("get_")): code for number, code in failures.items()}
-        self.subject = asked_for("Full")
+        self.subject = job_with("Full")
         fill(self.bucket, self.subject, files=files)
         self.opened = 0
-        self.pauses: list[float] = []
+        self.delays: list[float] = []
         self.known: Reports = {}
 
     async def __call__(self) -> list[str]:
@@ -175,74 +175,74 @@ class Look:
                 return ObjectStore(RoleSessions(pool), role, "acme-mdm-exports", bulk=True)
 
             async def sleep(seconds: float) -> None:
-                self.pauses.append(seconds)
+                self.delays.append(seconds)
 
             return differences_of(await DeliveryReader(open_store, self.subject, self.known, sleep=sleep).delivery())
 
 
-async def test_a_read_that_outlives_the_session_of_the_role_goes_on_with_a_new_one() -> None:
-    look = Look(get_6="ExpiredToken")
-    assert await look() == []
-    assert look.opened == 2
-    assert look.bucket.asked["get"] == 12
+async def test_a_read_continues_with_a_new_session_when_the_old_one_expires() -> None:
+    check = Check(get_6="ExpiredToken")
+    assert await check() == []
+    assert check.opened == 2
+    assert check.bucket.requests["get"] == 12
 
 
 @pytest.mark.parametrize("code", ["SlowDown", "InternalError", "RequestTimeout"])
-async def test_a_hiccup_costs_one_more_read_of_one_file(code: str) -> None:
-    look = Look(get_6=code)
-    assert await look() == []
-    assert (look.bucket.asked["get"], look.pauses) == (12, [2.0])
+async def test_a_transient_error_costs_one_more_read_of_one_file(code: str) -> None:
+    check = Check(get_6=code)
+    assert await check() == []
+    assert (check.bucket.requests["get"], check.delays) == (12, [2.0])
 
 
-async def test_what_was_read_before_a_lasting_failure_is_not_read_again() -> None:
-    look = Look(get_6="AccessDenied")
+async def test_files_that_were_read_before_a_failure_are_not_read_again() -> None:
+    check = Check(get_6="AccessDenied")
     with pytest.raises(AwsError):
-        await look()
-    before = len(look.known)
+        await check()
+    before = len(check.known)
     assert before >= 1
-    gets = look.bucket.asked["get"]
-    assert await look() == []
-    assert look.bucket.asked["get"] == gets + 1 + 10 - before
+    gets = check.bucket.requests["get"]
+    assert await check() == []
+    assert check.bucket.requests["get"] == gets + 1 + 10 - before
 
 
-async def test_a_file_that_changed_meanwhile_is_read_again() -> None:
-    look = Look()
-    await look()
-    look.known = {(name, "another"): report for (name, _), report in look.known.items()}
-    gets = look.bucket.asked["get"]
-    await look()
-    assert look.bucket.asked["get"] == gets + 11
+async def test_a_file_with_another_etag_is_read_again() -> None:
+    check = Check()
+    await check()
+    check.known = {(name, "another"): report for (name, _), report in check.known.items()}
+    gets = check.bucket.requests["get"]
+    await check()
+    assert check.bucket.requests["get"] == gets + 11
 
 
-async def test_the_others_stop_when_one_file_cannot_be_read() -> None:
-    look = Look(files=2000, get_2="AccessDenied")
+async def test_reading_stops_when_one_file_cannot_be_read() -> None:
+    check = Check(files=2000, get_2="AccessDenied")
     with pytest.raises(AwsError):
-        await look()
-    assert look.bucket.asked["get"] < 1000
+        await check()
+    assert check.bucket.requests["get"] < 1000
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"null", b"1" + b"0" * 5000])
 async def test_a_manifest_that_cannot_be_parsed_is_a_difference(content: bytes) -> None:
-    look = Look()
-    submission = look.subject.status.submission
+    check = Check()
+    submission = check.subject.status.submission
     assert submission is not None
-    look.bucket.objects[submission.path + "manifest.json"] = content
-    assert await look() == ["manifest.json is not a JSON object"]
+    check.bucket.objects[submission.path + "manifest.json"] = content
+    assert await check() == ["manifest.json is not a JSON object"]
 
 
-async def test_a_folder_that_a_console_made_is_no_foreign_object() -> None:
-    look = Look()
-    submission = look.subject.status.submission
+async def test_a_folder_of_the_s3_console_is_ignored() -> None:
+    check = Check()
+    submission = check.subject.status.submission
     assert submission is not None
-    look.bucket.objects[submission.path] = b""
-    assert await look() == []
+    check.bucket.objects[submission.path] = b""
+    assert await check() == []
 
 
-async def test_a_zip_is_known_by_its_bytes_whatever_its_name_says() -> None:
-    look = Look()
-    submission = look.subject.status.submission
+async def test_a_zip_is_recognized_by_its_bytes() -> None:
+    check = Check()
+    submission = check.subject.status.submission
     assert submission is not None
     name = f"{submission.path}part-00000.gz"
-    look.bucket.objects[name] = b"PK\x03\x04" + bytes(100)
-    (difference,) = await look()
+    check.bucket.objects[name] = b"PK\x03\x04" + bytes(100)
+    (difference,) = await check()
     assert "part-00000.gz is damaged or truncated" in difference

@@ -1,4 +1,4 @@
-"""Searches of many jobs cost what one costs."""
+"""Concurrent searches of many jobs share one listing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def attempt_id(number: int) -> str:
 
 class Lists:
     def __init__(self) -> None:
-        self.reads = 0
+        self.listings = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.begun = asyncio.Event()
         self.fails = False
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
-        self.reads += 1
+        self.listings += 1
         self.begun.set()
         await self.gate.wait()
         if self.fails:
@@ -36,7 +36,7 @@ class Lists:
         yield ObservedTask(id="ended", status="COMPLETED", export_name=f"y-{attempt_id(2)}")
 
 
-async def test_those_who_ask_meanwhile_share_the_next_reading() -> None:
+async def test_searches_during_a_listing_share_the_next_one() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
     first = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
@@ -44,11 +44,11 @@ async def test_those_who_ask_meanwhile_share_the_next_reading() -> None:
     later = [asyncio.create_task(search.tasks_of(lists, attempt_id(n))) for n in range(1, 51)]  # type: ignore[arg-type]
     lists.gate.set()
     found = await asyncio.gather(first, *later)
-    assert lists.reads == 2
+    assert lists.listings == 2
     assert [[task.id for task in tasks] for tasks in found[:4]] == [["active"], ["active"], ["ended"], []]
 
 
-async def test_a_reading_that_fails_fails_for_all_who_wait_and_not_for_later_ones() -> None:
+async def test_a_failed_listing_fails_the_waiting_searches_only() -> None:
     lists, search = Lists(), TaskSearch()
     lists.fails = True
     both = [search.tasks_of(lists, attempt_id(n)) for n in (1, 2)]  # type: ignore[arg-type]
@@ -58,14 +58,14 @@ async def test_a_reading_that_fails_fails_for_all_who_wait_and_not_for_later_one
     assert task.id == "ended"
 
 
-async def test_who_gives_up_does_not_take_the_answer_from_others() -> None:
+async def test_a_cancelled_search_does_not_cancel_others() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
-    impatient = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
-    patient = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
+    cancelled = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
+    other = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
     await asyncio.sleep(0)
-    impatient.cancel()
+    cancelled.cancel()
     lists.gate.set()
-    assert [task.id for task in await patient] == ["active"]
+    assert [task.id for task in await other] == ["active"]
     with pytest.raises(asyncio.CancelledError):
-        await impatient
+        await cancelled

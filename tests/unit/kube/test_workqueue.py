@@ -1,4 +1,4 @@
-"""Keys that wait for a time cost little, however often they are looked at before."""
+"""Delayed keys use little memory, however often they are queued before."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import asyncio
 from reltio_export_operator.kube.workqueue import WorkQueue
 
 
-async def test_a_key_woken_often_before_a_far_deadline_leaves_no_pile() -> None:
-    looks = 0
+async def test_stale_entries_of_a_key_are_removed() -> None:
+    reconciles = 0
     enough = asyncio.Event()
 
-    async def look(key: str) -> float | None:
-        nonlocal looks
-        looks += 1
-        if looks >= 2_000:
+    async def reconcile(key: str) -> float | None:
+        nonlocal reconciles
+        reconciles += 1
+        if reconciles >= 2_000:
             enough.set()
         else:
             queue.add(key)
         return 86_400.0
 
-    queue: WorkQueue[str] = WorkQueue(look, workers=1)
+    queue: WorkQueue[str] = WorkQueue(reconcile, workers=1)
     queue.add("job")
     running = asyncio.create_task(queue.run())
     await enough.wait()
@@ -32,17 +32,17 @@ async def test_a_key_woken_often_before_a_far_deadline_leaves_no_pile() -> None:
     assert len(queue._heap) < 100
 
 
-async def test_a_sweep_loses_no_key_that_is_due() -> None:
+async def test_removing_stale_entries_keeps_every_key_that_is_due() -> None:
     done: list[int] = []
     all_done = asyncio.Event()
 
-    async def look(key: int) -> float | None:
+    async def reconcile(key: int) -> float | None:
         done.append(key)
         if len(done) == 200:
             all_done.set()
         return None
 
-    queue: WorkQueue[int] = WorkQueue(look, workers=4)
+    queue: WorkQueue[int] = WorkQueue(reconcile, workers=4)
     for key in range(200):
         queue.add_after(key, 0.02)
         queue.add_after(key, 0.01)

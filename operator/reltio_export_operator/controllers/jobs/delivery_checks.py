@@ -1,4 +1,4 @@
-"""Looks at deliveries beside the queue: reading files may take hours, and nothing else is to wait for it."""
+"""Runs delivery checks outside the work queue, because they may take hours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ...api.job import ExportJob
 from ...delivery.manifest import Delivery
+from ...jobs.messages import INTERNAL_ERROR
 from ...jobs.results import CallFailure, SearchResult
 from ...runtime.logs import object_fields
 from ..cache import Key
@@ -16,13 +17,13 @@ from .delivery_reader import Reports
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE = 4  # deliveries that are read at the same time
-_FULL_AT_ONCE = 2  # those of which every byte is read, which may take hours, besides
+_MAX_CONCURRENT = 4
+_MAX_CONCURRENT_FULL = 2  # with spec.delivery.verify Full, in addition to the others
 
 
 @dataclass(frozen=True)
 class CheckedDelivery:
-    """What an inspection brought. `findings` where the service was searched for doubles as well."""
+    """The result of a delivery check. `found`: the result of a search for duplicates, if there was one."""
 
     delivery: Delivery
     found: SearchResult | None = None
@@ -30,7 +31,7 @@ class CheckedDelivery:
 
 @dataclass
 class _Check:
-    """The looks at one attempt; what one has read of the files, the next does not read again."""
+    """The checks of one attempt. `known`: reports on files, so that the next check does not read them again."""
 
     attempt_id: str
     known: Reports = field(default_factory=dict)
@@ -38,7 +39,7 @@ class _Check:
 
 
 class DeliveryChecks:
-    """Starts one inspection for an attempt at a time, and wakes the job when its result is there to be taken."""
+    """Runs one check for an attempt at a time, and wakes the job when its result is available."""
 
     def __init__(
         self,
@@ -48,54 +49,53 @@ class DeliveryChecks:
         self._inspect = inspect
         self._wake = wake
         self._checks: dict[Key, _Check] = {}
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._full_places = asyncio.Semaphore(_FULL_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._full_slots = asyncio.Semaphore(_MAX_CONCURRENT_FULL)
 
     def result(self, job: ExportJob) -> CheckedDelivery | CallFailure | None:
-        """The result of the inspection of this attempt, once; None while it runs, which it does from now on."""
+        """The result of the check of this attempt, returned once. None while it runs; starts it if it does not."""
         submission = job.status.submission
         assert submission is not None
         key = job.metadata.key
-        look = self._checks.get(key)
-        if look is None or look.attempt_id != submission.id:
+        check = self._checks.get(key)
+        if check is None or check.attempt_id != submission.id:
             self.forget(key)
-            look = self._checks[key] = _Check(submission.id)
-        if look.task is None:
-            look.task = asyncio.create_task(self._work(job, look.known))
-            look.task.add_done_callback(lambda _: self._wake(key))
+            check = self._checks[key] = _Check(submission.id)
+        if check.task is None:
+            check.task = asyncio.create_task(self._work(job, check.known))
+            check.task.add_done_callback(lambda _: self._wake(key))
             return None
-        if not look.task.done():
+        if not check.task.done():
             return None
-        result, look.task = look.task.result(), None
+        result, check.task = check.task.result(), None
         return result
 
     def forget(self, key: Key) -> None:
-        """The job is gone, or needs no inspection any more."""
-        look = self._checks.pop(key, None)
-        if look is not None and look.task is not None:
-            look.task.cancel()
+        """The job was deleted, or needs no check any more."""
+        check = self._checks.pop(key, None)
+        if check is not None and check.task is not None:
+            check.task.cancel()
 
     async def stop(self) -> None:
-        tasks = [look.task for look in self._checks.values() if look.task is not None]
+        tasks = [check.task for check in self._checks.values() if check.task is not None]
         for key in list(self._checks):
             self.forget(key)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
         try:
-            async with self._full_places if job.spec.delivery.verify == "Full" else self._places:
+            async with self._full_slots if job.spec.delivery.verify == "Full" else self._slots:
                 return await self._inspect(job, known)
         except Exception as error:
-            # Whatever a file holds, its job is told of it, and does not wait for ever for a look that died.
+            # A file may have any content: report the error on the job, which would otherwise wait forever.
             meta = job.metadata
-            logged = any(condition.reason == "InternalError" for condition in job.status.conditions)
+            logged = any(condition.reason == INTERNAL_ERROR.name for condition in job.status.conditions)
             _log.log(
                 logging.DEBUG if logged else logging.ERROR,
                 "Cannot check the delivery of ExportJob %s/%s.",
                 *meta.key,
                 exc_info=True,
-                extra=object_fields("ExportJob", *meta.key, meta.uid, reason="InternalError"),
+                extra=object_fields("ExportJob", *meta.key, meta.uid, reason=INTERNAL_ERROR.name),
             )
-            return CallFailure(
-                "InternalError", f"{type(error).__name__} while the delivery was read; the log tells more."
-            )
+            why = INTERNAL_ERROR(error=type(error).__name__)
+            return CallFailure(why.reason, why.message)

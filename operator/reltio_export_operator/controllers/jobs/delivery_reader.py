@@ -1,4 +1,4 @@
-"""Reads a delivery: the manifest, the listing, and the files as far as the job asks."""
+"""Reads a delivery: the manifest, the listing, and the files as far as spec.delivery.verify says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ...api.job import ExportJob, Submission
 from ...aws.errors import AwsError
+from ...aws.messages import EXPIRED_CREDENTIALS
 from ...aws.store import PROBE_PREFIX, ObjectStore
 from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
 from ...delivery.manifest import (
@@ -26,20 +27,20 @@ from ...delivery.manifest import (
     receipt_of,
 )
 
-_MANIFEST_LIMIT = 16 * 2**20
-WHOLE_FILE = 8 * 2**20  # bytes up to which `Objects` reads a file to its end
-WHOLE_IN_ALL = 256 * 2**20  # bytes that `Objects` reads of one delivery in this way
-_AT_ONCE = 4
-_TRIES = 4  # for one file, before the whole look is given up for a while
-_PAUSE = 2.0  # seconds before the second try, doubled for each one after
+_MAX_MANIFEST_BYTES = 16 * 2**20
+_MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
+_MAX_WHOLE_BYTES = 256 * 2**20  # that `Objects` reads to their end in one delivery
+_MAX_CONCURRENT_FILES = 4
+_MAX_ATTEMPTS = 4  # to read one file, before the delivery check fails
+_RETRY_SECONDS = 2.0  # before the second attempt; doubled for each further one
 
 Reports = MutableMapping[tuple[str, str], FileReport]  # by name and ETag
 
 
 class DeliveryReader:
-    """Looks at the delivery of one attempt; what it has read of the files is kept, should it have to begin anew.
+    """Reads the delivery of one attempt. `known` has the reports of earlier checks, and keeps those of this one.
 
-    `open_store` gives the bucket; it is called again when the session of the role has ended, as long reads outlive it.
+    `open_store` returns the bucket. It is called again when the session of the role has expired during a long read.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class DeliveryReader:
         self._sleep = sleep
 
     async def delivery(self) -> Delivery:
-        """What lies in the directory of the job's attempt. Raises what opening the bucket raises, and AwsError.
+        """The delivery of the attempt. Raises AwsError, and the errors of `open_store`.
 
-        Requests: one GET for the manifest and a LIST for each 1,000 objects; then `Objects` makes up to two GETs a
-        file and reads 256 MiB at most, `Full` reads every byte.
+        Requests: one GET for the manifest and one LIST for each 1,000 objects. `Objects` makes up to two GETs for each
+        file and reads at most 256 MiB; `Full` reads every byte.
         """
         store = await self._opened()
-        content = await store.read(self._path + MANIFEST, limit=_MANIFEST_LIMIT)
+        content = await store.read(self._path + MANIFEST, limit=_MAX_MANIFEST_BYTES)
         delivery = Delivery(
             _parsed(content),
             await self._listing(store),
@@ -78,14 +79,14 @@ class DeliveryReader:
             may_be_empty=may_be_empty(self._job.spec.export),
             manifest_sha256=hashlib.sha256(content or b"").hexdigest(),
         )
-        asked = self._job.spec.delivery
-        if asked.verify not in ("Objects", "Full") or differences_of(delivery):
+        spec = self._job.spec.delivery
+        if spec.verify not in ("Objects", "Full") or differences_of(delivery):
             return delivery
         names = listed_files(delivery) or []
-        whole = set(names) if asked.verify == "Full" else _small_ones(delivery, names)
+        whole = set(names) if spec.verify == "Full" else _smallest_files(delivery, names)
         delivery = replace(delivery, reports=await self._read_all(delivery, names, whole))
-        if asked.receipt and not differences_of(delivery):
-            await self._leave_receipt(delivery, names)
+        if spec.receipt and not differences_of(delivery):
+            await self._write_receipt(delivery, names)
             delivery = replace(delivery, receipt=f"{self._submission.destination}{RECEIPT}")
         return delivery
 
@@ -100,15 +101,15 @@ class DeliveryReader:
             item.key.removeprefix(self._path): StoredFile(item.size, item.etag)
             async for item in store.list(self._path)
             if not item.key.removeprefix(self._path).startswith(PROBE_PREFIX)
-            and not (item.key.endswith("/") and not item.size)  # a folder, as S3's console makes them
+            and not (item.key.endswith("/") and not item.size)  # a folder of the S3 console
         }
 
     async def _read_all(self, delivery: Delivery, names: Sequence[str], whole: set[str]) -> dict[str, FileReport]:
-        left: Iterator[str] = iter(names)
+        remaining: Iterator[str] = iter(names)
         reports: dict[str, FileReport] = {}
 
         async def read() -> None:
-            for name in left:
+            for name in remaining:
                 file = delivery.files[name]
                 known = self._known.get((name, file.etag))
                 if known is None:
@@ -117,31 +118,31 @@ class DeliveryReader:
 
         try:
             async with asyncio.TaskGroup() as readers:
-                for _ in range(_AT_ONCE):
+                for _ in range(_MAX_CONCURRENT_FILES):
                     readers.create_task(read())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         return {name: reports[name] for name in names}
 
     async def _read(self, name: str, file: StoredFile, whole: bool) -> FileReport:
-        """The report on one file. A hiccup is no reason to begin with all others anew."""
+        """The report on one file. A transient error is retried here, so that other files are not read again."""
         store = await self._opened()
-        pause = _PAUSE
-        for tries_left in reversed(range(_TRIES)):
+        delay = _RETRY_SECONDS
+        for attempts_left in reversed(range(_MAX_ATTEMPTS)):
             try:
                 return await _report(store, self._path + name, file.size, whole)
             except AwsError as error:
-                ended = error.reason == "ExpiredCredentials"
-                if not tries_left or not (ended or error.transient):
+                expired = error.reason == EXPIRED_CREDENTIALS.name
+                if not attempts_left or not (expired or error.transient):
                     raise
-            if ended:
+            if expired:
                 store = await self._opened(instead_of=store)
             else:
-                await self._sleep(pause)
-                pause *= 2
-        raise AssertionError("the last try returns or raises")
+                await self._sleep(delay)
+                delay *= 2
+        raise AssertionError("the last attempt returns or raises")
 
-    async def _leave_receipt(self, delivery: Delivery, names: list[str]) -> None:
+    async def _write_receipt(self, delivery: Delivery, names: list[str]) -> None:
         job, submission = self._job, self._submission
         about = {
             "job": {"namespace": job.metadata.namespace, "name": job.metadata.name, "uid": job.metadata.uid},
@@ -173,13 +174,13 @@ async def _check_ends(store: ObjectStore, key: str, size: int) -> str | None:
     return check_ends(key, size, head, tail)
 
 
-def _small_ones(delivery: Delivery, names: Sequence[str]) -> set[str]:
-    """The files that `Objects` reads to their end: small ones first, within the limit in all."""
+def _smallest_files(delivery: Delivery, names: Sequence[str]) -> set[str]:
+    """The files that `Objects` reads to their end: the smallest ones, up to the limit for one delivery."""
     files = delivery.files
-    chosen, budget = set(), WHOLE_IN_ALL
+    chosen, bytes_left = set(), _MAX_WHOLE_BYTES
     for name in sorted(names, key=lambda name: files[name].size):
-        budget -= files[name].size
-        if files[name].size > WHOLE_FILE or budget < 0:
+        bytes_left -= files[name].size
+        if files[name].size > _MAX_WHOLE_FILE_BYTES or bytes_left < 0:
             break
         chosen.add(name)
     return chosen

@@ -1,4 +1,4 @@
-"""Searches for markers: whoever asks while a listing is read shares the next one, so calls grow with tenants."""
+"""Searches for the tasks of attempts. Concurrent searches share a listing, so calls grow with tenants, not jobs."""
 
 from __future__ import annotations
 
@@ -13,53 +13,50 @@ Found = tuple[ObservedTask, ...]
 
 
 class TaskSearch:
-    """Finds the tasks that carry a marker, active or ended. One reading of the tenant's lists at a time."""
+    """Finds the active and finished tasks of an attempt. Lists the tasks of a tenant once at a time."""
 
     def __init__(self) -> None:
-        self._waiting: dict[ReltioClient, dict[str, asyncio.Future[Found]]] = defaultdict(dict)
-        self._reading: dict[ReltioClient, asyncio.Task[None]] = {}
+        self._requests: dict[ReltioClient, dict[str, asyncio.Future[Found]]] = defaultdict(dict)
+        self._listings: dict[ReltioClient, asyncio.Task[None]] = {}
 
     async def tasks_of(self, client: ReltioClient, attempt_id: str) -> Found:
-        """Tasks that carry the marker, by lists that were read from their beginning after this call.
-
-        Raises ReltioError.
-        """
-        waiting = self._waiting[client]
-        if attempt_id not in waiting:
-            waiting[attempt_id] = asyncio.get_running_loop().create_future()
-        answer = waiting[attempt_id]
-        if client not in self._reading:
-            self._reading[client] = asyncio.create_task(self._read_for_all(client))
-        return await asyncio.shield(answer)
+        """The tasks with this attempt id, from a listing that began after this call. Raises ReltioError."""
+        requests = self._requests[client]
+        if attempt_id not in requests:
+            requests[attempt_id] = asyncio.get_running_loop().create_future()
+        result = requests[attempt_id]
+        if client not in self._listings:
+            self._listings[client] = asyncio.create_task(self._list_for_all(client))
+        return await asyncio.shield(result)
 
     async def stop(self) -> None:
-        """End what is being read."""
-        reading = list(self._reading.values())
-        for task in reading:
+        """Cancel the listings."""
+        listings = list(self._listings.values())
+        for task in listings:
             task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        await asyncio.gather(*listings, return_exceptions=True)
 
-    async def _read_for_all(self, client: ReltioClient) -> None:
-        asked: dict[str, asyncio.Future[Found]] = {}
+    async def _list_for_all(self, client: ReltioClient) -> None:
+        requests: dict[str, asyncio.Future[Found]] = {}
         try:
-            while asked := self._waiting.pop(client, {}):
+            while requests := self._requests.pop(client, {}):
                 try:
-                    found = await _tasks_by_attempt(client, asked.keys())
+                    found = await _tasks_by_attempt(client, requests.keys())
                 except Exception as error:
-                    for answer in asked.values():
-                        answer.set_exception(error)
-                        answer.exception()  # nobody may wait for it any more
+                    for result in requests.values():
+                        result.set_exception(error)
+                        result.exception()  # the caller may have been cancelled
                 else:
-                    for attempt_id, answer in asked.items():
-                        answer.set_result(tuple(found[attempt_id].values()))
+                    for attempt_id, result in requests.items():
+                        result.set_result(tuple(found[attempt_id].values()))
         finally:
-            self._reading.pop(client, None)
-            for answer in asked.values():
-                answer.cancel()
+            self._listings.pop(client, None)
+            for result in requests.values():
+                result.cancel()
 
 
 async def _tasks_by_attempt(client: ReltioClient, wanted: Set[str]) -> dict[str, dict[str, ObservedTask]]:
-    """Tasks by marker and id. Active ones first: one that ends in between is in the history."""
+    """Tasks by attempt id and task id. Active ones first: one that finishes in between is in the history."""
     found: dict[str, dict[str, ObservedTask]] = {attempt_id: {} for attempt_id in wanted}
     for listing in (client.active_tasks, client.history):
         async for task in listing():
