@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ async def world(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         yield opened
 
 
-async def call(world: World, *arguments: str, owner: bool = False) -> tuple[int, str]:
+async def call(
+    world: World, *arguments: str, owner: bool = False, variables: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """Exit code and output of `kubectl reltio-export …`, with the AWS credentials of the operator or of the owner."""
     cloud = world.sandbox.cloud
     key = cloud.admin_credentials if owner else cloud.operator_credentials
@@ -39,7 +41,8 @@ async def call(world: World, *arguments: str, owner: bool = False) -> tuple[int,
         "AWS_ENDPOINT_URL": cloud.url,
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        **(variables or {}),
     }
     entry = "from reltio_export_operator.cli.main import plugin; plugin()"
     process = await asyncio.create_subprocess_exec(

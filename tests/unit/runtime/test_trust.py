@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,6 +169,24 @@ async def test_behind_an_appliance_that_inspects_tls_the_ca_bundle_is_what_it_ta
         explained = str(from_botocore(failure, "s3:ListBucket", "lake"))
         assert "the certificate of the endpoint is not trusted" in explained
     assert "name its certificate authority in caBundle of the chart" in explained
+
+
+@OUTSIDE
+async def test_certificates_of_such_an_appliance_may_lack_what_python_3_13_asks_for(
+    inspecting: RecordingProxy, corporate: Authority, monkeypatch: pytest.MonkeyPatch, ask: Ask
+) -> None:
+    default = ssl.create_default_context
+
+    def strict(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        context = default(*args, **kwargs)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    url, proxy = f"https://{HOST}", inspecting.url
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    await ask(url, environment(monkeypatch, HTTPS_PROXY=proxy, RELTIO_EXPORT_CA_BUNDLE=str(corporate.path)))
+    with pytest.raises(ENDED):
+        await ask(url, environment(monkeypatch, HTTPS_PROXY=proxy, SSL_CERT_FILE=str(corporate.path)))
 
 
 @KUBERNETES
