@@ -1,83 +1,18 @@
-"""The sandbox's AWS refuses what AWS refuses, in its words. One account serves all tests; each has roles of its own."""
+"""The sandbox's AWS refuses what AWS refuses, in its words."""
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import boto3
 import httpx
 import pytest
-import pytest_asyncio
-from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import HTTPClientError
 
-from reltio_export_operator.sandbox.cloud import AccessKey, Cloud
+from integration.sandbox_cloud.helpers import KEY, LAKE, Role, allow, client, deny, refused
+from reltio_export_operator.sandbox.cloud import Cloud
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=5)
-LAKE, FAR, EXTERNAL_ID = "lake-of-tests", "far-away-lake", "3f0c2b5e"
-KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
-_numbers = itertools.count()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cloud() -> AsyncIterator[Cloud]:
-    found = Cloud()
-    await found.start()
-    try:
-        found.create_bucket(LAKE)
-        found.create_bucket(FAR, region="eu-west-1")
-        yield found
-    finally:
-        await found.stop()
-
-
-class Role:
-    """A new role, and clients with sessions of it."""
-
-    def __init__(self, cloud: Cloud, *statements: dict[str, Any], **more: Any) -> None:
-        self.cloud = cloud
-        self.name = f"role-{next(_numbers)}"
-        self.arn = cloud.put_role(self.name, external_id=more.pop("external_id", EXTERNAL_ID), **more)
-        if statements:
-            cloud.set_statements(self.name, *statements)
-
-    def assume(self, key: AccessKey | None = None, external_id: str | None = EXTERNAL_ID, **more: Any) -> Any:
-        who = key or self.cloud.operator_credentials
-        given = {} if external_id is None else {"ExternalId": external_id}
-        sts = client(self.cloud, "sts", who.id, who.secret)
-        return sts.assume_role(RoleArn=self.arn, RoleSessionName="test", **given, **more)["Credentials"]
-
-    def s3(self, **more: Any) -> Any:
-        found = self.assume(**more)
-        return client(self.cloud, "s3", found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-
-
-def client(cloud: Cloud, service: Any, id_: str, secret: str, token: str | None = None) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=cloud.url,
-        region_name="us-east-1",
-        aws_access_key_id=id_,
-        aws_secret_access_key=secret,
-        aws_session_token=token,
-        config=CONFIG,
-    )
-
-
-def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def refused(call: Callable[[], Any]) -> tuple[int, str, str]:
-    """Status, code and message of the refusal."""
-    with pytest.raises(ClientError) as error:
-        call()
-    answer = error.value.response
-    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"], answer["Error"]["Message"]
 
 
 @pytest.mark.parametrize("given", [None, "somebody-else"])
@@ -180,12 +115,80 @@ async def test_a_session_may_do_no_more_than_its_policy_says(cloud: Cloud) -> No
     assert message.endswith("because no session policy allows the s3:PutObject action")
 
 
-async def test_a_bucket_of_another_region_sends_its_callers_there(cloud: Cloud) -> None:
-    s3 = Role(cloud, allow("s3:*")).s3()
-    before = len(cloud.requests())
-    s3.put_object(Bucket=FAR, Key="in/x", Body=b"x")
-    regions = [r["region"] for r in cloud.requests()[before:] if r["action"] == "s3:PutObject"]
-    assert regions == ["us-east-1", "eu-west-1"]
+@pytest.mark.parametrize("holder", ["role", "bucket"])
+async def test_a_deny_with_a_condition_denies_those_for_whom_it_holds(cloud: Cloud, holder: str) -> None:
+    inside = f"arn:aws:s3:::{LAKE}/sealed-{holder}/*"
+    unsealed = deny("s3:PutObject", inside, StringNotEquals={"s3:x-amz-server-side-encryption": "AES256"})
+    insecure = deny("s3:*", inside, Bool={"aws:SecureTransport": "false"})
+    if holder == "role":
+        s3 = Role(cloud, allow("s3:*"), unsealed, insecure).s3()
+    else:
+        s3 = Role(cloud, allow("s3:*")).s3()
+        statements = [{**statement, "Principal": "*"} for statement in (unsealed, insecure)]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        cloud.client("s3").put_bucket_policy(Bucket=LAKE, Policy=policy)
+    put = {"Bucket": LAKE, "Key": f"sealed-{holder}/x", "Body": b"x"}
+    s3.put_object(**put, ServerSideEncryption="AES256")
+    assert "with an explicit deny" in refused(lambda: s3.put_object(**put))[2]
+    assert s3.get_object(Bucket=LAKE, Key=put["Key"])["Body"].read() == b"x"
+    cloud.client("s3").delete_bucket_policy(Bucket=LAKE)
+
+
+async def test_a_condition_that_the_sandbox_does_not_evaluate_is_an_error_that_names_it(cloud: Cloud) -> None:
+    s3 = Role(cloud, allow("s3:*"), deny("s3:*", "*", BinaryEquals={"k": "eA=="})).s3()
+    status, code, message = refused(lambda: s3.list_objects_v2(Bucket=LAKE))
+    assert (status, code) == (501, "NotImplemented")
+    assert "BinaryEquals" in message
+
+
+async def test_each_object_of_a_deletion_of_several_needs_the_right(cloud: Cloud) -> None:
+    s3 = Role(cloud, allow("s3:*"), deny("s3:DeleteObject", f"arn:aws:s3:::{LAKE}/kept/*")).s3()
+    s3.put_object(Bucket=LAKE, Key="kept/x", Body=b"")
+    s3.put_object(Bucket=LAKE, Key="gone/x & y", Body=b"")
+    s3.delete_objects(Bucket=LAKE, Delete={"Objects": [{"Key": "gone/x & y"}]})
+    both = {"Objects": [{"Key": "gone/x"}, {"Key": "kept/x"}]}
+    assert refused(lambda: s3.delete_objects(Bucket=LAKE, Delete=both))[:2] == (403, "AccessDenied")
+    assert cloud.list_objects(LAKE, "kept/x") == [("kept/x", 0)]
+
+
+async def test_a_session_may_assume_another_role_for_an_hour(cloud: Cloud) -> None:
+    first, second = Role(cloud, allow("sts:AssumeRole")), Role(cloud)
+    policy = {"Effect": "Allow", "Principal": {"AWS": first.arn}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    cloud.client("iam").update_assume_role_policy(RoleName=second.name, PolicyDocument=document)
+    found = first.assume()
+    sts = client(cloud, "sts", found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    again = {"RoleArn": second.arn, "RoleSessionName": "chained"}
+    chained = sts.assume_role(**again)["Credentials"]
+    s3 = client(cloud, "s3", chained["AccessKeyId"], chained["SecretAccessKey"], chained["SessionToken"])
+    s3.list_objects_v2(Bucket=LAKE)
+    assert "1 hour session limit" in refused(lambda: sts.assume_role(**again, DurationSeconds=3601))[2]
+
+
+async def test_a_condition_on_the_service_or_the_object_holds_for_keys(cloud: Cloud) -> None:
+    only = {
+        "StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"},
+        "StringLike": {"kms:EncryptionContext:aws:s3:arn": f"arn:aws:s3:::{LAKE}/sealed/*"},
+    }
+    use = allow(["kms:GenerateDataKey", "kms:Decrypt"], KEY, Condition=only)
+    s3 = Role(cloud, allow("s3:*"), use).s3()
+    sealed = {"Bucket": LAKE, "Body": b"x", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY}
+    s3.put_object(**sealed, Key="sealed/x")
+    assert s3.get_object(Bucket=LAKE, Key="sealed/x")["Body"].read() == b"x"
+    assert "kms:GenerateDataKey" in refused(lambda: s3.put_object(**sealed, Key="elsewhere/x"))[2]
+
+
+async def test_the_default_key_of_a_bucket_must_be_usable(cloud: Cloud) -> None:
+    cloud.create_bucket("sealed-lake")
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}}
+    cloud.client("s3").put_bucket_encryption(
+        Bucket="sealed-lake", ServerSideEncryptionConfiguration={"Rules": [default]}
+    )
+    put = {"Bucket": "sealed-lake", "Key": "x", "Body": b"x"}
+    Role(cloud, allow("s3:*"), allow("kms:GenerateDataKey", KEY)).s3().put_object(**put)
+    without = Role(cloud, allow("s3:*")).s3()
+    assert "kms:GenerateDataKey" in refused(lambda: without.put_object(**put))[2]
+    assert "kms:Decrypt" in refused(lambda: without.get_object(Bucket="sealed-lake", Key="x"))[2]
 
 
 async def test_a_key_may_be_used_by_those_who_are_allowed_to(cloud: Cloud) -> None:

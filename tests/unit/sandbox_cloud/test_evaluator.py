@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.cloud.evaluator import Decision, Request, decide, is_public
+from reltio_export_operator.sandbox.cloud.evaluator import Decision, NotEvaluatedError, Request, decide, is_public
 
 ROLE = "arn:aws:iam::111122223333:role/exporter"
 OBJECT = "arn:aws:s3:::lake/reltio/part-00000.gz"
@@ -83,6 +83,16 @@ def test_an_account_may_be_named_by_its_number() -> None:
         ({"Null": {"sts:ExternalId": "true"}}, {}, True),
         ({"Null": {"sts:ExternalId": "true"}}, {"sts:externalid": "x"}, False),
         ({"StringEquals": {"a": "1", "b": "2"}}, {"a": "1"}, False),
+        ({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "127.0.0.1"]}}, {"aws:sourceip": "127.0.0.1"}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "10.1.2.3"}, False),
+        ({"NumericLessThanEquals": {"s3:max-keys": "10"}}, {"s3:max-keys": "10"}, True),
+        ({"NumericNotEquals": {"s3:max-keys": 10}}, {"s3:max-keys": "10.0"}, False),
+        ({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}, {"aws:currenttime": "2029-12-31"}, True),
+        ({"DateGreaterThan": {"aws:CurrentTime": "1893456000"}}, {"aws:currenttime": "2029-12-31"}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}}, {}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}, {}, False),
+        ({"ForAnyValue:StringNotEquals": {"aws:TagKeys": ["a"]}}, {}, False),
+        ({"StringEquals": {"k": "${aws:PrincipalArn}"}}, {"aws:principalarn": ROLE, "k": ROLE}, True),
         ({"StringEquals": {"a": "1"}, "StringLike": {"b": "*"}}, {"a": "1", "b": ""}, True),
     ],
 )
@@ -92,9 +102,40 @@ def test_all_conditions_must_hold(condition: dict[str, Any], context: dict[str, 
 
 
 def test_an_operator_that_is_not_known_is_not_passed_over() -> None:
-    unknown = allow(Condition={"DateLessThan": {"aws:CurrentTime": "2030-01-01"}})
-    with pytest.raises(ValueError, match="DateLessThan"):
-        decide([policy(unknown)], put(**{"aws:currenttime": "2029-01-01"}))
+    unknown = allow(Condition={"BinaryEquals": {"k": "eA=="}})
+    with pytest.raises(NotEvaluatedError, match="BinaryEquals"):
+        decide([policy(unknown)], put(k="x"))
+
+
+@pytest.mark.parametrize("context", [{}, {"k": "x"}])
+def test_an_operator_that_is_not_known_is_not_passed_over_where_its_key_is_missing(context: dict[str, str]) -> None:
+    with pytest.raises(NotEvaluatedError):
+        decide([policy({**DENY, "Condition": {"StringEqualsLoosely": {"k": "x"}}})], put(**context))
+
+
+@pytest.mark.parametrize(
+    ("principal", "decision"),
+    [({"AWS": ROLE}, Decision.SILENT), ({"AWS": "arn:aws:iam::111122223333:role/other"}, Decision.DENY)],
+)
+def test_a_deny_for_all_but_some_spares_them(principal: Any, decision: Decision) -> None:
+    assert decide([policy({**DENY, "NotPrincipal": principal})], put()) is decision
+
+
+@pytest.mark.parametrize(
+    ("resource", "context", "matches"),
+    [
+        ("arn:aws:s3:::lake/${aws:PrincipalTag/team}/*", {"aws:principaltag/team": "reltio"}, True),
+        ("arn:aws:s3:::lake/${aws:PrincipalTag/team}/*", {"aws:principaltag/team": "other"}, False),
+        ("arn:aws:s3:::lake/${aws:PrincipalTag/team}/*", {"aws:principaltag/team": "*"}, False),
+        ("arn:aws:s3:::lake/${aws:PrincipalTag/team}/*", {}, False),
+        ("arn:aws:s3:::lake/reltio/part-00000${*}gz", {}, False),
+    ],
+)
+def test_a_policy_variable_stands_for_a_key_of_the_request(
+    resource: str, context: dict[str, str], matches: bool
+) -> None:
+    decision = decide([policy(allow(resource=resource))], put(**context))
+    assert decision is (Decision.ALLOW if matches else Decision.SILENT)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 
 from .evaluator import Policy, parsed
+from .signing import Keys
 
 ACCOUNT = "123456789012"
+OWNER = "sandbox-admin"
 _ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
 
@@ -40,6 +42,21 @@ class Role:
     arn: str
     trust: Policy
     max_session_seconds: int
+
+
+def keys(key_id: str) -> Keys | None:
+    """The key with its secret, or None."""
+    session = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(key_id)
+    if session is not None:
+        return Keys(key_id, session.secret_access_key, session.session_token)
+    found = (key for user in iam_backends[ACCOUNT]["aws"].users.values() for key in user.access_keys)
+    return next((Keys(key_id, key.secret_access_key) for key in found if key.access_key_id == key_id), None)
+
+
+def owner_keys() -> Keys | None:
+    """Keys of the account's owner."""
+    owner = iam_backends[ACCOUNT]["aws"].users.get(OWNER)
+    return keys(owner.access_keys[0].access_key_id) if owner is not None and owner.access_keys else None
 
 
 def caller(key_id: str) -> Caller | None:
@@ -78,6 +95,12 @@ def end_sessions() -> None:
 def bucket(name: str) -> Any:
     """moto's bucket, or None."""
     return s3_backends[ACCOUNT]["aws"].buckets.get(name)
+
+
+def region(path: str) -> str:
+    """The region of the bucket that a path names, or nothing."""
+    found = bucket(path.split("/", 2)[1])
+    return str(found.region_name) if found is not None else ""
 
 
 def _role(arn: str) -> Any:

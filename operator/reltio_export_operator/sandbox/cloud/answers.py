@@ -42,15 +42,23 @@ def not_authorized(caller: str, action: str, resource: str, why: str = "") -> Re
     return Refusal(403, "AccessDenied", f"{message} {why}".rstrip())
 
 
-def wrong_region(bucket: str, region: str) -> Refusal:
-    """301 with the region of the bucket, which clients follow."""
+def wrong_region(bucket: str, region: str, used: str) -> Refusal:
+    """What S3 answers to a request for a bucket of `region` that was signed for and sent to `used`.
+
+    The endpoint of us-east-1 is the global one, which leads to every bucket and then finds the signature wrong. The
+    others tell where the bucket is, and clients follow.
+    """
+    header = {"x-amz-bucket-region": region}
+    if used == "us-east-1":
+        text = f"The authorization header is malformed; the region '{used}' is wrong; expecting '{region}'"
+        return Refusal(400, "AuthorizationHeaderMalformed", text, {"Region": region}, header)
     return Refusal(
         301,
         "PermanentRedirect",
         "The bucket you are attempting to access must be addressed using the specified endpoint. "
         "Please send all future requests to this endpoint.",
         {"Endpoint": f"{bucket}.s3.{region}.amazonaws.com", "Bucket": bucket},
-        {"x-amz-bucket-region": region},
+        header,
     )
 
 

@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from . import account
+from . import account, signing
 from .answers import Refusal
-from .guard import Settings, check
+from .evaluator import NotEvaluatedError
+from .guard import Settings, check, check_anonymous
 from .operations import Signed, read
 
 _LOGGED = 20_000
@@ -70,14 +71,44 @@ class Gate:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"].startswith("/_cloud/"):
             return self._administer(environ, start_response)
-        body = _buffered(environ)
-        signed = read(environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"], _headers(environ), body)
-        if signed is None or signed.service not in ("s3", "sts"):
+        if environ["PATH_INFO"].startswith("/moto-api"):
             return self._inner(environ, start_response)
+        body = _buffered(environ)
+        place = environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"], _headers(environ)
+        signed = read(*place, body)
+        if signed is not None and signed.service not in ("s3", "sts"):
+            return self._inner(environ, start_response)
+        service, method = signed.service if signed else "s3", environ["REQUEST_METHOD"]
         try:
+            if signed is None:
+                if _is_query_api(place[3]):
+                    service = "sts"
+                    raise Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+                return self._pass_unsigned(place, body, environ, start_response)
             return self._pass(signed, body, environ, start_response)
+        except NotEvaluatedError as error:
+            return _refused(Refusal(501, "NotImplemented", str(error)), service, method, start_response)
         except Refusal as refusal:
-            return _refused(refusal, signed, start_response)
+            return _refused(_with_region(refusal, method, environ["PATH_INFO"]), service, method, start_response)
+
+    def _pass_unsigned(
+        self, place: tuple[str, str, str, dict[str, str]], body: bytes, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """A presigned URL, or a request of nobody in particular. Raises Refusal."""
+        if "AWSAccessKeyId=" in place[2]:
+            text = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+            raise Refusal(400, "InvalidRequest", text)
+        if signing.is_presigned(place[2]):
+            signed = signing.read_presigned(*place)
+            keys = account.keys(signed.key_id)
+            signing.verify(signed, environ, keys)
+        else:
+            signed = signing.anonymous(*place, region=account.region(environ["PATH_INFO"]))
+            check_anonymous(signed)
+            keys = account.owner_keys()
+        if keys is None:
+            raise Refusal(403, "AccessDenied", "Access Denied")
+        return self._pass(signed, body, signing.signed_again(signed, environ, keys), start_response)
 
     def _pass(self, signed: Signed, body: bytes, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         action = signed.s3_action if signed.service == "s3" else f"sts:{signed.form.get('Action')}"
@@ -152,10 +183,24 @@ def _headers(environ: Environ) -> dict[str, str]:
     return {name.replace("_", "-").lower(): value for name, value in given.items()}
 
 
-def _refused(refusal: Refusal, signed: Signed, start_response: StartResponse) -> Iterable[bytes]:
-    content = refusal.s3() if signed.service == "s3" else refusal.query()
-    content = b"" if signed.method == "HEAD" else content
-    kind = "application/xml" if signed.service == "s3" else "text/xml"
+def _is_query_api(headers: dict[str, str]) -> bool:
+    return headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _with_region(refusal: Refusal, method: str, path: str) -> Refusal:
+    """S3 tells where a bucket is also to those who may not see it."""
+    if method != "HEAD" or path.strip("/").count("/"):
+        return refusal
+    region = account.region(path)
+    return (
+        dataclasses.replace(refusal, headers={"x-amz-bucket-region": region, **refusal.headers}) if region else refusal
+    )
+
+
+def _refused(refusal: Refusal, service: str, method: str, start_response: StartResponse) -> Iterable[bytes]:
+    content = refusal.s3() if service == "s3" else refusal.query()
+    content = b"" if method == "HEAD" else content
+    kind = "application/xml" if service == "s3" else "text/xml"
     headers = [("Content-Type", kind), ("Content-Length", str(len(content))), *refusal.headers.items()]
     start_response(f"{refusal.status} {refusal.code}", headers)
     return [content]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from xml.sax.saxutils import unescape
 
 from . import account
 from .account import Caller
@@ -39,6 +43,21 @@ def check(signed: Signed, body: bytes, settings: Settings) -> None:
         _check_assume_role(signed, caller, settings)
     elif signed.service == "s3":
         _check_s3(signed, caller, body, settings)
+    elif signed.form.get("Action") != "GetCallerIdentity":  # which nobody can be denied
+        action = f"sts:{signed.form.get('Action')}"
+        if _identity_decision(caller, Request(caller.principals, action, "*", {})) is not Decision.ALLOW:
+            raise not_authorized(caller.arn, action, "*")
+
+
+def check_anonymous(signed: Signed) -> None:
+    """Raises Refusal for a request without a signature, unless the bucket's policy lets everybody in."""
+    bucket = account.bucket(signed.bucket)
+    block = bucket.public_access_block if bucket is not None else None
+    if bucket is not None and bucket.policy is not None and not (block and block.restrict_public_buckets):
+        request = Request((), signed.s3_action, signed.resource, _context(signed, None))
+        if decide([parsed(bucket.policy)], request) is Decision.ALLOW:
+            return
+    raise Refusal(403, "AccessDenied", "Access Denied")
 
 
 def _check_assume_role(signed: Signed, caller: Caller, settings: Settings) -> None:
@@ -68,8 +87,9 @@ def _check_assume_role(signed: Signed, caller: Caller, settings: Settings) -> No
 def _check_s3(signed: Signed, caller: Caller, body: bytes, settings: Settings) -> None:
     action, bucket = signed.s3_action, account.bucket(signed.bucket)
     if bucket is not None and action not in _ANY_REGION and signed.region != bucket.region_name:
-        raise wrong_region(signed.bucket, bucket.region_name)
-    _authorize(caller, action, signed.resource, _context(signed, caller), bucket)
+        raise wrong_region(signed.bucket, bucket.region_name, signed.region)
+    for resource in _resources(signed, body):
+        _authorize(caller, action, resource, _context(signed, caller), bucket)
     source = _copy_source(signed)
     if source:
         _authorize(caller, "s3:GetObject", f"arn:aws:s3:::{source}", _context(signed, caller), bucket)
@@ -82,8 +102,25 @@ def _check_s3(signed: Signed, caller: Caller, body: bytes, settings: Settings) -
         _authorize(caller, "s3:ListBucket", f"arn:aws:s3:::{signed.bucket}", _context(signed, caller), bucket)
 
 
-def _context(signed: Signed, caller: Caller) -> dict[str, str]:
-    context = {"aws:principalarn": caller.role or caller.arn, "aws:securetransport": "true"}
+def _resources(signed: Signed, body: bytes) -> list[str]:
+    """The ARNs that a request acts on. DeleteObjects is refused as a whole where AWS refuses some objects."""
+    if signed.method == "POST" and "delete" in signed.query:
+        keys = [unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", body.decode(errors="replace"), re.DOTALL)]
+        return [f"{signed.resource}/{key}" for key in keys]
+    return [signed.resource]
+
+
+def _context(signed: Signed, caller: Caller | None) -> dict[str, str]:
+    """Keys of the request that conditions may name. It stands for one over TLS, as those to AWS are."""
+    context = {
+        "aws:securetransport": "true",
+        "aws:requestedregion": signed.region,
+        "aws:sourceip": "127.0.0.1",
+        "aws:currenttime": datetime.now(UTC).isoformat(),
+        "aws:epochtime": str(int(time.time())),
+    }
+    if caller is not None:
+        context |= {"aws:principalarn": caller.role or caller.arn, "aws:principalaccount": account.ACCOUNT}
     for name in ("prefix", "delimiter", "max-keys"):
         if name in signed.query:
             context[f"s3:{name}"] = signed.query[name]
@@ -121,16 +158,35 @@ def _identity_decision(caller: Caller, request: Request) -> Decision:
 def _check_key_use(signed: Signed, caller: Caller, bucket: Any, settings: Settings) -> None:
     """Whoever writes under a KMS key must be allowed to use it, and whoever reads what was written under it."""
     action, key = "", ""
-    if signed.headers.get(_SSE) == "aws:kms":
-        action, key = "kms:GenerateDataKey", signed.headers.get(f"{_SSE}-aws-kms-key-id", "")
+    if signed.s3_action == "s3:PutObject":
+        algorithm, key = _encryption(signed, bucket)
+        action, key = ("kms:GenerateDataKey", key) if algorithm == "aws:kms" else ("", "")
     elif signed.s3_action == "s3:GetObject" and (found := bucket.keys.get(signed.key)) is not None:
         action, key = "kms:Decrypt", getattr(found, "kms_key_id", None) or ""
     if not key:  # the account's own key for S3 needs no permission
         return
     arn = key if key.startswith("arn:") else f"arn:aws:kms:{bucket.region_name}:{account.ACCOUNT}:key/{key}"
-    _authorize(caller, action, arn, _context(signed, caller), None)
+    context = {
+        **_context(signed, caller),
+        "kms:viaservice": f"s3.{bucket.region_name}.amazonaws.com",
+        "kms:calleraccount": account.ACCOUNT,
+        "kms:encryptioncontext:aws:s3:arn": signed.resource,
+        "kms:encryptioncontextkeys": "aws:s3:arn",
+    }
+    _authorize(caller, action, arn, context, None)
     if arn in settings.disabled_keys:
         raise Refusal(400, "KMS.DisabledException", f"{arn} is disabled.")
+
+
+def _encryption(signed: Signed, bucket: Any) -> tuple[str, str]:
+    """Algorithm and key under which an object is written: those of the request, or the bucket's default."""
+    if _SSE in signed.headers:
+        return signed.headers[_SSE], signed.headers.get(f"{_SSE}-aws-kms-key-id", "")
+    rule = ((bucket.encryption or {}).get("ServerSideEncryptionConfiguration") or bucket.encryption or {}).get(
+        "Rule"
+    ) or {}
+    default = (rule[0] if isinstance(rule, list) else rule).get("ApplyServerSideEncryptionByDefault") or {}
+    return default.get("SSEAlgorithm", ""), default.get("KMSMasterKeyID", "")
 
 
 def _check_public_access(signed: Signed, caller: Caller, body: bytes, bucket: Any) -> None:

@@ -12,11 +12,13 @@ import threading
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from .delegated import leave_policies_to_the_gate
 from .gate import Gate
 
 
 def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    leave_policies_to_the_gate()
     gate = Gate(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", int(sys.argv[1]), gate, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
