@@ -22,6 +22,12 @@ class SecretKeyRef(Model, frozen=True, kw_only=True):
 
 
 class ReltioService(Model, frozen=True, kw_only=True):
+    """The Reltio tenant and the URLs of its services.
+
+    Source of the URLs, copy of 2026-07-10:
+    https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis
+    """
+
     tenant: str
     credentials_secret_ref: CredentialsSecretRef
     environment: str | None = None

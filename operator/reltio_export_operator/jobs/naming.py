@@ -1,8 +1,10 @@
-"""Names that tie an export at the service to one attempt of one job.
+"""Names that connect an export in Reltio to one attempt of one job.
 
-The service has no idempotency key. A directory and a name that no other attempt can carry serve as one: while
-a task is active on the directory a second submission is refused and the refusal names the first task, and the
-name can be searched for in the service's lists.
+Reltio has no idempotency key. A directory and a name that no other attempt has serve as one: while a task is active on
+the directory, Reltio refuses a second submission with the id of the first task, and lists of tasks have the name.
+Sources, copy of 2026-07-10:
+https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/store-export-results
+https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/naming-an-export-job
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
 from ..api.meta import whole_seconds
 from ..api.target import ExportTarget, SecretKeyRef
 
-_NAME_LIMIT = 140  # the service's limit for the name of an export
-_KEY_LIMIT = 1024  # bytes of an S3 key (Amazon S3 User Guide, "Naming Amazon S3 objects")
-_FILE_NAME = 64  # bytes left for the names of the files
+_NAME_LIMIT = 140  # characters
+# Bytes of an S3 key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+_KEY_LIMIT = 1024
+_FILE_NAME = 64  # bytes that remain for the names of files
 
 
 def attempt_id(job: ExportJob, attempt: int) -> str:

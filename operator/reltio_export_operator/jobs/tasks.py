@@ -1,7 +1,8 @@
-"""What the statuses of the service's tasks mean for a job.
+"""What the statuses of Reltio's tasks mean for a job.
 
-Statuses are the service's own words (its task management API). One that is not known here is shown as it is
-and taken for a task that lives: waiting is safe, giving up is not.
+A status that is not listed here is shown as it is, and counts as that of a running task: to wait is safe, to give up
+is not. Source of the statuses, copy of 2026-07-10; THROTTLING is in the OpenAPI text of 2023-12 only:
+https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-tasks-management-api/status-of-an-export-task
 """
 
 from __future__ import annotations
@@ -31,11 +32,8 @@ MOVING = frozenset(
     }
 )
 KNOWN = ENDED | PAUSED | STOPPING | MOVING
-_STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = (
-    64,
-    256,
-    512,
-)  # the CRD takes more; a thousand tasks must fit into one object
+# Characters. The CRD allows more, but a thousand tasks must fit into one object.
+_STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = 64, 256, 512
 
 
 def unfinished(tasks: Iterable[TaskStatus], gone: Container[str] = ()) -> tuple[TaskStatus, ...]:

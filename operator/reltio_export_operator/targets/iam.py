@@ -1,8 +1,8 @@
-"""What IAM policy documents say about one request. Pure.
+"""Evaluates IAM policy documents for one request. Pure.
 
-Follows the policy evaluation logic of the IAM User Guide for a single policy: an explicit deny wins, an allow is
-needed, and what is not understood makes the answer Unknown rather than wrong. Policy variables are not filled in.
-Answers are True, False, or None if the answer is not known.
+An explicit deny takes precedence, an allow is required, and elements that are not evaluated make the answer Unknown
+rather than wrong. Policy variables are not replaced. Answers are True, False, or None if the answer is not known.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
 from __future__ import annotations

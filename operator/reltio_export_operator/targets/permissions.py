@@ -1,7 +1,9 @@
 """The permissions that an export needs, as an IAM policy pinned to one bucket and prefix. Pure.
 
-The four S3 actions are those that Reltio's page "Secure export AWS authentication" asks for. The same document
-serves as a role's permission policy and as the session policy of a probe.
+The same document serves as the permission policy of a role and as the session policy of a probe. Source of the four
+S3 actions, copy of 2026-07-10:
+https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/secure-export-aws-authentication
+Source of the KMS actions: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import Any
 OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 
-# In a policy these would match anything, or start a variable; in a bucket they are ordinary letters of a key.
+# In a policy these characters are wildcards, or start a variable. In a key they are ordinary characters.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
 _ESCAPED = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 
 

@@ -13,7 +13,9 @@ from .readiness import check_failed, check_passed, check_unknown
 
 _ASSUME = "sts:AssumeRole"
 _EXTERNAL_ID = "sts:externalid"
-WANTED_SECONDS = 43_200  # the session length that Reltio's page asks the role to allow
+# The session duration that Reltio asks the role to allow. Copy of 2026-07-10:
+# https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/secure-export-aws-authentication
+WANTED_SECONDS = 43_200
 
 
 @dataclass(frozen=True)

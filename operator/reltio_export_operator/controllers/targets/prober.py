@@ -20,6 +20,7 @@ from ...targets.readiness import call_failed, call_unknown, check_failed, check_
 from ...targets.role_checks import WANTED_SECONDS, Role, check_role, check_session_duration, session_too_short
 from ..access import Access, snapshot
 
+# Words in the messages of AssumeRole: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _CHAINED = "role chaining"
 _TOO_LONG = "MaxSessionDuration"
 _UNENCRYPTED = ("s3:ListBucket", "s3:DeleteObject")  # actions that need no key
