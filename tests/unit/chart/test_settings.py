@@ -75,3 +75,7 @@ def test_the_schema_of_the_settings_is_that_of_the_operator() -> None:
     offered = SCHEMA["properties"]["settings"]["properties"]
     expected = {name: setting for name, setting in json_schema().items() if name not in NOT_IN_VALUES}
     assert offered == expected, "Run `make generate`."
+
+
+def test_a_refused_start_is_shown_by_kubectl_describe() -> None:
+    assert container_of(render())["terminationMessagePolicy"] == "FallbackToLogsOnError"
