@@ -124,8 +124,8 @@ def _routed(loaded: client.Configuration, network: Network) -> client.ApiClient:
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
     loaded.proxy = str(proxy) if proxy else ""
-    if proxy and proxy.username is not None:
-        loaded.proxy_headers = urllib3.make_headers(proxy_basic_auth=f"{proxy.username}:{proxy.password or ''}")
+    if proxy and proxy.authorization:
+        loaded.proxy_headers = {"proxy-authorization": proxy.authorization}
     if proxy and proxy.scheme == "https":
         loaded.proxy_ssl_context = network.trust.outside
     api = client.ApiClient(loaded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 from kubernetes.aio import client
 
 from ..runtime.network import Network
@@ -12,8 +13,10 @@ async def load_configuration(network: Network) -> client.Configuration:
     """The connection to the cluster, straight or through the kubeconfig's `proxy-url`. Raises ConfigurationError."""
     loaded = await connection.load_configuration()
     proxy = network.proxies.api_server_proxy(loaded.proxy)
-    loaded.proxy = proxy.url if proxy else None
+    loaded.proxy = str(proxy) if proxy else None
     loaded.client_session_kwargs = {"trust_env": False}  # neither the environment's proxies nor ~/.netrc
+    if proxy and proxy.authorization:
+        loaded.client_session_kwargs["middlewares"] = (_authorizing(proxy.authorization),)
     return loaded
 
 
@@ -22,3 +25,17 @@ def api_client(configuration: client.Configuration, network: Network) -> client.
     made = client.ApiClient(configuration)
     network.trust.extend(made.rest_client.ssl_context)
     return made
+
+
+def _authorizing(authorization: str) -> aiohttp.ClientMiddlewareType:
+    """Give the proxy its credentials in a header: aiohttp shows them in its errors if they are in the URL."""
+
+    async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        headers = {"Proxy-Authorization": authorization}
+        if request.is_ssl():
+            request.update_proxy(request.proxy, None, headers)  # for CONNECT
+        else:
+            request.headers.update(headers)
+        return await handler(request)
+
+    return middleware

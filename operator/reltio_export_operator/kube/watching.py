@@ -176,7 +176,7 @@ def watch_session(
         connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context),
         proxy=rest.proxy,
         trust_env=False,
-        middlewares=(middleware,),
+        middlewares=(middleware, *(api.configuration.client_session_kwargs or {}).get("middlewares", ())),
     )
 
 

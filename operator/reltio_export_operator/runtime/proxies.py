@@ -9,6 +9,7 @@ where the operator differs on purpose. Go's rule for CGI programs (REQUEST_METHO
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -48,6 +49,13 @@ class Proxy:
             return str(self)
         credentials = quote(self.username, safe="") + ":" + quote(self.password or "", safe="")
         return f"{self.scheme}://{credentials}@{self._address}"
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of Proxy-Authorization; None without credentials."""
+        if self.username is None:
+            return None
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
 
     @property
     def _address(self) -> str:

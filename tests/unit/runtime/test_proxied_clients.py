@@ -18,6 +18,7 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.config import kube_config
 
 from certificates import Authority
@@ -27,6 +28,7 @@ from reltio_export_operator.cli.cluster import CommandError, connect
 from reltio_export_operator.kube import routing
 from reltio_export_operator.kube.watching import WatchMonitor, watch_session
 from reltio_export_operator.reltio.transport import http_client
+from reltio_export_operator.runtime.failures import explain
 from reltio_export_operator.runtime.network import Network
 from reltio_export_operator.runtime.proxies import Proxy, ProxyPolicy
 from reltio_export_operator.runtime.trust import Trust
@@ -171,7 +173,7 @@ async def ask_with_kopfs_session(configuration: client.Configuration, network: N
         routing.api_client(configuration, network) as api,
         watch_session(api, WatchMonitor(["exportjobs"])) as session,
     ):
-        await session.get(f"{configuration.host}/version")
+        (await session.get(f"{configuration.host}/version")).raise_for_status()
 
 
 class Aws:
@@ -266,3 +268,32 @@ def test_the_command_line_reaches_the_api_server_as_kubectl_does(
         with pytest.raises(CommandError):
             connect(None, None).get("exportjobs", "nightly")
         assert set(wire.seen().split(", ")) == {in_go(expected, url)}  # it tries several times
+
+
+async def ask_with_the_command_line(_: client.Configuration, __: Network) -> None:
+    connect(None, None).get("exportjobs", "nightly")
+
+
+@pytest.mark.parametrize("ask", [ask_with_the_kubernetes_client, ask_with_kopfs_session, ask_with_the_command_line])
+@pytest.mark.parametrize("server", ["https://10.96.0.1:443", "http://10.96.0.1:8080"])
+async def test_the_proxy_of_the_kubeconfig_is_given_its_credentials_and_errors_are_not(
+    wire: Wire, authority: Authority, monkeypatch: pytest.MonkeyPatch, ask: Ask, server: str
+) -> None:
+    nothing = Network(trust=TRUST)
+    wire.proxy.credentials = "us@er:hun:ter/2"
+    for host, password, answer in (
+        ("proxy.corp.example", "hun%3Ater%2F2", 502),
+        ("proxy.corp.example", "hunter3", 407),
+        ("absent.corp.example", "hunter3", None),
+    ):
+        url = f"http://us%40er:{password}@{host}:3128"
+        path = kubeconfig(authority, server, url)
+        monkeypatch.setenv("KUBECONFIG", path)
+        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", path)
+        with pytest.raises((*ENDED, CommandError, ApiException)) as failure:
+            await ask(await routing.load_configuration(nothing), nothing)
+        shown = f"{failure.value!r} {failure.value} {explain(failure.value)}"
+        assert "hun" not in shown
+        if answer is not None and ask is not ask_with_the_command_line:
+            assert str(answer) in shown
+    wire.proxy.credentials = None
