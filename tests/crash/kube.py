@@ -43,7 +43,7 @@ class MemoryKube:
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         return await self._call("get", lambda: copy.deepcopy(self.objects.get((plural, namespace, name))))
 
-    async def listed(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+    async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
         def effect() -> list[Raw]:
             return [
                 copy.deepcopy(raw)

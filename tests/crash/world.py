@@ -172,15 +172,14 @@ class World:
     async def _operate(self, later: float) -> None:
         await asyncio.sleep(later)
         async with httpx.AsyncClient(transport=self.wire) as http:
-            sessions = RoleSessions(Inline(), new_session=lambda: self.bucket, now=self.true_time)  # type: ignore[arg-type, return-value]
+            sessions = RoleSessions(Inline(), new_session=lambda: self.bucket, clock=TrueClock(self))  # type: ignore[arg-type, return-value]
             manager = Manager(
                 self.settings,
-                self.kube,  # type: ignore[arg-type]
+                self.kube,
                 http,
                 sessions,
                 gate=self.gate,
-                now=self.wall_clock,
-                clock=lambda: self.clock.now,
+                clock=OperatorClock(self),
             )
             self.kube.listeners.append(lambda plural, raw: _wake(manager, plural, raw) if self._watching else None)
             for (plural, _, _), raw in list(self.kube.objects.items()):
@@ -214,3 +213,26 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(disabled)
+
+
+class TrueClock:
+    """The time of the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def utc_now(self) -> datetime:
+        return self._world.true_time()
+
+    def monotonic(self) -> float:
+        return self._world.clock.now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class OperatorClock(TrueClock):
+    """The same, with the wall clock of the operator's machine."""
+
+    def utc_now(self) -> datetime:
+        return self._world.wall_clock()

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from clocks import FakeClock
 from crash.clock import Clock
 from crash.kube import MemoryKube, merged
 from reltio_export_operator.api.decoding import decode_target
@@ -49,6 +50,7 @@ class World:
     """The services, the cluster and the target. What is arranged wrongly can be put right again."""
 
     def __init__(self, spec: Raw | None = None) -> None:
+        self.clock = FakeClock(datetime.now(UTC))
         self._clock = Clock()
         self._cut: list[str] = []
         self.handed_over: list[tuple[str, str]] = []
@@ -96,13 +98,13 @@ class World:
 
         async with httpx.AsyncClient(transport=Network()) as http:
             controller = TargetController(
-                self.kube,  # type: ignore[arg-type]
-                Access(self.kube, http),  # type: ignore[arg-type]
+                self.kube,
+                Access(self.kube, http, clock=self.clock),
                 RoleSessions(Inline(), new_session=lambda: self.aws),  # type: ignore[arg-type, return-value]
                 JobCache(),
-                heal_interval=0,
-                probe_timeout=30,
-                now=lambda: datetime.now(UTC),
+                self.clock,
+                retry_interval_seconds=0,
+                probe_timeout_seconds=30,
                 wake_job=lambda key: None,
                 defer_failing=self.handed_over.append,
             )

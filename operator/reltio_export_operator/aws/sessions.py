@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..api.target import partition_of
+from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .errors import from_botocore
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class RoleSessions:
         *,
         bulk: Executor | None = None,
         new_session: Callable[[], boto3.Session] = boto3.Session,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._pool = pool
         self._bulk = bulk or pool
-        self._now = now
+        self._clock = clock
         self._new_session = new_session
         self._boto: boto3.Session | None = None
         self._client_lock = threading.Lock()  # boto3 cannot create clients in two threads at once
@@ -102,7 +103,7 @@ class RoleSessions:
             packed = None  # the session then has all permissions of the role
         key = RoleKey(role_arn, external_id, region, packed, duration)
         cached = self._cached.get(key)
-        if cached is not None and not fresh and cached.expires - self._now() > _RENEW_BEFORE:
+        if cached is not None and not fresh and cached.expires - self._clock.utc_now() > _RENEW_BEFORE:
             self._cached.move_to_end(key)
             return cached
         if key not in self._pending:

@@ -114,7 +114,7 @@ class PreDelete:
             found = Found()
             try:
                 for namespace in self._namespaces or (None,):
-                    async for raw in self._kube.listed(JOBS, namespace):
+                    async for raw in self._kube.list_objects(JOBS, namespace):
                         await self._sort(raw, found)
                 return found
             except ApiException as error:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
 
 import httpx
 
 from ..api.job import ServiceSnapshot
 from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
-from ..kube.client import KubeClient, SecretError
+from ..kube.client import SecretError, SecretReader
 from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
+from ..runtime.clock import SYSTEM_CLOCK, Clock
 
 _SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
 
@@ -20,9 +19,7 @@ _SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
 class Access:
     """Reltio clients by service, tenant and client credentials; Secrets are read with `get`, and rarely."""
 
-    def __init__(
-        self, kube: KubeClient, http: httpx.AsyncClient, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, kube: SecretReader, http: httpx.AsyncClient, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._kube = kube
         self._http = http
         self._clock = clock
@@ -89,14 +86,14 @@ class Access:
     ) -> tuple[str, str]:
         key = (namespace, ref)
         read_at, values = self._secrets.get(key, (0.0, ()))
-        if fresh or not values or self._clock() - read_at > _SECRET_AGE:
+        if fresh or not values or self._clock.monotonic() - read_at > _SECRET_AGE:
             try:
                 values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
             except SecretError:
                 if not (last_known and values):
                     raise
             else:
-                self._secrets[key] = (self._clock(), values)
+                self._secrets[key] = (self._clock.monotonic(), values)
         return values[0], values[1]
 
 

@@ -80,7 +80,7 @@ class JobCache:
         self._assumed.discard(job.metadata.uid)
         self.put_job(job)
 
-    def ahead(self, job: ExportJob) -> int:
+    def queue_position(self, job: ExportJob) -> int:
         """How many jobs of the same target must move before this one may begin."""
         target_key = (job.metadata.namespace, job.spec.target_ref.name)
         target = self._targets.get(target_key)

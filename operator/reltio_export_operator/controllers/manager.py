@@ -1,14 +1,12 @@
-"""Puts the controllers together and runs them."""
+"""Builds the controllers and runs them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Self
 
 import httpx
@@ -19,9 +17,10 @@ from ..api.meta import FINALIZER
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..jobs.observation import Limits
-from ..kube.client import KubeClient
+from ..kube.client import KubeApi, KubeClient
 from ..kube.workqueue import WorkQueue
 from ..reltio.transport import http_client
+from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.failures import explain, is_outage
 from ..runtime.metrics import Metrics
 from ..runtime.network import Network
@@ -35,31 +34,27 @@ from .jobs.task_tracker import TaskTracker
 from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
-_RESYNC = 60.0  # seconds
+_RESYNC_SECONDS = 60.0
 _SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
 _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
-_FAILING_WORKERS = 4  # targets known to fail that are tried at once: dead ones must not use up workers and threads
+_FAILING_WORKERS = 4  # for targets that fail: dead services must not use up workers and threads
 
 
 class Manager:
-    """The two queues of keys to look at, and what works on them.
-
-    `now` is the wall clock, for what people read; `clock` never goes back, for what must be waited out.
-    """
+    """The work queues and the controllers that work on them."""
 
     def __init__(
         self,
         settings: Settings,
-        kube: KubeClient,
+        kube: KubeApi,
         http: httpx.AsyncClient,
         sessions: RoleSessions,
         *,
         metrics: Metrics | None = None,
         gate: SubmissionGate | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._registry = registry = JobCache()
+        self._cache = cache = JobCache()
         access = Access(kube, http, clock=clock)
         metrics = metrics or Metrics()
         self._gate = gate = gate or SubmissionGate()
@@ -100,29 +95,31 @@ class Manager:
             reconcile_failing,
             workers=_FAILING_WORKERS,
             kind="ExportTarget",
-            observe=lambda seconds, failed: metrics.reconciled("suspects", seconds, failed=failed),
+            observe=lambda seconds, failed: metrics.reconciled("failing-targets", seconds, failed=failed),
         )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
         metrics.watch_depth("targets", lambda: self.targets.depth)
         metrics.watch_state(
-            active=lambda: registry.all_counts()[0],
-            pending=lambda: registry.all_counts()[1],
-            ready=lambda: registry.readiness()[0],
-            not_ready=lambda: registry.readiness()[1],
+            active=lambda: cache.all_counts()[0],
+            pending=lambda: cache.all_counts()[1],
+            ready=lambda: cache.readiness()[0],
+            not_ready=lambda: cache.readiness()[1],
         )
-        self._pollers = TaskTracker(
+        self._tracker = TaskTracker(
             access.reltio,
             self.jobs.add,
             interval=settings.poll_interval_seconds,
             progress_interval=settings.progress_interval_seconds,
             clock=clock,
         )
-        self._services = ReltioS3Gateway(access, sessions, registry)
+        self._gateway = ReltioS3Gateway(access, sessions, cache)
         job_controller = JobController(
             kube,
-            self._services,
-            registry,
-            self._pollers,
+            self._gateway,
+            cache,
+            self._tracker,
+            gate,
+            clock,
             limits=Limits(
                 retry_base_seconds=settings.retry_base_seconds,
                 retry_cap_seconds=settings.retry_cap_seconds,
@@ -130,12 +127,9 @@ class Manager:
                 submit_window_seconds=settings.submit_settle_seconds * 0.8,
                 cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
-            progress_interval=settings.progress_interval_seconds,
-            now=now,
-            clock=clock,
+            progress_interval_seconds=settings.progress_interval_seconds,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
-            gate=gate,
             count_event=metrics.job_event,
         )
         self._stop_jobs, self._sync_cache = job_controller.stop, job_controller.sync_cache
@@ -143,14 +137,13 @@ class Manager:
             kube,
             access,
             sessions,
-            registry,
-            heal_interval=settings.target_retry_interval_seconds,
-            probe_timeout=settings.probe_timeout_seconds,
+            cache,
+            clock,
+            retry_interval_seconds=settings.target_retry_interval_seconds,
+            probe_timeout_seconds=settings.probe_timeout_seconds,
             aws_probes=max(1, settings.aws_threads // 2),
-            now=now,
             wake_job=self.jobs.add,
             defer_failing=self._failing_targets.add,
-            clock=clock,
         )
 
     @classmethod
@@ -175,10 +168,10 @@ class Manager:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     async def stop(self) -> None:
-        """End what runs besides the queues."""
-        await self._pollers.stop()
+        """Cancel what runs outside of the work queues."""
+        await self._tracker.stop()
         await self._stop_jobs()
-        await self._services.stop()
+        await self._gateway.stop()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -219,15 +212,15 @@ class Manager:
             self.jobs.add(key)
 
     async def _keep_queues_moving(self) -> None:
-        """Wake the heads of all queues now and then: one wake-up that was lost must not hold up a target for good."""
+        """Wake the next job of each target from time to time, so that a lost wake-up blocks no target for ever."""
         while True:
-            await asyncio.sleep(_RESYNC)
-            for key in self._registry.next_admissible_of_each_target():
+            await asyncio.sleep(_RESYNC_SECONDS)
+            for key in self._cache.next_admissible_of_each_target():
                 self.jobs.add(key)
 
     @staticmethod
     def needs_reconcile(body: Mapping[str, Any]) -> bool:
-        """Whether a job may need anything: one that is finished, let go of and without a time to live does not."""
+        """Whether a job may need anything: a finished one without finalizer and time to live does not."""
         meta, status = body["metadata"], body.get("status")
         if FINALIZER in meta.get("finalizers", ()) or meta.get("deletionTimestamp"):
             return True

@@ -1,4 +1,4 @@
-"""The few calls to the API server that kopf's own patching is not the right tool for."""
+"""The calls to the API server that kopf does not make as the operator needs them: writes that can conflict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
@@ -33,8 +33,51 @@ class SecretError(Exception):
     """A Secret or one of its keys is not there. The text names both, never a value."""
 
 
-class KubeClient:
+class SecretReader(Protocol):
+    """Reads values of Secrets."""
+
+    async def secret_values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The values under these keys. Raises SecretError when the Secret or a key is missing."""
+        ...
+
+
+class KubeApi(SecretReader, Protocol):
     """Reads and writes objects of our kinds as raw dictionaries. Writes test the version that was read."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
+        """The object, or None when it does not exist."""
+        ...
+
+    def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+        """Every object of the kind in the namespace; in all namespaces when it is None."""
+        ...
+
+    async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
+        """Merge `change` into the status of the object as it was read. None when the object does not exist.
+
+        Raises ConflictError when the object has changed, InvalidError when the API server refuses the change.
+        """
+        ...
+
+    async def set_finalizers(self, plural: str, raw: Raw, finalizers: list[str]) -> Raw | None:
+        """Replace the finalizers of the object as it was read. Raises as `patch_status`."""
+        ...
+
+    async def create(self, plural: str, body: Raw) -> Raw | None:
+        """Create the object. None when its name is taken. Raises InvalidError when it is refused."""
+        ...
+
+    async def delete(self, plural: str, raw: Raw) -> None:
+        """Delete exactly this object, not a newer one of its name. Raises ConflictError when it has changed."""
+        ...
+
+    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
+        """Post a Kubernetes Event about the object."""
+        ...
+
+
+class KubeClient:
+    """KubeApi on the Kubernetes client."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._objects = client.CustomObjectsApi(api)
@@ -52,7 +95,7 @@ class KubeClient:
             raise
         return found
 
-    async def listed(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+    async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
         """Every object of the kind in the namespace or, without one, in all; a page at a time."""
         more: str | None = None
         while True:

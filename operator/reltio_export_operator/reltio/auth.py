@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 
 import httpx
 
+from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .errors import (
     CredentialsRejected,
     ReltioError,
@@ -38,7 +37,7 @@ class TokenSource:
         client_secret: str,
         *,
         http: httpx.AsyncClient,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._url = url
         self._auth = httpx.BasicAuth(client_id, client_secret)
@@ -53,15 +52,15 @@ class TokenSource:
     async def token(self) -> str:
         """A valid access token. Raises ReltioError."""
         async with self._lock:
-            if self._token and self._clock() < self._renew_at:
+            if self._token and self._clock.monotonic() < self._renew_at:
                 return self._token
-            if self._failure is not None and self._clock() < self._retry_at:
+            if self._failure is not None and self._clock.monotonic() < self._retry_at:
                 raise self._failure.with_traceback(None)
             try:
                 self._token, self._renew_at = await self._fetch()
             except ReltioError as failure:
                 self._failure = failure
-                self._retry_at = self._clock() + max(failure.retry_after or 0.0, _MIN_RETRY_SECONDS)
+                self._retry_at = self._clock.monotonic() + max(failure.retry_after or 0.0, _MIN_RETRY_SECONDS)
                 raise
             self._failure = None
             return self._token
@@ -73,7 +72,7 @@ class TokenSource:
 
     async def _fetch(self) -> tuple[str, float]:
         """A token, and when to renew it by `clock`."""
-        sent_at = self._clock()
+        sent_at = self._clock.monotonic()
         try:
             response = await self._http.post(
                 self._url,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from ..api.task import ObservedTask
+from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .auth import TokenSource
 from .errors import (
     AnswerLost,
@@ -48,8 +47,7 @@ class ReltioClient:
         *,
         http: httpx.AsyncClient,
         retry_seconds: float = 20.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._base = export_service_url.rstrip("/")
         self._tenant = quote(tenant, safe="")
@@ -57,7 +55,6 @@ class ReltioClient:
         self._http = http
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self._sleep = sleep
 
     async def authenticate(self) -> None:
         """Get an access token."""
@@ -151,7 +148,7 @@ class ReltioClient:
         return [_parsed(raw) for raw in body]
 
     async def _with_retries(self, method: str, path: str, **more: Any) -> Any:
-        started = self._clock()
+        started = self._clock.monotonic()
         attempt = 0
         while True:
             attempt += 1
@@ -159,9 +156,9 @@ class ReltioClient:
                 return await self._authorized(method, path, **more)
             except ReltioError as error:
                 delay = next_delay(error.status, attempt, error.retry_after) if error.transient else None
-                if delay is None or self._clock() - started + delay > self._retry_seconds:
+                if delay is None or self._clock.monotonic() - started + delay > self._retry_seconds:
                     raise
-            await self._sleep(delay)
+            await self._clock.sleep(delay)
 
     async def _authorized(self, method: str, path: str, **more: Any) -> Any:
         """One call, repeated once with a new token if Reltio rejects the token; the first one then had no effect."""

@@ -1,9 +1,12 @@
-"""The clock for what must not outlast its time, also when the machine sleeps meanwhile."""
+"""Time, as one object that a test can replace."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
+from datetime import UTC, datetime
+from typing import Protocol
 
 
 def _clock_id() -> int:
@@ -19,5 +22,33 @@ _CLOCK = _clock_id()
 
 
 def process_clock() -> float:
-    """Seconds on a clock that nobody can set, and that runs on while the machine is suspended, where there is one."""
+    """Seconds on a clock that cannot be set, and that also counts the time for which the machine is suspended."""
     return time.clock_gettime(_CLOCK)
+
+
+class Clock(Protocol):
+    """The wall clock for what people read, and a monotonic one for what must be waited out."""
+
+    def utc_now(self) -> datetime: ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    def utc_now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return process_clock()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+SYSTEM_CLOCK = SystemClock()

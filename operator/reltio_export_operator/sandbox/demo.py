@@ -41,7 +41,7 @@ async def demo(examples: Path) -> int:
                     for document in sandbox.fill((examples / name).read_text()):
                         await apply(api, document)
                         console.print(f"applied {document['kind']} {document['metadata']['name']}")
-                job = await _follow(console, sandbox, api)
+                job = await _follow(console, api)
             return await _report(console, sandbox, job)
 
 
@@ -68,7 +68,7 @@ async def _snapshots(api: client.ApiClient) -> AsyncIterator[tuple[Raw, Raw]]:
         await asyncio.sleep(0.5)
 
 
-async def _follow(console: Console, sandbox: Sandbox, api: client.ApiClient) -> Raw:
+async def _follow(console: Console, api: client.ApiClient) -> Raw:
     """Show the two objects until the job has ended: a live table on a terminal, else a line a change."""
     job: Raw = {}
     shown = ""
@@ -81,7 +81,7 @@ async def _follow(console: Console, sandbox: Sandbox, api: client.ApiClient) -> 
                     live.update(_table(target, job), refresh=True)
                 else:
                     console.print(line)
-            if sandbox.operator_has_ended() or _condition(job, "Complete") or _condition(job, "Failed"):
+            if _condition(job, "Complete") or _condition(job, "Failed"):
                 break
     return job
 
@@ -113,11 +113,8 @@ def _condition(raw: Raw, type_: str) -> Raw:
 async def _report(console: Console, sandbox: Sandbox, job: Raw) -> int:
     """List what arrived and compare its rows with what the tenant holds."""
     if not _condition(job, "Complete"):
-        if sandbox.operator_has_ended():
-            console.print("The operator has ended. Its log:")
-        else:
-            ended = _condition(job, "Failed") or _condition(job, "Stalled") or _condition(job, "Reconciling")
-            console.print(f"The job did not complete: {ended.get('reason')}: {ended.get('message')}")
+        ended = _condition(job, "Failed") or _condition(job, "Stalled") or _condition(job, "Reconciling")
+        console.print(f"The job did not complete: {ended.get('reason')}: {ended.get('message')}")
         console.print(sandbox.operator_log.read_text()[-4000:])
         return 1
     prefix = job["status"]["output"]["prefix"]

@@ -15,8 +15,6 @@ from typing import Any, Self
 
 import yaml
 
-from ..runtime.settings import ConfigurationError
-from ..runtime.settings_loader import load
 from .apiserver import KubeServer
 from .cloud import Cloud
 from .reltio import Client, ReltioSimulator, SimulatorConfig, Tenant
@@ -93,13 +91,7 @@ class Sandbox:
         self._stack.push_async_callback(self.reltio.stop)
         if self._options.kubeconfig is None:
             self.kube = KubeServer(port=self._options.kube_port, crds=crds() if self._options.crds else ())
-            try:
-                await self.kube.start()
-            except OSError as error:
-                raise ConfigurationError(
-                    f"The Kubernetes API of the sandbox cannot listen on port {self._options.kube_port}: "
-                    f"{os.strerror(error.errno or 0)}. Choose another one with --port."
-                ) from None
+            await self.kube.start()
             self._stack.push_async_callback(self.kube.stop)
             self.kube.write_kubeconfig(self.kubeconfig)
 
@@ -107,10 +99,7 @@ class Sandbox:
         return self._options.directory / f"{replica}.log"
 
     async def start_operator(self, name: str = REPLICA, **settings: str) -> None:
-        """Start a replica of the operator, as `reltio-export-operator run` does in a pod.
-
-        Raises ConfigurationError for settings with which the replica would end at once.
-        """
+        """Start a replica of the operator, as `reltio-export-operator run` does in a pod."""
         key = self.cloud.operator_credentials
         environment = {
             **os.environ,
@@ -129,7 +118,6 @@ class Sandbox:
             **settings,
         }
         environment.pop("AWS_PROFILE", None)
-        load(environment)
         with self.log_of(name).open("ab") as log:
             self.replicas[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -142,11 +130,6 @@ class Sandbox:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent alone, which ends it in order
             )
-
-    def operator_has_ended(self) -> bool:
-        """Whether the only replica has ended by itself."""
-        replica = self.replicas.get(REPLICA)
-        return replica is not None and replica.returncode is not None
 
     async def stop_operator(self, name: str = REPLICA) -> None:
         """End the replica in order, or by force when it does not."""

@@ -186,7 +186,7 @@ def is_verified(target: ExportTarget) -> bool:
     return not target.spec.suspend and target.spec.verification.mode != "Disabled"
 
 
-def seconds_until_due(target: ExportTarget, failures: int, heal_interval: float, now: datetime) -> float:
+def seconds_until_due(target: ExportTarget, failures: int, retry_interval_seconds: float, now: datetime) -> float:
     """Seconds until the next verification; 0 when it is due. Failing targets back off, up to ten minutes."""
     if target.spec.suspend:
         return 0.0
@@ -196,7 +196,7 @@ def seconds_until_due(target: ExportTarget, failures: int, heal_interval: float,
     if is_healthy(target.status):
         interval = max(_MIN_INTERVAL_SECONDS, parse_duration(target.spec.verification.interval))
     else:
-        interval = min(heal_interval * 2.0 ** max(0, failures - 10), _MAX_REQUEUE_SECONDS)
+        interval = min(retry_interval_seconds * 2.0 ** max(0, failures - 10), _MAX_REQUEUE_SECONDS)
     elapsed = (now - last).total_seconds()
     return max(0.0, interval - elapsed) if elapsed >= 0 else 0.0  # a negative time: the clock was set back
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import boto3
 import pytest
@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from reltio_export_operator.aws.sessions import AssumedRole, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
+from reltio_export_operator.runtime.clock import SystemClock
 from reltio_export_operator.sandbox.cloud import Cloud
 from reltio_export_operator.sandbox.cloud.cloud import EXPORT_ACTIONS
 
@@ -44,9 +45,13 @@ class Account:
 
     def operator(self, boto: boto3.Session | None = None) -> RoleSessions:
         """Sessions of an operator that has just started, in the environment as it is or as somebody else."""
-        return RoleSessions(
-            self.pool, new_session=lambda: boto or boto3.Session(), now=lambda: datetime.now(UTC) + self.ahead
-        )
+        account = self
+
+        class ClockAhead(SystemClock):
+            def utc_now(self) -> datetime:
+                return super().utc_now() + account.ahead
+
+        return RoleSessions(self.pool, new_session=lambda: boto or boto3.Session(), clock=ClockAhead())
 
     async def create(self) -> None:
         await asyncio.to_thread(self.cloud.create_bucket, self.name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from aws_fakes import FakeBoto, refusal
+from clocks import FakeClock
 from reltio_export_operator.aws import sessions
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.sessions import RoleSessions
@@ -17,12 +18,23 @@ from reltio_export_operator.aws.sessions import RoleSessions
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
 
 
+class BotoClock(FakeClock):
+    """The time of the fake of boto3."""
+
+    def __init__(self, boto: FakeBoto) -> None:
+        super().__init__()
+        self._boto = boto
+
+    def utc_now(self) -> datetime:
+        return self._boto.now
+
+
 class Account:
     """Sessions with a fake of boto3, and its clock."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.boto = FakeBoto()
-        self.roles = RoleSessions(pool, new_session=lambda: self.boto, now=lambda: self.boto.now)  # type: ignore[arg-type, return-value]
+        self.roles = RoleSessions(pool, new_session=lambda: self.boto, clock=BotoClock(self.boto))  # type: ignore[arg-type, return-value]
 
     def pass_time(self, **time: float) -> None:
         self.boto.now += timedelta(**time)

@@ -37,7 +37,7 @@ class Cluster:
         self.now = 0.0
         self.said: list[str] = []
 
-    async def listed(self, _: str, namespace: str | None) -> AsyncIterator[Raw]:
+    async def list_objects(self, _: str, namespace: str | None) -> AsyncIterator[Raw]:
         if self.errors:
             raise self.errors.pop(0)
         for raw in list(self.jobs.values()):

@@ -9,7 +9,7 @@ import pytest
 from builders import job, running
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.jobs.gateway import ReltioS3Gateway
-from reltio_export_operator.controllers.jobs.reconciler import CallFailedError
+from reltio_export_operator.controllers.jobs.gateway_port import CallFailedError
 
 
 class NoServices:
@@ -28,8 +28,10 @@ class NoServices:
 )
 async def test_a_value_that_nobody_can_send_is_refused_for_good_and_not_tried_for_ever(export: dict[str, Any]) -> None:
     services = ReltioS3Gateway(NoServices(), None, JobCache())  # type: ignore[arg-type]
+    subject = job(spec={"export": export}, status=running("PROCESSING"))
+    assert subject.status.submission is not None
     with pytest.raises(CallFailedError) as refused:
-        await services.submit(job(spec={"export": export}, status=running("PROCESSING")), lambda: True)
+        await services.submit(subject, subject.status.submission, lambda: True)
     failure = refused.value.failure
     assert (failure.reason, failure.permanent, failure.ambiguous) == ("InvalidParameter", True, False)
     assert failure.message.startswith("spec.export cannot be sent")

@@ -8,14 +8,14 @@ from reltio_export_operator.controllers.jobs.limiter import KeyedLimiter
 def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> None:
     woken: list[str] = []
     slots: KeyedLimiter[str] = KeyedLimiter(1, woken.append)
-    with slots.held("tenant", "first") as first:
-        with slots.held("tenant", "second") as second, slots.held("tenant", "third") as third:
+    with slots.acquire("tenant", "first") as first:
+        with slots.acquire("tenant", "second") as second, slots.acquire("tenant", "third") as third:
             assert (first, second, third) == (True, False, False)
-        with slots.held("another tenant", "fourth") as fourth:
+        with slots.acquire("another tenant", "fourth") as fourth:
             assert fourth
         assert woken == []
     assert woken == ["second"]
-    with slots.held("tenant", "second") as second:
+    with slots.acquire("tenant", "second") as second:
         assert second
     assert woken == ["second", "third"]
 
@@ -23,9 +23,9 @@ def test_a_full_place_turns_others_away_and_wakes_them_when_there_is_room() -> N
 def test_a_call_that_fails_leaves_its_place() -> None:
     slots: KeyedLimiter[str] = KeyedLimiter(1, lambda key: None)
     try:
-        with slots.held("tenant", "first"):
+        with slots.acquire("tenant", "first"):
             raise ConnectionError
     except ConnectionError:
         pass
-    with slots.held("tenant", "second") as second:
+    with slots.acquire("tenant", "second") as second:
         assert second

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from clocks import FakeClock
 from reltio_export_operator.reltio import errors
 from reltio_export_operator.reltio.auth import TokenSource
 
@@ -20,9 +21,9 @@ class Service:
     def __init__(self, *answers: httpx.Response | Callable[[httpx.Request], httpx.Response]) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
-        self.now = 1000.0
+        self.clock = FakeClock()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer), follow_redirects=True)
-        self.tokens = TokenSource(URL, "client", "s3cret", http=http, clock=lambda: self.now)
+        self.tokens = TokenSource(URL, "client", "s3cret", http=http, clock=self.clock)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -47,9 +48,9 @@ async def test_a_token_is_requested_with_basic_authentication_and_a_form() -> No
 async def test_a_token_is_cached_until_shortly_before_it_expires(lifetime: object, cached_for: float) -> None:
     service = Service(granted("t1", lifetime), granted("t2"))
     await service.tokens.token()
-    service.now += cached_for
+    service.clock.seconds += cached_for
     assert await service.tokens.token() == "t1"
-    service.now += 1
+    service.clock.seconds += 1
     assert await service.tokens.token() == "t2"
 
 
@@ -72,10 +73,10 @@ async def test_no_token_is_requested_for_a_while_after_a_failure(headers: dict[s
     for _ in range(2):
         with pytest.raises(errors.RateLimited):
             await service.tokens.token()
-    service.now += seconds - 0.5
+    service.clock.seconds += seconds - 0.5
     with pytest.raises(errors.RateLimited):
         await service.tokens.token()
-    service.now += 0.5
+    service.clock.seconds += 0.5
     assert await service.tokens.token() == "t1"
     assert len(service.requests) == 2
 

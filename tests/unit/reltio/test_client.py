@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from clocks import FakeClock
 from reltio_export_operator.reltio import errors
 from reltio_export_operator.reltio.auth import TokenSource
 from reltio_export_operator.reltio.client import ReltioClient
@@ -29,15 +30,11 @@ class Service:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
         self.issued = 0
-        self.now = 0.0
-        self.slept: list[float] = []
+        self.clock = FakeClock()
+        self.slept = self.clock.slept
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer), follow_redirects=True)
-        tokens = TokenSource(TOKEN_URL, "client", "secret", http=http, clock=lambda: self.now)
-        self.client = ReltioClient(base, tenant, tokens, http=http, clock=lambda: self.now, sleep=self._sleep)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+        tokens = TokenSource(TOKEN_URL, "client", "secret", http=http, clock=self.clock)
+        self.client = ReltioClient(base, tenant, tokens, http=http, clock=self.clock)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if str(request.url) == TOKEN_URL:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from clocks import FakeClock
 from reltio_export_operator.reltio.auth import TokenSource
 from reltio_export_operator.reltio.client import ReltioClient
 from reltio_export_operator.reltio.errors import ReltioError
@@ -26,14 +27,18 @@ def reltio() -> InProcessReltio:
 
 @pytest.fixture
 async def client(reltio: InProcessReltio) -> AsyncIterator[ReltioClient]:
-    async def sleep(seconds: float) -> None:
-        reltio.advance(seconds)
+    class Clock(FakeClock):
+        def monotonic(self) -> float:
+            return reltio.clock()
+
+        async def sleep(self, seconds: float) -> None:
+            reltio.advance(seconds)
+
+    clock = Clock()
 
     async with reltio.client() as http:
-        tokens = TokenSource(reltio.auth_url, "client", "secret", http=http, clock=reltio.clock)
-        yield ReltioClient(
-            reltio.export_service_url, "acme01", tokens, http=http, clock=reltio.clock, sleep=sleep, retry_seconds=60
-        )
+        tokens = TokenSource(reltio.auth_url, "client", "secret", http=http, clock=clock)
+        yield ReltioClient(reltio.export_service_url, "acme01", tokens, http=http, clock=clock, retry_seconds=60)
 
 
 async def test_an_export_runs_while_time_passes_and_leaves_its_files(

@@ -1,4 +1,4 @@
-"""What a job needs done outside of the cluster: at Reltio's service and in the bucket."""
+"""Calls to Reltio and to the bucket of an attempt."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ...api.job import ExportJob, Submission
+from ...api.target import ExportTarget
 from ...aws.errors import AwsError
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
+from ...jobs import messages
 from ...jobs.duplicates import group_tasks
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
@@ -20,7 +22,7 @@ from ...reltio.mapping import wire_request
 from ..access import Access
 from ..cache import JobCache
 from .delivery_reader import DeliveryReader, Reports
-from .reconciler import CallFailedError
+from .gateway_port import CallFailedError
 from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
@@ -33,8 +35,8 @@ _PERMANENT = (
 
 
 @asynccontextmanager
-async def _refusals() -> AsyncIterator[None]:
-    """Turn errors of both services into refusals that decisions understand."""
+async def _call_failures() -> AsyncIterator[None]:
+    """Turn errors of Reltio, AWS and Kubernetes into CallFailedError."""
     try:
         yield
     except errors.ReltioError as error:
@@ -51,25 +53,25 @@ async def _refusals() -> AsyncIterator[None]:
     except AwsError as error:
         raise CallFailedError(CallFailure(error.reason, str(error))) from error
     except SecretError as error:
-        raise CallFailedError(CallFailure("SecretUnusable", str(error))) from error
+        why = messages.SECRET_UNUSABLE(error=error)
+        raise CallFailedError(CallFailure(why.reason, why.message)) from error
 
 
 class ReltioS3Gateway:
-    """Reltio and S3, as jobs see them. Every method raises RefusedError."""
+    """ExportGateway on Reltio and S3."""
 
-    def __init__(self, access: Access, sessions: RoleSessions, registry: JobCache) -> None:
+    def __init__(self, access: Access, sessions: RoleSessions, cache: JobCache) -> None:
         self._access = access
         self._sessions = sessions
-        self._registry = registry
+        self._cache = cache
         self._tasks = TaskSearch()
         self._external_ids: dict[str, str | None] = {}
 
-    async def submit(self, job: ExportJob, may_send: Callable[[], bool]) -> Accepted:
-        """Start the attempt whose intent is on record, or find out that it runs."""
-        submission = _submission(job)
-        async with _refusals():
-            client = await self._client(job)
-            external_id = await self._external_id(job)
+    async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
+        """Start the attempt whose intent is in status, or find out that it runs already."""
+        async with _call_failures():
+            client = await self._client(job, submission)
+            external_id = await self._external_id(job, submission)
             try:
                 request = wire_request(
                     job.spec.export,
@@ -93,63 +95,58 @@ class ReltioS3Gateway:
         active = [task async for task in client.active_tasks()]
         owner = next((task for task in active if task.id == busy.task_id), None) or await client.task(busy.task_id)
         if (owner.name or owner.export_name) and not owner.names_attempt(submission.id):
-            raise CallFailedError(
-                CallFailure(
-                    busy.reason,
-                    f"Task {owner.id} ({owner.name or owner.export_name}), which is not of this operator, exports to "
-                    f"{submission.destination}. The job goes on when that task has ended.",
-                )
+            why = messages.DESTINATION_BUSY(
+                task=owner.id, name=owner.name or owner.export_name, destination=submission.destination
             )
+            raise CallFailedError(CallFailure(why.reason, why.message))
         mine = group_tasks(task for task in active if task.names_attempt(submission.id)).own or (owner,)
         return Accepted(tuple(task.id for task in mine), owner.group_id, adopted=True)
 
-    async def search(self, job: ExportJob) -> SearchResult:
+    async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
-        submission = _submission(job)
-        async with _refusals():
-            mine = await self._tasks.tasks_of(await self._client(job), submission.id)
+        async with _call_failures():
+            mine = await self._tasks.tasks_of(await self._client(job, submission), submission.id)
             if mine or job.metadata.deletion_timestamp is not None:
                 return SearchResult(tasks=mine)
         try:
-            async with _refusals():
-                store = await self._store(job)
+            async with _call_failures():
+                store = await self._store(job, submission)
                 return SearchResult(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
         except CallFailedError as error:
             return SearchResult(unreadable=error.failure)
 
     async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""
-        async with _refusals():
-            client = await self._client(job)
+        async with _call_failures():
+            client = await self._client(job, action.submission)
             calls = {"pause": client.pause, "resume": client.resume, "stop": client.stop}
             for task_id in action.task_ids:
                 try:
                     await calls[action.verb](task_id)
                 except errors.ObjectNotFound:
-                    continue  # gone already: the next look at the task tells
+                    continue  # it has ended: the next poll shows it
 
-    async def inspect(self, job: ExportJob, known: Reports) -> Delivery:
-        """Read the manifest, list the directory and read files as far as the job asks; leave the receipt it wants.
+    async def read_delivery(self, job: ExportJob, submission: Submission, known: Reports) -> Delivery:
+        """Read the directory as far as spec.delivery asks, and write the receipt that it asks for.
 
-        `known` is what was read of files before, and is added to.
+        `known` are reports on files that were read before; new ones are added to it.
         """
-        async with _refusals():
-            return await DeliveryReader(lambda: self._store(job), job, known).delivery()
+        async with _call_failures():
+            return await DeliveryReader(lambda: self._store(job, submission), job, known).delivery()
 
-    async def _client(self, job: ExportJob) -> ReltioClient:
-        # A namespace that goes away may lose its Secret before its jobs: what was last read still stops an export.
+    async def _client(self, job: ExportJob, submission: Submission) -> ReltioClient:
+        # A namespace that is deleted may lose its Secret before its jobs: the last known value still stops an export.
         deleted = job.metadata.deletion_timestamp is not None
-        return await self._access.reltio(job.metadata.namespace, _submission(job).service, last_known=deleted)
+        return await self._access.reltio(job.metadata.namespace, submission.service, last_known=deleted)
 
-    async def _external_id(self, job: ExportJob) -> str | None:
-        """The external ID of the attempt: from its Secret, or else as the target said it when it was submitted.
+    async def _external_id(self, job: ExportJob, submission: Submission) -> str | None:
+        """The external ID of the attempt: from its Secret, or else the target's at the time of the submission.
 
-        An ID that stands in the target itself is kept in memory only, so after a restart the target's own counts.
+        An ID that is in the target itself is kept in memory only, so after a restart the target's current one is used.
         """
-        submission = _submission(job)
         if submission.s3.external_id_secret_ref is not None:
             return await self._access.secret_value(job.metadata.namespace, submission.s3.external_id_secret_ref)
-        target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
+        target = self._target(job)
         if submission.id not in self._external_ids and target is not None:
             if len(self._external_ids) >= _REMEMBERED:
                 del self._external_ids[next(iter(self._external_ids))]
@@ -157,14 +154,14 @@ class ReltioS3Gateway:
             self._external_ids[submission.id] = await self._access.external_id_of(target, which)
         return self._external_ids.get(submission.id)
 
-    async def _store(self, job: ExportJob) -> ObjectStore:
-        """The bucket of the attempt, with an external ID that works: the role may be given a new one meanwhile."""
-        s3 = _submission(job).s3
+    async def _store(self, job: ExportJob, submission: Submission) -> ObjectStore:
+        """The bucket of the attempt, with an external ID that works: the role may have a new one by now."""
+        s3 = submission.s3
         denied: AwsError | SecretError | None = None
         tried: list[str | None] = []
-        for external_id_of in (self._external_id, self._current_external_id, self._previous_external_id):
+        for which in (None, "Current", "Previous"):
             try:
-                external_id = await external_id_of(job)
+                external_id = await self._external_id_of(job, submission, which)
                 if external_id in tried:
                     continue
                 tried.append(external_id)
@@ -177,25 +174,16 @@ class ReltioS3Gateway:
         assert denied is not None
         raise denied
 
-    async def _current_external_id(self, job: ExportJob) -> str | None:
-        return await self._external_id_of_target(job, "Current")
-
-    async def _previous_external_id(self, job: ExportJob) -> str | None:
-        return await self._external_id_of_target(job, "Previous")
-
-    async def _external_id_of_target(self, job: ExportJob, which: str) -> str | None:
-        """What the target says now, as long as it speaks of the same role."""
-        target = self._registry.target((job.metadata.namespace, job.spec.target_ref.name))
-        if target is None or target.spec.s3.role_arn != _submission(job).s3.role_arn:
-            return await self._external_id(job)
+    async def _external_id_of(self, job: ExportJob, submission: Submission, which: str | None) -> str | None:
+        """The attempt's own external ID (None), or the target's `Current` or `Previous` one if it has the same role."""
+        target = self._target(job)
+        if which is None or target is None or target.spec.s3.role_arn != submission.s3.role_arn:
+            return await self._external_id(job, submission)
         return await self._access.external_id_of(target, which)
 
+    def _target(self, job: ExportJob) -> ExportTarget | None:
+        return self._cache.target((job.metadata.namespace, job.spec.target_ref.name))
+
     async def stop(self) -> None:
-        """End what runs besides the calls that are waited for."""
+        """Cancel what runs outside of the calls."""
         await self._tasks.stop()
-
-
-def _submission(job: ExportJob) -> Submission:
-    submission = job.status.submission
-    assert submission is not None, "only a job with an intent reaches outside"
-    return submission

@@ -1,4 +1,4 @@
-"""Places for calls to a tenant: one whose service hangs must not take the workers that others need."""
+"""Limits concurrent calls by key: a tenant whose service hangs must not use up the workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class KeyedLimiter(Generic[Key]):
-    """At most `limit` holders in a place at once. Who finds it full is woken when a holder leaves."""
+    """At most `limit` holders of a place at once. A key that found it full is woken when a holder leaves."""
 
     def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
         self._limit = limit
@@ -20,8 +20,8 @@ class KeyedLimiter(Generic[Key]):
         self._waiting: dict[Hashable, dict[Key, None]] = defaultdict(dict)
 
     @contextmanager
-    def held(self, place: Hashable, key: Key) -> Iterator[bool]:
-        """Whether there was room; if so, it is held until the end of the block."""
+    def acquire(self, place: Hashable, key: Key) -> Iterator[bool]:
+        """Yields whether there was room; the place is released at the end of the block."""
         if self._held[place] >= self._limit:
             self._waiting[place][key] = None
             yield False

@@ -1,26 +1,22 @@
-"""ExportJobs: reads one, asks the rules, does what they say and writes it down."""
+"""The ExportJob controller: reads a job, decides, acts and writes."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
 from ...api.decoding import decode_job, decode_target
-from ...api.job import ExportJob, Submission
+from ...api.job import ExportJob
 from ...api.meta import JOBS, TARGETS
-from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
-from ...delivery.manifest import Delivery
-from ...jobs import identity, results, tasks
+from ...jobs import identity, messages, results, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import (
+    Action,
     CheckDelivery,
     ControlTasks,
     Decision,
@@ -31,199 +27,250 @@ from ...jobs.observation import (
     RemoveFinalizer,
     Search,
     Submit,
+    Wait,
 )
 from ...jobs.policies import decide
-from ...jobs.results import Accepted, CallFailure, SearchResult
-from ...kube.client import ConflictError, InvalidError, KubeClient, Raw, SecretError
+from ...jobs.results import CallFailure
+from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError
+from ...runtime.clock import Clock
 from .. import transitions
 from ..cache import JobCache, Key
 from ..gate import GateClosedError, SubmissionGate
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
+from .gateway_port import CallFailedError, ExportGateway
 from .limiter import KeyedLimiter
+from .loaded import Loaded
 from .state_timer import StateTimer
 from .status_writer import JobStatusWriter
+from .submitter import Submitter
 from .task_tracker import TaskTracker
 
-_TOPICS = ("doubt", "deletion", "ending")  # of the stopwatch
-_CALLS_PER_TENANT = 4  # calls that change something at a tenant, or search it, at once
-_REQUEUE_SECONDS = 30.0  # seconds until a job that cannot go on is looked at again, should nothing wake it
-_WRITES = 5  # tries to write down what the service answered, when others write to the object at the same time
-
+_TOPICS = ("doubt", "deletion", "ending")  # of the state timer
+_CALLS_PER_TENANT = 4  # concurrent calls that change something at a tenant, or search it
+_REQUEUE_SECONDS = 30.0  # for a job that cannot continue, in case nothing wakes it
+_CONFLICT_REQUEUE_SECONDS = 0.1  # the event of the change is on its way; this is for the case that it is lost
+_WOKEN = 10  # jobs that are woken when a job of their target ends
 
 Counts = tuple[int, int]  # active and pending jobs of a target
-
-
-class CallFailedError(Exception):
-    """A call outside did not do what was asked."""
-
-    def __init__(self, failure: CallFailure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class ExportGateway(Protocol):
-    """What the controller does outside of the cluster. Every method raises RefusedError."""
-
-    async def submit(self, job: ExportJob, may_send: Callable[[], bool]) -> Accepted: ...
-
-    async def search(self, job: ExportJob) -> SearchResult: ...
-
-    async def control(self, job: ExportJob, action: ControlTasks) -> None: ...
-
-    async def inspect(self, job: ExportJob, known: Reports) -> Delivery: ...
 
 
 class JobController:
     """Takes one job one step further at a time.
 
-    Every decision is made from a fresh read and every write tests the version that was read, so a rival or an
-    earlier self of this process makes a write fail, never an export start twice.
+    Every decision is made from a fresh read, and every write tests the version that was read. So another process, or
+    an earlier one, makes a write fail; it never makes an export start twice.
     """
 
     def __init__(
         self,
-        kube: KubeClient,
-        outside: ExportGateway,
-        registry: JobCache,
-        pollers: TaskTracker,
+        kube: KubeApi,
+        gateway: ExportGateway,
+        cache: JobCache,
+        tracker: TaskTracker,
+        gate: SubmissionGate,
+        clock: Clock,
         *,
         limits: Limits,
-        progress_interval: float,
-        now: Callable[[], datetime],
-        clock: Callable[[], float] = time.monotonic,
+        progress_interval_seconds: float,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
-        gate: SubmissionGate | None = None,
         count_event: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._kube = kube
-        self._outside = outside
-        self._registry = registry
-        self._pollers = pollers
-        self._limits = limits
-        self._now = now
+        self._gateway = gateway
+        self._cache = cache
+        self._tracker = tracker
+        self._gate = gate
         self._clock = clock
-        self._stopwatch = StateTimer(clock)
+        self._limits = limits
         self._wake = wake
         self._wake_target = wake_target
-        self._gate = gate or SubmissionGate()
-        self._journal = JobStatusWriter(
+        self._timer = StateTimer(clock)
+        self._writer = JobStatusWriter(
             kube,
-            progress_interval=progress_interval,
-            now=now,
-            clock=clock,
-            on_written=registry.put_job,
+            clock,
+            progress_interval_seconds=progress_interval_seconds,
+            on_written=cache.put_job,
             count_event=count_event,
         )
+        self._submitter = Submitter(
+            kube, gateway, cache, self._writer, gate, clock, limits=limits, observe=self._observe
+        )
         self._control_log = transitions.ControlLog()
-        self._inspections = DeliveryChecks(self._poll_once, wake)
-        self._slots: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
+        self._deliveries = DeliveryChecks(self._check, wake)
+        self._limiter: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Take the job one step further. Returns the seconds until it must be looked at again."""
+        """Take the job one step further. Returns the seconds after which to reconcile again at the latest."""
         raw = await self._kube.get(JOBS, *key)
         if raw is None:
             self._handle_deleted(key)
             return None
         try:
-            return await self._advance(raw)
+            return await self._advance(Loaded.of(raw))
         except GateClosedError:
-            return _REQUEUE_SECONDS  # should this process lead again
+            return _REQUEUE_SECONDS  # in case this process leads again
         except ConflictError:
-            return 0.1  # changed meanwhile: its event is on the way, this is for the case that it is lost
+            return _CONFLICT_REQUEUE_SECONDS
         except msgspec.ValidationError as error:
-            await self._journal.report_invalid(
-                raw, "SpecNotUnderstood", f"The job or its target cannot be read: {error}. Create it anew."
-            )
+            await self._writer.report_invalid(raw, messages.SPEC_NOT_UNDERSTOOD(error=error))
             return _REQUEUE_SECONDS
         except InvalidError as error:
-            await self._journal.report_invalid(
-                raw, "StatusRefused", f"The API server refuses the status of this job: {error}"
-            )
+            await self._writer.report_invalid(raw, messages.STATUS_REFUSED(error=error))
             raise
 
     async def sync_cache(self, namespace: str | None) -> None:
-        """Learn what runs before anything begins: otherwise a start would give places away that are taken."""
-        async for raw in self._kube.listed(TARGETS, namespace):
+        """List targets and jobs before anything is submitted, so that running jobs count from the start."""
+        async for raw in self._kube.list_objects(TARGETS, namespace):
             with contextlib.suppress(msgspec.ValidationError):  # reported when it is reconciled
-                self._registry.put_target(decode_target(raw))
-        async for raw in self._kube.listed(JOBS, namespace):
+                self._cache.put_target(decode_target(raw))
+        async for raw in self._kube.list_objects(JOBS, namespace):
             try:
                 job = decode_job(raw)
             except msgspec.ValidationError:
                 continue  # reported when it is reconciled
-            self._registry.put_job(job)
+            self._cache.put_job(job)
             if not job.is_finished:
-                self._wake(job.metadata.key)  # also for the case that it goes away before it is watched
+                self._wake(job.metadata.key)  # also in case it is deleted before the watch starts
 
-    async def _advance(self, raw: Raw) -> float | None:
-        job = decode_job(raw)
-        before = self._registry.counts(self._target_key(job))
-        self._registry.put_job(job)
+    async def stop(self) -> None:
+        """Cancel what runs outside of the work queue."""
+        await self._deliveries.stop()
+
+    async def _advance(self, loaded: Loaded) -> float | None:
+        job = loaded.job
+        counts = self._cache.counts(_target_key(job))
+        self._cache.put_job(job)
         obs = await self._observe(job)
         decision = decide(obs)
         if isinstance(decision.action, Submit):
-            # What the target says at this moment counts, not what its events have told so far.
+            # The cached target may be older than what decides about a submission.
             decision = decide(replace(obs, target=await self._target(job, fresh=True)))
-        action = decision.action
-        if isinstance(action, DeleteJob | Submit | ControlTasks):
-            self._gate.check()
-        if isinstance(action, DeleteJob):
-            await self._kube.delete(JOBS, raw)
-            transitions.log_job_removed(job, "TTLExpired", "Deleted: its ttlSecondsAfterFinished is over.")
-            return None
-        if not isinstance(action, Submit | Search | ControlTasks):
-            return await self._carry_out(job, raw, decision, before)
-        service = action.submission.service
-        with self._slots.held((service.export_service_url, service.tenant), job.metadata.key) as held:
-            return await self._carry_out(job, raw, decision, before) if held else _REQUEUE_SECONDS
-
-    async def _carry_out(self, job: ExportJob, raw: Raw, decision: Decision, before: Counts) -> float | None:
-        action = decision.action
-        if isinstance(action, Search):
-            raw = await self._journal.write(raw, job, decision)
-            job = decode_job(raw)
-            decision = await self._search(job)
-            action = decision.action
-        if isinstance(action, Submit):
-            with self._gate.submission():
-                decision, raw = await self._begin(job, raw, decision)
-        elif isinstance(action, CheckDelivery):
-            decision = await self._inspect(job, decision)
-        written = await self._journal.write(raw, decode_job(raw), decision)
-        if isinstance(action, ControlTasks) and action.task_ids:
-            await self._control(decode_job(written), action)
-        if isinstance(action, RemoveFinalizer):
-            await self._journal.remove_finalizer(written)
-            if job.metadata.deletion_timestamp is not None:
-                transitions.log_job_removed(job, "FinalizerRemoved", "Its finalizer is removed, so its deletion ends.")
-        self._wake_queue(self._target_key(job), before)
-        if decision.status.completion_time is not None:
+        with self._limit(job, decision.action) as may_call:
+            if not may_call:
+                return _REQUEUE_SECONDS
+            final = await self._execute(loaded, decision)
+        self._wake_queue(_target_key(job), counts)
+        if final.status.completion_time is not None:
             self._drop_state(job.metadata.key)
-        return decision.requeue_after
+        return final.requeue_after
+
+    def _limit(self, job: ExportJob, action: Action) -> AbstractContextManager[bool]:
+        """Limit concurrent calls to a tenant. Yields whether the action may be carried out now."""
+        match action:
+            case Submit(submission) | Search(submission) | ControlTasks(submission, _, _):
+                service = submission.service
+                return self._limiter.acquire((service.export_service_url, service.tenant), job.metadata.key)
+            case _:
+                return contextlib.nullcontext(True)
+
+    async def _execute(self, loaded: Loaded, decision: Decision) -> Decision:
+        """Write the status and carry out the action. Returns the decision that counts in the end."""
+        match decision.action:
+            case Wait():
+                await self._writer.write_status(loaded, decision)
+                return decision
+            case Submit(submission):
+                with self._gate.submission():
+                    return await self._submitter.submit(loaded, decision, submission)
+            case Search():
+                return await self._search(loaded, decision, decision.action)
+            case ControlTasks():
+                return await self._control_tasks(loaded, decision, decision.action)
+            case CheckDelivery():
+                return await self._check_delivery(loaded, decision, decision.action)
+            case RemoveFinalizer():
+                return await self._remove_finalizer(loaded, decision)
+            case DeleteJob():
+                return await self._delete(loaded, decision)
+
+    async def _search(self, loaded: Loaded, decision: Decision, action: Search) -> Decision:
+        loaded = await self._writer.write_status(loaded, decision)
+        obs = await self._observe(loaded.job)
+        try:
+            found = await self._gateway.search(loaded.job, action.submission)
+        except CallFailedError as error:
+            result = results.on_search_failed(obs, error.failure)
+        else:
+            result = results.on_search_result(obs, action.submission, found)
+        return await self._execute(loaded, result)
+
+    async def _control_tasks(self, loaded: Loaded, decision: Decision, action: ControlTasks) -> Decision:
+        self._gate.check()
+        loaded = await self._writer.write_status(loaded, decision)
+        self._gate.check()  # the write may have taken long
+        try:
+            await self._gateway.control(loaded.job, action)
+        except CallFailedError as error:
+            self._control_log.failed(loaded.job, action, error.failure.reason, str(error))
+        else:
+            self._control_log.succeeded(loaded.job.metadata.key)
+        return decision
+
+    async def _check_delivery(self, loaded: Loaded, decision: Decision, action: CheckDelivery) -> Decision:
+        """Start to read the delivery, or use its result. While it is read, the decision stands."""
+        job = msgspec.structs.replace(loaded.job, status=decision.status)
+        result = self._deliveries.result(job)
+        if result is not None:
+            obs = replace(await self._observe(loaded.job), job=job)
+            if isinstance(result, CallFailure):
+                decision = results.on_delivery_unreadable(obs, action.submission, result)
+            else:
+                decision = results.on_delivery_read(obs, action.submission, result.delivery, result.found)
+        await self._writer.write_status(loaded, decision)
+        return decision
+
+    async def _check(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
+        """Read the delivery; search Reltio for duplicates too when the attempt was submitted more than once."""
+        submission = job.status.submission
+        assert submission is not None, "a delivery is checked only for an attempt"
+        try:
+            found = await self._gateway.search(job, submission) if submission.resent else None
+            return CheckedDelivery(await self._gateway.read_delivery(job, submission, known), found)
+        except CallFailedError as error:
+            return error.failure
+
+    async def _remove_finalizer(self, loaded: Loaded, decision: Decision) -> Decision:
+        loaded = await self._writer.write_status(loaded, decision)
+        await self._writer.remove_finalizer(loaded)
+        if loaded.job.metadata.deletion_timestamp is not None:
+            transitions.log_job_removed(
+                loaded.job, "FinalizerRemoved", "The finalizer was removed, so the deletion ends."
+            )
+        return decision
+
+    async def _delete(self, loaded: Loaded, decision: Decision) -> Decision:
+        self._gate.check()
+        await self._kube.delete(JOBS, loaded.raw)
+        transitions.log_job_removed(
+            loaded.job, "TTLExpired", "The job was deleted, because spec.ttlSecondsAfterFinished has passed."
+        )
+        return replace(decision, requeue_after=None)
 
     async def _observe(self, job: ExportJob) -> Observation:
-        submission = job.status.submission
+        key, submission = job.metadata.key, job.status.submission
+        target = await self._target(job)
         obs = Observation(
             job=job,
-            now=self._now(),
-            target=await self._target(job),
-            queue_position=self._registry.ahead(job) if submission is None else 0,
+            now=self._clock.utc_now(),
+            target=target,
+            queue_position=self._cache.queue_position(job) if submission is None else 0,
             limits=self._limits,
-            progress_due=self._journal.progress_due(job.metadata.key),
+            progress_due=self._writer.progress_due(key),
         )
         obs = replace(obs, elapsed=self._elapsed(obs))
         ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
         if job.is_finished or submission is None or not ids or not identity.is_reachable(job):
-            self._pollers.forget(job.metadata.key)
+            self._tracker.forget(key)
             return obs
         try:
-            watch = await self._pollers.follow(job.metadata.key, submission.service, ids, submission.id)
+            watch = await self._tracker.follow(key, submission.service, ids, submission.id)
         except SecretError as error:
-            return replace(obs, watch_error=ConditionReason("SecretUnusable", str(error)))
+            return replace(obs, watch_error=messages.SECRET_UNUSABLE(error=error))
         return replace(
             obs,
+            now=self._clock.utc_now(),
             observed_tasks=dict(watch.observed),
             lost_task_ids=watch.lost,
             untracked_tasks=watch.untracked_tasks,
@@ -232,157 +279,50 @@ class JobController:
 
     def _elapsed(self, obs: Observation) -> Elapsed:
         key, uid, submission = obs.job.metadata.key, obs.job.metadata.uid, obs.status.submission
-        open_question = submission is not None and not obs.status.tasks and submission.refused_time is None
-        doubt = (uid, submission.id, submission.intended_time) if submission and open_question else None
-        why = early_end_reason(obs)
+        has_no_answer = submission is not None and not obs.status.tasks and submission.refused_time is None
+        doubt = (uid, submission.id, submission.intended_time) if submission and has_no_answer else None
+        ending = early_end_reason(obs)
         return Elapsed(
-            doubt=self._stopwatch.age(key, "doubt", doubt),
-            deletion=self._stopwatch.age(key, "deletion", uid if obs.job.metadata.deletion_timestamp else None),
-            ending=self._stopwatch.age(key, "ending", (uid, why.reason) if why else None),
+            doubt=self._timer.elapsed(key, "doubt", doubt),
+            deletion=self._timer.elapsed(key, "deletion", uid if obs.is_deleted else None),
+            ending=self._timer.elapsed(key, "ending", (uid, ending.reason) if ending else None),
         )
 
     async def _target(self, job: ExportJob, *, fresh: bool = False) -> ExportTarget | None:
-        """The target as last seen; asked for when it was not seen yet, or is to be seen as it is now."""
-        key = self._target_key(job)
-        if fresh or self._registry.target(key) is None:
+        """The cached target. It is read when it is not cached, or when `fresh`."""
+        key = _target_key(job)
+        if fresh or self._cache.target(key) is None:
             raw = await self._kube.get(TARGETS, *key)
             if raw is None:
-                self._registry.drop_target(key)
+                self._cache.drop_target(key)
             else:
-                self._registry.put_target(decode_target(raw))
-        return self._registry.target(key)
-
-    async def _begin(self, job: ExportJob, raw: Raw, decision: Decision) -> tuple[Decision, Raw]:
-        """Put the intent on record, then call the service, then tell what came of it."""
-        self._registry.assume(job)
-        started = self._clock()
-        try:
-            raw = await self._journal.add_finalizer(raw)
-            raw = await self._journal.write(raw, job, decision)
-        except Exception:
-            self._registry.forget_assumed(job)
-            raise
-        intended = decode_job(raw)
-        answer = await self._submit(intended, started)
-        return await self._record(raw, intended, answer)
-
-    async def _submit(self, job: ExportJob, started: float) -> Accepted | CallFailure:
-        """Call the service for an intent that was put on record at `started`.
-
-        The call starts and ends within a bound that rivals and successors know to wait out.
-        """
-        left = self._limits.submit_window_seconds - (self._clock() - started)
-        if left <= 0 or not self._gate.is_open():
-            why = "its intent took too long to write" if left <= 0 else "this process is no longer the leader"
-            return CallFailure("NotSent", f"The submission was not sent: {why}.")
-        try:
-            async with asyncio.timeout(left):
-                return await self._outside.submit(job, self._gate.is_open)
-        except CallFailedError as error:
-            return error.failure
-        except TimeoutError:
-            return CallFailure("AnswerLost", f"No answer within {left:.0f} s.", ambiguous=True)
-
-    async def _record(self, raw: Raw, intended: ExportJob, answer: Accepted | CallFailure) -> tuple[Decision, Raw]:
-        """What the answer means for the object as it is now: others may have changed it during the call."""
-        for _ in range(_WRITES):
-            job = decode_job(raw)
-            obs = replace(await self._observe(job), now=self._now())
-            submission = _submission(job)
-            if isinstance(answer, Accepted):
-                decision = results.on_accepted(obs, submission, answer)
-            else:
-                decision = results.on_submit_failed(obs, submission, answer)
-            try:
-                written = await self._journal.write(raw, job, decision)
-                return replace(decision, events=()), written
-            except ConflictError:
-                fresh = await self._kube.get(JOBS, *intended.metadata.key)
-                if fresh is None or not _still_open(decode_job(fresh), intended):
-                    raise
-                raw = fresh
-        raise ConflictError(intended.metadata.name)
-
-    async def _search(self, job: ExportJob) -> Decision:
-        obs = replace(await self._observe(job), now=self._now())
-        try:
-            return results.on_search_result(obs, _submission(job), await self._outside.search(job))
-        except CallFailedError as error:
-            return results.on_search_failed(obs, error.failure)
-
-    async def _inspect(self, job: ExportJob, decision: Decision) -> Decision:
-        """Begin to look at the delivery, or take what was found; until then the decision stands."""
-        judged = msgspec.structs.replace(job, status=decision.status)
-        result = self._inspections.result(judged)
-        if result is None:
-            return decision
-        obs = replace(await self._observe(job), job=judged, now=self._now())
-        if isinstance(result, CallFailure):
-            return results.on_delivery_unreadable(obs, _submission(job), result)
-        return results.on_delivery_read(obs, _submission(job), result.delivery, result.found)
-
-    async def _poll_once(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
-        submission = job.status.submission
-        try:
-            found = await self._outside.search(job) if submission is not None and submission.resent else None
-            return CheckedDelivery(await self._outside.inspect(job, known), found)
-        except CallFailedError as error:
-            return error.failure
-
-    async def stop(self) -> None:
-        """End what runs besides reconciling."""
-        await self._inspections.stop()
-
-    async def _control(self, job: ExportJob, action: ControlTasks) -> None:
-        self._gate.check()  # the write before it may have taken long
-        try:
-            await self._outside.control(job, action)
-            self._control_log.succeeded(job.metadata.key)
-        except CallFailedError as error:
-            self._control_log.failed(job, action, error.failure.reason, str(error))
+                self._cache.put_target(decode_target(raw))
+        return self._cache.target(key)
 
     def _wake_queue(self, target_key: Key, before: Counts) -> None:
-        """A place has become free: the next in line may begin. The target shows its counts."""
-        requeue_after = self._registry.counts(target_key)
-        if requeue_after == before:
+        """When the counts of the target have changed, wake its next jobs, and the target to show the counts."""
+        if self._cache.counts(target_key) == before:
             return
         self._wake_target(target_key)
-        for key in self._registry.next_admissible(target_key, 10):
+        for key in self._cache.next_admissible(target_key, _WOKEN):
             self._wake(key)
 
     def _handle_deleted(self, key: Key) -> None:
-        """The object is gone."""
-        target_key = self._registry.target_of(key)
+        target_key = self._cache.target_of(key)
         if target_key is not None:
-            before = self._registry.counts(target_key)
-            self._registry.drop_job(key)
+            before = self._cache.counts(target_key)
+            self._cache.drop_job(key)
             self._wake_queue(target_key, before)
         self._drop_state(key)
 
     def _drop_state(self, key: Key) -> None:
-        """The job is finished, or gone: nothing of it needs to be remembered."""
-        self._pollers.forget(key)
-        self._journal.forget(key)
-        self._stopwatch.forget(key, *_TOPICS)
-        self._inspections.forget(key)
+        """The job is finished or deleted: drop what this process remembers of it."""
+        self._tracker.forget(key)
+        self._writer.forget(key)
+        self._timer.forget(key, *_TOPICS)
+        self._deliveries.forget(key)
         self._control_log.succeeded(key)
 
-    @staticmethod
-    def _target_key(job: ExportJob) -> Key:
-        return job.metadata.namespace, job.spec.target_ref.name
 
-
-def _submission(job: ExportJob) -> Submission:
-    submission = job.status.submission
-    assert submission is not None, "only a job with an intent calls Reltio"
-    return submission
-
-
-def _still_open(job: ExportJob, intended: ExportJob) -> bool:
-    """Whether the intent still waits for its answer."""
-    return job.metadata.uid == intended.metadata.uid and not job.status.tasks and _call(job) == _call(intended)
-
-
-def _call(job: ExportJob) -> tuple[str, datetime] | None:
-    submission: Submission | None = job.status.submission
-    return (submission.id, submission.intended_time) if submission else None
+def _target_key(job: ExportJob) -> Key:
+    return job.metadata.namespace, job.spec.target_ref.name

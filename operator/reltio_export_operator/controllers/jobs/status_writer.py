@@ -4,107 +4,112 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 
 from ...api.conditions import Conditions
-from ...api.decoding import decode_job, decode_status, with_report
+from ...api.decoding import decode_status, with_report
 from ...api.job import ExportJob, JobStatus
 from ...api.meta import FINALIZER, JOBS
+from ...api.reasons import ConditionReason
 from ...api.status_patch import status_patch
 from ...jobs import messages
-from ...jobs.observation import Decision
-from ...kube.client import ConflictError, KubeClient, Raw
+from ...jobs.observation import Decision, Event
+from ...kube.client import ConflictError, KubeApi, Raw
+from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from .. import transitions
 from ..cache import Key
+from .loaded import Loaded
 
 _log = logging.getLogger(__name__)
 
 
 class JobStatusWriter:
-    """Writes that test the version that was read. Each raises ConflictError when it is not the object's any more."""
+    """Writes that test the version that was read. Each raises ConflictError when the object has changed."""
 
     def __init__(
         self,
-        kube: KubeClient,
+        kube: KubeApi,
+        clock: Clock,
         *,
-        progress_interval: float,
-        now: Callable[[], datetime],
-        clock: Callable[[], float],
+        progress_interval_seconds: float,
         on_written: Callable[[ExportJob], None],
         count_event: Callable[[str], None],
     ) -> None:
         self._kube = kube
-        self._progress_interval = progress_interval
-        self._now = now
         self._clock = clock
+        self._progress_interval = progress_interval_seconds
         self._on_written = on_written
         self._count_event = count_event
         self._progress_written: dict[Key, float] = {}
 
     def progress_due(self, key: Key) -> bool:
-        """Whether mere progress may be written again."""
+        """Whether a change of counters alone may be written again."""
         written = self._progress_written.get(key)
-        return written is None or self._clock() - written >= self._progress_interval
+        return written is None or self._clock.monotonic() - written >= self._progress_interval
 
     def forget(self, key: Key) -> None:
         self._progress_written.pop(key, None)
 
-    async def write(self, raw: Raw, job: ExportJob, decision: Decision) -> Raw:
-        """Write what a decision changes in the status of the job as it was read, then post its events."""
-        status = with_report(job, decision.status, messages.STATUS_VALUES_IGNORED, self._now())
-        change = status_patch(raw.get("status"), job.status, status)
+    async def write_status(self, loaded: Loaded, decision: Decision) -> Loaded:
+        """Write what the decision changes in the status, then post its events. Returns the version written."""
+        job = loaded.job
+        status = with_report(job, decision.status, messages.STATUS_VALUES_IGNORED, self._clock.utc_now())
+        change = status_patch(loaded.raw.get("status"), job.status, status)
         if change:
-            patched = await self._kube.patch_status(JOBS, raw, change)
+            patched = await self._kube.patch_status(JOBS, loaded.raw, change)
             if patched is None:
                 raise ConflictError(job.metadata.name)
-            raw = patched
+            loaded = Loaded.of(patched)
             transitions.log_job(job, status)
             if "progress" in change or "tasks" in change:
-                self._progress_written[job.metadata.key] = self._clock()
-            self._on_written(decode_job(raw))
+                self._progress_written[job.metadata.key] = self._clock.monotonic()
+            self._on_written(loaded.job)
         transitions.log_job_events(job, decision.events)
         for event in decision.events:
-            self._count_event(event.reason)
-            try:
-                await self._kube.post_event("ExportJob", raw, event.type, event.reason, event.message, self._now())
-            except Exception as error:
-                _log.warning(
-                    "Cannot post event %s about ExportJob %s/%s: %s.",
-                    event.reason,
-                    *job.metadata.key,
-                    explain(error),
-                    extra=object_fields("ExportJob", *job.metadata.key, job.metadata.uid),
-                )
-        return raw
+            await self._post(loaded, event)
+        return loaded
 
-    async def report_invalid(self, raw: Raw, reason: str, message: str) -> None:
-        """Say in the object what keeps it from being worked on, when its whole status cannot be written."""
-        generation = raw["metadata"].get("generation", 0)
+    async def _post(self, loaded: Loaded, event: Event) -> None:
+        self._count_event(event.reason)
+        now = self._clock.utc_now()
+        try:
+            await self._kube.post_event("ExportJob", loaded.raw, event.type, event.reason, event.message, now)
+        except Exception as error:
+            meta = loaded.job.metadata
+            _log.warning(
+                "Cannot post event %s about ExportJob %s/%s: %s.",
+                event.reason,
+                *meta.key,
+                explain(error),
+                extra=object_fields("ExportJob", *meta.key, meta.uid),
+            )
+
+    async def report_invalid(self, raw: Raw, why: ConditionReason) -> None:
+        """Set condition Stalled on a job that cannot be decoded, or whose status cannot be written as a whole."""
+        meta = raw["metadata"]
         before, _ = decode_status(raw, JobStatus)
-        conditions = Conditions(before.conditions, generation=generation, now=self._now())
-        conditions.put("Stalled", "True", reason, message)
+        conditions = Conditions(before.conditions, generation=meta.get("generation", 0), now=self._clock.utc_now())
+        conditions.put("Stalled", "True", why.reason, why.message)
         after = msgspec.structs.replace(before, conditions=conditions.result())
         change = status_patch(raw.get("status"), before, after)
         if change and await self._kube.patch_status(JOBS, raw, change) is not None:
-            meta = raw["metadata"]
-            transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], reason, message)
+            transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], why.reason, why.message)
 
-    async def add_finalizer(self, raw: Raw) -> Raw:
-        """Put the finalizer on: from now on there is something outside to undo."""
-        finalizers = raw["metadata"].get("finalizers", [])
+    async def add_finalizer(self, loaded: Loaded) -> Loaded:
+        """Add the finalizer: from now on there is something outside the cluster to clean up."""
+        finalizers = loaded.raw["metadata"].get("finalizers", [])
         if FINALIZER in finalizers:
-            return raw
-        held = await self._kube.set_finalizers(JOBS, raw, [*finalizers, FINALIZER])
-        if held is None:
-            raise ConflictError(raw["metadata"]["name"])
-        return held
+            return loaded
+        patched = await self._kube.set_finalizers(JOBS, loaded.raw, [*finalizers, FINALIZER])
+        if patched is None:
+            raise ConflictError(loaded.job.metadata.name)
+        return Loaded.of(patched)
 
-    async def remove_finalizer(self, raw: Raw) -> None:
-        """Take the finalizer off."""
-        finalizers = raw["metadata"].get("finalizers", [])
+    async def remove_finalizer(self, loaded: Loaded) -> None:
+        finalizers = loaded.raw["metadata"].get("finalizers", [])
         if FINALIZER in finalizers:
-            await self._kube.set_finalizers(JOBS, raw, [name for name in finalizers if name != FINALIZER])
+            rest = [name for name in finalizers if name != FINALIZER]
+            await self._kube.set_finalizers(JOBS, loaded.raw, rest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
+from ...runtime.clock import SYSTEM_CLOCK, Clock
 from ...runtime.failures import explain
 from ..cache import Key
 
@@ -68,7 +68,7 @@ class TaskTracker:
         *,
         interval: float,
         progress_interval: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._client_for = client_for
         self._wake = wake
@@ -115,12 +115,12 @@ class TaskTracker:
     async def _poll(self, client: ReltioClient) -> None:
         try:
             while self._members.get(client):
-                await asyncio.sleep(self._interval)
+                await self._clock.sleep(self._interval)
                 members = dict(self._members.get(client, {}))
                 watch_error = await self._poll_once(client, members)
                 for watch in members.values():
                     watch.watch_error = watch_error or watch.own_error
-                    if watch.should_notify(self._clock(), self._progress_interval):
+                    if watch.should_notify(self._clock.monotonic(), self._progress_interval):
                         self._wake(watch.key)
         finally:
             self._tenants.pop(client, None)
@@ -203,11 +203,11 @@ class TaskTracker:
         if ended is not None and ended.ended_ms is not None:
             return
         misses = watch.misses.get(id_, 0)
-        if misses >= _LOST_AFTER_MISSES and self._clock() - watch.missed_at < _LOST_TASK_POLL_SECONDS:
+        if misses >= _LOST_AFTER_MISSES and self._clock.monotonic() - watch.missed_at < _LOST_TASK_POLL_SECONDS:
             return
         try:
             watch.observed[id_] = await client.task(id_)
             watch.misses.pop(id_, None)
         except ObjectNotFound:
             watch.misses[id_] = misses + 1
-            watch.missed_at = self._clock()
+            watch.missed_at = self._clock.monotonic()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -17,7 +15,8 @@ from ...api.meta import JOBS, TARGETS
 from ...api.status_patch import status_patch
 from ...api.target import Check, ExportTarget, TargetStatus
 from ...aws.sessions import RoleSessions
-from ...kube.client import ConflictError, InvalidError, KubeClient, Raw
+from ...kube.client import ConflictError, InvalidError, KubeApi, Raw
+from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from ...targets import canary, messages, readiness
@@ -37,28 +36,26 @@ class TargetController:
 
     def __init__(
         self,
-        kube: KubeClient,
+        kube: KubeApi,
         access: Access,
         sessions: RoleSessions,
-        registry: JobCache,
+        cache: JobCache,
+        clock: Clock,
         *,
-        heal_interval: float,
-        probe_timeout: float,
+        retry_interval_seconds: float,
+        probe_timeout_seconds: float,
         aws_probes: int = 4,
-        now: Callable[[], datetime],
         wake_job: Callable[[Key], None],
         defer_failing: Callable[[Key], None] = lambda key: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
         self._access = access
         self._sessions = sessions
-        self._registry = registry
-        self._heal_interval = heal_interval
-        self._probe_timeout = probe_timeout
+        self._cache = cache
+        self._retry_interval = retry_interval_seconds
+        self._probe_timeout = probe_timeout_seconds
         # A probe waits here, before its timeout starts, and not for a thread.
         self._aws_probes = asyncio.Semaphore(aws_probes)
-        self._now = now
         self._wake_job = wake_job
         self._hand_over = defer_failing
         self._clock = clock
@@ -73,7 +70,7 @@ class TargetController:
         """
         raw = await self._kube.get(TARGETS, *key)
         if raw is None:
-            self._registry.drop_target(key)
+            self._cache.drop_target(key)
             self._failures.pop(key, None)
             self._secrets.pop(key, None)
             self._wake_jobs(key)
@@ -81,7 +78,7 @@ class TargetController:
         target = decode_target(raw)
         due = await self._due(target) if readiness.is_verified(target) else "No"
         if due == "Elapsed" and not include_failing and _is_failing(target):
-            self._registry.put_target(target)
+            self._cache.put_target(target)
             self._hand_over(key)
             return None
         try:
@@ -98,30 +95,28 @@ class TargetController:
         if not readiness.is_verified(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
-        after = max(
-            0.5, readiness.seconds_until_due(seen, self._failures.get(key, 0), self._heal_interval, self._now())
-        )
+        requeue_after = max(0.5, self._seconds_until_due(seen))
         if _is_failing(seen):
-            return min(after, max(0.5, self._heal_interval))  # to read its Secrets, see _due
-        return min(after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else after
+            return min(requeue_after, max(0.5, self._retry_interval))  # to read its Secrets, see _due
+        return min(requeue_after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else requeue_after
 
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
         """Copy the result of the canary's job; create the job when there is none for the current generation."""
         if not canary.is_wanted(target, status):
-            return canary.status_without(target, status, self._now())
+            return canary.status_without(target, status, self._clock.utc_now())
         name = canary.name_of(target, status)
         try:
             raw = await self._kube.get(JOBS, target.metadata.namespace, name)
             if raw is None:
                 raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
         except InvalidError as error:
-            return canary.not_created_status(target, status, name, str(error), self._now())
+            return canary.not_created_status(target, status, name, str(error), self._clock.utc_now())
         job = decode_job(raw) if raw else None
-        return canary.status_from_job(target, status, name, job, self._now())
+        return canary.status_from_job(target, status, name, job, self._clock.utc_now())
 
     async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
         key = target.metadata.key
-        now = self._now()
+        now = self._clock.utc_now()
         if target.spec.suspend:
             status = readiness.suspended_status(target, now)
         elif target.spec.verification.mode == "Disabled":
@@ -129,11 +124,11 @@ class TargetController:
         elif due == "No":
             status = target.status
         else:
-            self._secrets[key] = (self._clock(), await self._access.secrets_of(target))
+            self._secrets[key] = (self._clock.monotonic(), await self._access.secrets_of(target))
             failures = self._failures.get(key, 0)
             status = await self._verified(target, failures)
             self._failures[key] = 0 if readiness.is_healthy(status) else failures + 1
-        return readiness.with_job_counts(status, *self._registry.counts(key))
+        return readiness.with_job_counts(status, *self._cache.counts(key))
 
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. A new spec, verify annotation, or Secret of a failing target is a change."""
@@ -141,17 +136,20 @@ class TargetController:
         if readiness.needs_verification(target):
             return "Changed"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
-        if before and _is_failing(target) and self._clock() - read_at >= self._heal_interval:
-            self._secrets[key] = (self._clock(), before)
+        if before and _is_failing(target) and self._clock.monotonic() - read_at >= self._retry_interval:
+            self._secrets[key] = (self._clock.monotonic(), before)
             if await self._access.secrets_of(target) != before:
                 return "Changed"
-        due = readiness.seconds_until_due(target, self._failures.get(key, 0), self._heal_interval, self._now()) <= 0
-        return "Elapsed" if due else "No"
+        return "No" if self._seconds_until_due(target) else "Elapsed"
+
+    def _seconds_until_due(self, target: ExportTarget) -> float:
+        failures = self._failures.get(target.metadata.key, 0)
+        return readiness.seconds_until_due(target, failures, self._retry_interval, self._clock.utc_now())
 
     async def _verified(self, target: ExportTarget, failures: int) -> TargetStatus:
         """The status after all checks; Reltio and AWS are checked concurrently."""
         prober = Prober(self._access, self._sessions, target)
-        advisory = readiness.advisory_checks_due(target, self._now())
+        advisory = readiness.advisory_checks_due(target, self._clock.utc_now())
         names = [name for name in readiness.checks_of(target) if name not in readiness.ADVISORY_CHECKS]
 
         async def aws() -> list[Check]:
@@ -160,7 +158,7 @@ class TargetController:
 
         reltio, tried = await asyncio.gather(self._bounded(target, prober.reltio(), readiness.RELTIO), aws())
         status = readiness.evaluate(
-            target, [*reltio, *tried], self._now(), tested=prober.made_advisory_checks, failures=failures
+            target, [*reltio, *tried], self._clock.utc_now(), tested=prober.made_advisory_checks, failures=failures
         )
         return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
 
@@ -197,7 +195,7 @@ class TargetController:
 
     async def _write(self, raw: Raw, target: ExportTarget, status: TargetStatus) -> Raw | None:
         """Write what has changed. Returns the object after the write; None when it does not exist any more."""
-        reported = with_report(target, status, messages.STATUS_VALUES_IGNORED, self._now())
+        reported = with_report(target, status, messages.STATUS_VALUES_IGNORED, self._clock.utc_now())
         change = status_patch(raw.get("status"), target.status, reported)
         before = find(target.status.conditions, "Ready")
         if change:
@@ -207,7 +205,7 @@ class TargetController:
             raw = patched
             transitions.log_target(target, reported)
         current = decode_target(raw)
-        self._registry.put_target(current)
+        self._cache.put_target(current)
         ready = find(current.status.conditions, "Ready")
         if ready is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
             await self._post_ready_event(raw, ready)
@@ -226,7 +224,7 @@ class TargetController:
                 "Normal" if good else "Warning",
                 (messages.VERIFIED if good else messages.VERIFICATION_FAILED).name,
                 ready.message,
-                self._now(),
+                self._clock.utc_now(),
             )
         except Exception as error:
             _log.warning(
@@ -238,7 +236,7 @@ class TargetController:
             )
 
     def _wake_jobs(self, key: Key) -> None:
-        for job in self._registry.jobs_of(key):
+        for job in self._cache.jobs_of(key):
             self._wake_job(job)
 
 

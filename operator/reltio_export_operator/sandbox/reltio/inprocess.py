@@ -2,8 +2,8 @@
 
     reltio = InProcessReltio(tenants=[Tenant("acme01", entities=10)], clients=[Client("id", "secret")])
     async with reltio.client() as http:
-        tokens = TokenSource(reltio.auth_url, "id", "secret", http=http, clock=reltio.clock)
-        client = ReltioClient(reltio.export_service_url, "acme01", tokens, http=http, clock=reltio.clock)
+        tokens = TokenSource(reltio.auth_url, "id", "secret", http=http, clock=clock)
+        client = ReltioClient(reltio.export_service_url, "acme01", tokens, http=http, clock=clock)
         await client.submit(...)
         reltio.advance(60)                       # simulated seconds: the export runs, its files are written
         assert reltio.accepted_by_name == {"nightly": 1}

@@ -1,0 +1,43 @@
+"""What the ExportJob controller needs from outside the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ...api.job import ExportJob, Submission
+from ...delivery.manifest import Delivery
+from ...jobs.observation import ControlTasks
+from ...jobs.results import Accepted, CallFailure, SearchResult
+from .delivery_reader import Reports
+
+
+class CallFailedError(Exception):
+    """A call to Reltio or AWS failed."""
+
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class ExportGateway(Protocol):
+    """Reltio and the bucket of an attempt. Every method raises CallFailedError."""
+
+    async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
+        """Start the attempt whose intent is in status, or find out that it runs already."""
+        ...
+
+    async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
+        """Search for the attempt: in the lists of active and finished tasks, then in the bucket."""
+        ...
+
+    async def control(self, job: ExportJob, action: ControlTasks) -> None:
+        """Pause, resume or stop tasks."""
+        ...
+
+    async def read_delivery(self, job: ExportJob, submission: Submission, known: Reports) -> Delivery:
+        """Read the directory as far as spec.delivery asks, and write the receipt that it asks for.
+
+        `known` are reports on files that were read before; new ones are added to it.
+        """
+        ...
