@@ -32,11 +32,16 @@ def read(path: Path) -> list[Raw]:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         documents = [one for one in yaml.safe_load_all(text) if one]
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from None
+        raise CommandError(f"Cannot read {shown(path)}: {error}") from None
     objects = [one for document in documents for one in _items(document)]
     if not all(isinstance(one, dict) and isinstance(one.get("metadata", {}), dict) for one in objects):
-        raise CommandError(f"{path} has a document that is not a Kubernetes object.")
+        raise CommandError(f"A document in {shown(path)} is not a Kubernetes object.")
     return objects
+
+
+def shown(path: Path) -> str:
+    """The name of the file in messages."""
+    return "standard input" if str(path) == "-" else str(path)
 
 
 def _items(document: Any) -> list[Any]:

@@ -76,9 +76,9 @@ def _from_status(job: ExportJob) -> list[Entry]:
         if submission.refused_time is not None:
             entries.append(Entry(_time(submission.refused_time), "Reltio did not accept it. The operator retries."))
         if submission.submitted_time is not None:
-            ids = ", ".join(task.id for task in status.tasks) or "no task"
+            ids = ", ".join(task.id for task in status.tasks) or "unknown"
             verb = "Found in Reltio" if submission.adopted else "Accepted by Reltio"
-            entries.append(Entry(_time(submission.submitted_time), f"{verb} as {ids}."))
+            entries.append(Entry(_time(submission.submitted_time), f"{verb} as task {ids}."))
     for condition in status.conditions:
         if condition.type in ("Complete", "Failed", "DuplicateDetected", "Retained") and condition.status == "True":
             text = f"{condition.type}: {condition.reason}: {condition.message}"

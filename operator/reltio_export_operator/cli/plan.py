@@ -15,7 +15,7 @@ from ..api.target import ExportTarget
 from ..jobs import naming
 from ..reltio.mapping import wire_request
 from .cluster import CommandError, cluster_options, connect, output_option, print_json, without_traceback
-from .documents import as_model, namespace_of, only, read
+from .documents import as_model, namespace_of, only, read, shown
 
 _MASK = "***"
 
@@ -37,7 +37,7 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
     documents = read(filename)
     raw = only(documents, "ExportJob")
     if raw is None:
-        raise CommandError(f"{filename} has no ExportJob.")
+        raise CommandError(f"There is no ExportJob in {shown(filename)}.")
     namespace = namespace_of(raw, namespace) or _of_the_context(context)
     job = as_model(raw, ExportJob, namespace)
     name = job.spec.target_ref.name
@@ -45,15 +45,15 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
     target = as_model(beside or connect(context, namespace).get(TARGETS, name), ExportTarget, namespace)
     if target.metadata.name != name:
         raise CommandError(f"spec.targetRef.name is {name}, but the file has ExportTarget {target.metadata.name}.")
-    shown = planned(job, target)
+    request = planned(job, target)
     if output == "json":
-        print_json(shown)
+        print_json(request)
         return
-    click.echo(f"POST {shown['url']}")
+    click.echo(f"POST {request['url']}")
     for part in ("query", "headers"):
-        for key, value in shown[part].items():
+        for key, value in request[part].items():
             click.echo(f"  {part:<8} {key}: {value}")
-    click.echo(f"  body     {msgspec.json.encode(shown['body']).decode()}")
+    click.echo(f"  body     {msgspec.json.encode(request['body']).decode()}")
 
 
 def _of_the_context(context: str | None) -> str | None:

@@ -42,7 +42,7 @@ from .cluster import (
     print_json,
     without_traceback,
 )
-from .documents import as_model, namespace_of, only, read
+from .documents import as_model, namespace_of, only, read, shown
 
 _VERIFY_TIMEOUT_SECONDS = 120.0
 _NO_EXTERNAL_ID = (
@@ -204,7 +204,7 @@ def _from_file(filename: Path) -> Raw:
 def _target_among(documents: list[Raw], filename: Path) -> Raw:
     raw = only(documents, "ExportTarget")
     if raw is None:
-        raise CommandError(f"{filename} has no ExportTarget.")
+        raise CommandError(f"There is no ExportTarget in {shown(filename)}.")
     return raw
 
 
