@@ -72,6 +72,19 @@ async def test_a_leader_that_is_told_to_end_submits_nothing_more_and_gives_up_th
     await finish(world, *jobs)
 
 
+async def test_a_submission_that_does_not_come_back_is_abandoned_and_found_by_the_next_leader(world: Replicas) -> None:
+    first = await led(world, RELTIO_EXPORT_SUBMIT_SETTLE_SECONDS="75")
+    await SITUATIONS["submitted"](world)
+    world.send("a", signal.SIGTERM)
+    assert await world.exit_code("a") == 0
+    assert "Submissions abandoned: 1." in world.log("a")
+    await world.leader(other_than=first)
+    await finish(world, "running")
+    job = await world.get("ExportJob", "running")
+    assert job["status"]["submission"]["adopted"] is True
+    assert world.posts.seen == 1
+
+
 async def test_a_standby_that_is_told_to_end_leaves_the_leader_alone(world: Replicas) -> None:
     first = await led(world)
     before = await world.lease()

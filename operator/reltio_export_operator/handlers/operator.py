@@ -118,11 +118,11 @@ async def _drain(gate: SubmissionGate, holding: Iterable[asyncio.Task[None]]) ->
     gate.close()
     if not gate.under_way:
         return
-    _log.info("Waiting up to %.0f s for %d submissions under way.", _DRAIN_SECONDS, gate.under_way)
+    _log.info("Waiting up to %.0f s for submissions under way: %d.", _DRAIN_SECONDS, gate.under_way)
     draining = asyncio.create_task(gate.drained(_DRAIN_SECONDS))
     await asyncio.wait({draining, *holding}, return_when=asyncio.FIRST_COMPLETED)
     if not draining.done() or not draining.result():
-        _log.warning("Abandoned %d submissions. The next leader finds out what became of them.", gate.under_way)
+        _log.warning("Submissions abandoned: %d. The next leader finds out what became of them.", gate.under_way)
     draining.cancel()
 
 
