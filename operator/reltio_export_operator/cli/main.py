@@ -7,7 +7,6 @@ import importlib
 import logging
 import os
 import platform
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,8 +54,23 @@ class _Lazy(click.Group):
         return found
 
 
-class _NotInstalledError(click.ClickException):
+class _MustFixError(click.ClickException):
+    """Something that the user must fix first."""
+
     exit_code = 2
+
+
+@contextmanager
+def _configured() -> Iterator[None]:
+    """Report mistakes in the settings and in the environment as the operator does."""
+    from ..runtime.network import Network
+    from ..runtime.settings import ConfigurationError
+
+    try:
+        Network.from_environment(os.environ)  # the sandbox's own clients read it too
+        yield
+    except ConfigurationError as error:
+        raise _MustFixError(str(error)) from None
 
 
 @contextmanager
@@ -65,7 +79,7 @@ def _sandbox_installed() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise _NotInstalledError(
+        raise _MustFixError(
             f"The sandbox is not installed: module {error.name} is missing. In a checkout of the project, run "
             "make demo or make sandbox, which install it, or pip install '.[sandbox]'."
         ) from None
@@ -155,35 +169,26 @@ def demo(examples: Path) -> None:
     with _sandbox_installed():
         from ..sandbox import demo as shown
 
-    sys.exit(asyncio.run(shown.demo(examples)))
+    with _configured():
+        code = asyncio.run(shown.demo(examples))
+    sys.exit(code)
 
 
 @main.command()
-@click.option("--directory", type=click.Path(path_type=Path), default=".sandbox", show_default=True)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=".sandbox",
+    show_default=True,
+    help="Where its kubeconfig, log and examples are written. Each running sandbox needs its own.",
+)
 @click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
 @click.option("--port", default=0, help="Port of the Kubernetes API. 0: any free port.")
 @click.option("--time-scale", default=10.0, show_default=True, help="Seconds of simulated time in a second.")
 def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:
     """Start the sandbox, and run it until Ctrl-C."""
-    import yaml
-
     with _sandbox_installed():
-        from ..sandbox.environment import Options, Sandbox
-        from ..sandbox.reltio import SimulatorConfig
+        from ..sandbox import session
 
-    options = Options(directory.absolute(), kube_port=port, simulator=SimulatorConfig(time_scale=time_scale))
-
-    async def until_interrupted() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Sandbox(options) as running:
-            manifests = directory / "target.yaml"
-            manifests.write_text(yaml.safe_dump_all(running.fill((examples / "target.yaml").read_text())))
-            click.echo("The sandbox is running. Press Ctrl-C to stop it. In another terminal, run:\n")
-            click.echo(f"  export KUBECONFIG={running.kubeconfig}")
-            click.echo(f"  kubectl apply -f {manifests} -f {examples / 'job.yaml'} && kubectl get reltio -w\n")
-            click.echo(f"AWS: {running.cloud.url}  Reltio: {running.reltio.url}  log: {running.operator_log}")
-            await stop.wait()
-
-    asyncio.run(until_interrupted())
+    with _configured():
+        asyncio.run(session.run(directory.absolute(), examples, port=port, time_scale=time_scale, echo=click.echo))

@@ -11,11 +11,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import click
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from .environment import BUCKET, Options, Sandbox
 
@@ -29,9 +27,8 @@ Raw = dict[str, Any]
 
 async def demo(examples: Path) -> int:
     """Run the demo; returns the exit code: 0 only if what arrived equals what the tenant holds."""
-    console = Console()
     with tempfile.TemporaryDirectory(prefix="reltio-export-") as folder:
-        console.print("Starting a Kubernetes API, AWS and Reltio on loopback, and the operator…")
+        click.echo("Starting a Kubernetes API, AWS and Reltio on loopback, and the operator…")
         async with Sandbox(Options(Path(folder))) as sandbox:
             configuration = client.Configuration()
             await config.load_kube_config(str(sandbox.kubeconfig), client_configuration=configuration)
@@ -40,9 +37,9 @@ async def demo(examples: Path) -> int:
                 for name in ("target.yaml", "job.yaml"):
                     for document in sandbox.fill((examples / name).read_text()):
                         await apply(api, document)
-                        console.print(f"applied {document['kind']} {document['metadata']['name']}")
-                job = await _follow(console, api)
-            return await _report(console, sandbox, job)
+                        click.echo(f"applied {document['kind']} {document['metadata']['name']}")
+                job = await _follow(sandbox, api)
+            return await _report(sandbox, job)
 
 
 async def apply(api: client.ApiClient, document: Raw) -> None:
@@ -68,21 +65,20 @@ async def _snapshots(api: client.ApiClient) -> AsyncIterator[tuple[Raw, Raw]]:
         await asyncio.sleep(0.5)
 
 
-async def _follow(console: Console, api: client.ApiClient) -> Raw:
-    """Show the two objects until the job has ended: a live table on a terminal, else a line a change."""
+async def _follow(sandbox: Sandbox, api: client.ApiClient) -> Raw:
+    """Print a line for each change of the two objects until the job has ended.
+
+    Lines are left to the terminal to wrap: a URL that is cut into pieces cannot be copied.
+    """
     job: Raw = {}
     shown = ""
-    with Live(console=console, auto_refresh=False, transient=False) as live:
-        async for target, job in _snapshots(api):
-            line = _line(target, job)
-            if line != shown:
-                shown = line
-                if console.is_terminal:
-                    live.update(_table(target, job), refresh=True)
-                else:
-                    console.print(line)
-            if _condition(job, "Complete") or _condition(job, "Failed"):
-                break
+    async for target, job in _snapshots(api):
+        line = _line(target, job)
+        if line != shown:
+            shown = line
+            click.echo(line)
+        if sandbox.operator_has_ended() or _condition(job, "Complete") or _condition(job, "Failed"):
+            break
     return job
 
 
@@ -90,17 +86,7 @@ def _line(target: Raw, job: Raw) -> str:
     status = job.get("status", {})
     progress = status.get("progress", {}).get("summary", "")
     ready = _condition(target, "Ready").get("status", "…")
-    return f"target Ready={ready}  job {status.get('phase', '…')} {progress}".rstrip()
-
-
-def _table(target: Raw, job: Raw) -> Table:
-    status = job.get("status", {})
-    table = Table("Object", "State", "Progress", "Why")
-    ready = _condition(target, "Ready")
-    table.add_row("ExportTarget lake", f"Ready={ready.get('status', '…')}", "", ready.get("message", ""))
-    why = next((c["message"] for c in reversed(status.get("conditions", [])) if c["status"] == "True"), "")
-    table.add_row("ExportJob people", status.get("phase", "…"), status.get("progress", {}).get("summary", ""), why)
-    return table
+    return f"target lake: Ready={ready}  job people: {status.get('phase', '…')} {progress}".rstrip()
 
 
 def _condition(raw: Raw, type_: str) -> Raw:
@@ -110,26 +96,29 @@ def _condition(raw: Raw, type_: str) -> Raw:
     return {}
 
 
-async def _report(console: Console, sandbox: Sandbox, job: Raw) -> int:
+async def _report(sandbox: Sandbox, job: Raw) -> int:
     """List what arrived and compare its rows with what the tenant holds."""
     if not _condition(job, "Complete"):
-        ended = _condition(job, "Failed") or _condition(job, "Stalled") or _condition(job, "Reconciling")
-        console.print(f"The job did not complete: {ended.get('reason')}: {ended.get('message')}")
-        console.print(sandbox.operator_log.read_text()[-4000:])
+        if sandbox.operator_has_ended():
+            click.echo("The operator has ended. Its log:")
+        else:
+            ended = _condition(job, "Failed") or _condition(job, "Stalled") or _condition(job, "Reconciling")
+            click.echo(f"The job did not complete: {ended.get('reason')}: {ended.get('message')}")
+        click.echo(sandbox.operator_log.read_text()[-4000:])
         return 1
     prefix = job["status"]["output"]["prefix"]
     arrived: list[Raw] = []
-    console.print(f"\nIn s3://{BUCKET}/{prefix}")
+    click.echo(f"\nDelivered to s3://{BUCKET}/{prefix}")
     for key, size in await asyncio.to_thread(sandbox.cloud.list_objects, BUCKET, prefix):
-        console.print(f"  {size:>8}  {key.removeprefix(prefix)}")
+        click.echo(f"  {size:>8}  {key.removeprefix(prefix)}")
         if key.endswith(".gz"):
             content = gzip.decompress(await asyncio.to_thread(sandbox.cloud.read_object, BUCKET, key))
             arrived += [json.loads(line) for line in content.splitlines()]
     runs = sandbox.reltio.engine.runs
     expected = sandbox.reltio.expected(runs[0].order)
     same = sorted(r["uri"] for r in arrived) == sorted(r["uri"] for r in expected)
-    console.print(
-        f"\n{len(arrived)} rows arrived, {len(expected)} are held by the tenant; "
-        f"{len(runs)} export ran. {'They are equal.' if same else 'They differ.'}"
+    click.echo(
+        f"\n{len(arrived)} records were delivered, the tenant holds {len(expected)}, and {len(runs)} export ran. "
+        f"{'The records are equal.' if same else 'The records differ.'}"
     )
     return 0 if same and len(runs) == 1 else 1

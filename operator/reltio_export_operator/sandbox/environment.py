@@ -15,16 +15,33 @@ from typing import Any, Self
 
 import yaml
 
+from ..runtime.settings import ConfigurationError
+from ..runtime.settings_loader import load
 from .apiserver import KubeServer
-from .cloud import Cloud
+from .cloud import EXPORT_ACTIONS, Cloud
+from .manifests import Place, filled
 from .reltio import Client, ReltioSimulator, SimulatorConfig, Tenant
 
 BUCKET = "acme-mdm-exports"
 EXTERNAL_ID = "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11"
+REGION = "us-east-1"
 ROLE = "reltio-exporter"
+_KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 CLIENT = Client("sandbox-client", "sandbox-secret")
 REPLICA = "operator"  # the name of the only replica, where there is one
 _STOP_WITHIN = 20.0
+# The operator unchanged; but a replica whose sandbox has been killed would try for ever to reach its API server.
+_OPERATOR = """
+import os, signal, sys, threading
+
+def end_with_the_sandbox():
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_the_sandbox, daemon=True).start()
+from reltio_export_operator.cli.main import main
+main()
+"""
 
 
 @dataclass
@@ -78,7 +95,9 @@ class Sandbox:
         await self.cloud.start()
         self._stack.push_async_callback(self.cloud.stop)
         await asyncio.to_thread(self.cloud.create_bucket, BUCKET)
-        self.role_arn = await asyncio.to_thread(self.cloud.put_role, ROLE, external_id=EXTERNAL_ID)
+        self.role_arn = await asyncio.to_thread(
+            self.cloud.put_role, ROLE, external_id=EXTERNAL_ID, actions=(*EXPORT_ACTIONS, *_KMS_ACTIONS)
+        )
         key = self.cloud.reltio_credentials
         self.reltio = ReltioSimulator(
             self._options.simulator,
@@ -91,7 +110,13 @@ class Sandbox:
         self._stack.push_async_callback(self.reltio.stop)
         if self._options.kubeconfig is None:
             self.kube = KubeServer(port=self._options.kube_port, crds=crds() if self._options.crds else ())
-            await self.kube.start()
+            try:
+                await self.kube.start()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The Kubernetes API of the sandbox cannot listen on port {self._options.kube_port}: "
+                    f"{os.strerror(error.errno or 0)}. Choose another one with --port."
+                ) from None
             self._stack.push_async_callback(self.kube.stop)
             self.kube.write_kubeconfig(self.kubeconfig)
 
@@ -99,7 +124,10 @@ class Sandbox:
         return self._options.directory / f"{replica}.log"
 
     async def start_operator(self, name: str = REPLICA, **settings: str) -> None:
-        """Start a replica of the operator, as `reltio-export-operator run` does in a pod."""
+        """Start a replica of the operator, as `reltio-export-operator run` does in a pod.
+
+        Raises ConfigurationError for settings with which the replica would end at once.
+        """
         key = self.cloud.operator_credentials
         environment = {
             **os.environ,
@@ -107,7 +135,7 @@ class Sandbox:
             "AWS_ENDPOINT_URL": self.cloud.url,
             "AWS_ACCESS_KEY_ID": key.id,
             "AWS_SECRET_ACCESS_KEY": key.secret,
-            "AWS_REGION": "us-east-1",
+            "AWS_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "RELTIO_EXPORT_POLL_INTERVAL_SECONDS": "1",
             "RELTIO_EXPORT_PROGRESS_INTERVAL_SECONDS": "1",
@@ -117,19 +145,26 @@ class Sandbox:
             **self._options.settings,
             **settings,
         }
-        environment.pop("AWS_PROFILE", None)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+            environment.pop(name, None)
+        load(environment)
         with self.log_of(name).open("ab") as log:
             self.replicas[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                "from reltio_export_operator.cli.main import main; main()",
+                _OPERATOR,
                 "run",
                 env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent alone, which ends it in order
             )
+
+    def operator_has_ended(self) -> bool:
+        """Whether the only replica has ended by itself."""
+        replica = self.replicas.get(REPLICA)
+        return replica is not None and replica.returncode is not None
 
     async def stop_operator(self, name: str = REPLICA) -> None:
         """End the replica in order, or by force when it does not."""
@@ -150,15 +185,22 @@ class Sandbox:
             running.kill()
             await running.wait()
 
+    @property
+    def place(self) -> Place:
+        """What manifests for this sandbox name."""
+        return Place(
+            export_service_url=self.reltio.export_service_url,
+            auth_url=self.reltio.auth_url,
+            tenant=self._options.tenants[0].id,
+            bucket=BUCKET,
+            region=REGION,
+            role_arn=self.role_arn,
+            secrets={"clientID": CLIENT.id, "clientSecret": CLIENT.secret, "externalID": EXTERNAL_ID},
+        )
+
     def fill(self, text: str) -> list[dict[str, Any]]:
-        """Manifests with the addresses of this sandbox filled in."""
-        for name, value in {
-            "RELTIO_EXPORT_SERVICE_URL": self.reltio.export_service_url,
-            "RELTIO_AUTH_URL": self.reltio.auth_url,
-            "ROLE_ARN": self.role_arn,
-        }.items():
-            text = text.replace(f"${{{name}}}", value)
-        return [document for document in yaml.safe_load_all(text) if document]
+        """The manifests of a file with the addresses and names of this sandbox."""
+        return filled(text, self.place)
 
 
 def crds() -> list[dict[str, Any]]:

@@ -101,6 +101,38 @@ def test_a_port_that_is_in_use_is_named_with_its_setting(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"RELTIO_EXPORT_WORKERS": "0"}, "RELTIO_EXPORT_WORKERS must be a whole number"),
+        ({"RELTIO_EXPORT_POLINTERVAL": "5"}, "Did you mean RELTIO_EXPORT_POLL_INTERVAL_SECONDS?"),
+        ({"SSL_CERT_FILE": "/no/such"}, "SSL_CERT_FILE names /no/such"),
+    ],
+)
+def test_the_sandbox_refuses_what_its_operator_would_refuse(
+    tmp_path: Path, command: str, variables: dict[str, str], sentence: str
+) -> None:
+    own = ["--directory", str(tmp_path / "sandbox")] if command == "sandbox" else []
+    code, _, err = start(tmp_path, command, "--examples", str(OPERATOR.parent / "examples"), *own, **variables)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert line.startswith("Error: ")
+    assert sentence in line
+
+
+def test_a_port_of_the_sandbox_that_is_in_use_is_named_with_its_option(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        examples = str(OPERATOR.parent / "examples")
+        code, _, err = start(
+            tmp_path, "sandbox", "--port", port, "--examples", examples, "--directory", str(tmp_path / "sandbox")
+        )
+    assert code == 2
+    (line,) = err.splitlines()
+    assert f"cannot listen on port {port}: Address already in use. Choose another one with --port." in line
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
 def test_without_its_libraries_the_sandbox_says_how_to_install_them(tmp_path: Path, command: str) -> None:
     hidden = "import sys; sys.modules['moto'] = sys.modules['cel'] = sys.modules['flask'] = None; "
     run = "from reltio_export_operator.cli.main import main; main(prog_name='reltio-export-operator')"

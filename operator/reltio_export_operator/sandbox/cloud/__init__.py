@@ -1,5 +1,5 @@
 """AWS on loopback: moto, with IAM deciding."""
 
-from .cloud import AccessKey, Cloud
+from .cloud import EXPORT_ACTIONS, AccessKey, Cloud
 
-__all__ = ["AccessKey", "Cloud"]
+__all__ = ["EXPORT_ACTIONS", "AccessKey", "Cloud"]

@@ -35,6 +35,8 @@ class Cloud:
     operator_principal_arn = f"arn:aws:iam::{_ACCOUNT}:user/export-operator"
     reltio_principal_arn = f"arn:aws:iam::{_ACCOUNT}:user/reltio.platform.jobs"
 
+    admin_principal_arn = f"arn:aws:iam::{_ACCOUNT}:user/sandbox-admin"
+
     def __init__(self, port: int = 0) -> None:
         self._port = port
         self._process: asyncio.subprocess.Process | None = None
@@ -177,7 +179,7 @@ class Cloud:
     def _trust(self, external_id: str | None) -> dict[str, Any]:
         statement: dict[str, Any] = {
             "Effect": "Allow",
-            "Principal": {"AWS": [self.operator_principal_arn, self.reltio_principal_arn]},
+            "Principal": {"AWS": [self.operator_principal_arn, self.reltio_principal_arn, self.admin_principal_arn]},
             "Action": "sts:AssumeRole",
         }
         if external_id is not None:
