@@ -1,4 +1,4 @@
-"""Ways to Reltio and to AWS for a given target or attempt, shared wherever they are the same."""
+"""Reltio clients and external IDs for targets and attempts. Equal clients are shared."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 
-_SECRET_AGE = 20.0  # seconds; a corrected Secret is taken up within a minute
+_SECRET_CACHE_SECONDS = 20.0  # so that a corrected Secret is used within a minute
 
 
 class Access:
-    """Reltio clients by service, tenant and client credentials; Secrets are read with `get`, and rarely."""
+    """A cache of Reltio clients by service, tenant and credentials. Secrets are read with `get`, never listed."""
 
     def __init__(self, kube: SecretReader, http: httpx.AsyncClient, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._kube = kube
@@ -32,7 +32,7 @@ class Access:
     ) -> ReltioClient:
         """The client for this service and tenant. Raises SecretError.
 
-        `fresh` reads the Secret anew, `last_known` makes do with what was read of it before it was gone.
+        `fresh`: read the Secret even if it is cached. `last_known`: use its cached values if it cannot be read.
         """
         client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh, last_known)
         token_key = (service.auth_url, client_id, secret)
@@ -48,7 +48,7 @@ class Access:
         return self._clients[key]
 
     async def external_id_of(self, target: ExportTarget, which: str) -> str | None:
-        """The target's `Current` or `Previous` external ID, as it is now. Raises SecretError."""
+        """The `Current` or `Previous` external ID of the target. Raises SecretError."""
         s3 = target.spec.s3
         previous = which == "Previous"
         ref = s3.previous_external_id_secret_ref if previous else s3.external_id_secret_ref
@@ -57,23 +57,23 @@ class Access:
         return await self.secret_value(target.metadata.namespace, ref)
 
     async def secret_value(self, namespace: str, ref: SecretKeyRef) -> str:
-        """The value under one key of a Secret. Raises SecretError."""
+        """The value of one key of a Secret. Raises SecretError."""
         (value,) = await self._kube.secret_values(namespace, ref.name, (ref.key,))
         return value
 
     async def secrets_of(self, target: ExportTarget) -> str:
-        """A digest of all that the target takes from Secrets, to be compared with an earlier one."""
+        """A digest of the values that the target uses from Secrets; it changes when one of them does."""
         credentials, s3 = target.spec.reltio.credentials_secret_ref, target.spec.s3
-        wanted: list[tuple[str, tuple[str, ...]]] = [
+        keys_by_secret: list[tuple[str, tuple[str, ...]]] = [
             (credentials.name, (credentials.client_id_key, credentials.client_secret_key))
         ]
-        wanted += [
+        keys_by_secret += [
             (ref.name, (ref.key,))
             for ref in (s3.external_id_secret_ref, s3.previous_external_id_secret_ref)
             if ref is not None
         ]
         digest = hashlib.sha256()
-        for name, keys in wanted:
+        for name, keys in keys_by_secret:
             try:
                 values = await self._kube.secret_values(target.metadata.namespace, name, keys)
             except SecretError as error:
@@ -86,7 +86,7 @@ class Access:
     ) -> tuple[str, str]:
         key = (namespace, ref)
         read_at, values = self._secrets.get(key, (0.0, ()))
-        if fresh or not values or self._clock.monotonic() - read_at > _SECRET_AGE:
+        if fresh or not values or self._clock.monotonic() - read_at > _SECRET_CACHE_SECONDS:
             try:
                 values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
             except SecretError:
@@ -98,7 +98,7 @@ class Access:
 
 
 def snapshot(target: ExportTarget) -> ServiceSnapshot:
-    """The service of a target as it is now."""
+    """The Reltio service in the spec of a target."""
     reltio = target.spec.reltio
     return ServiceSnapshot(
         export_service_url=reltio.service_url,

@@ -1,4 +1,4 @@
-"""What the operator remembers between events: slim entries, never whole objects."""
+"""An in-memory cache of targets, and of the fields of unfinished jobs that queueing needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Key = tuple[str, str]
 
 
 class JobCache:
-    """Targets by key, and the unfinished jobs of each target."""
+    """Targets by key, and the unfinished jobs of each target.
+
+    A job is assumed to be active from the decision to submit it until its status shows that, as in kube-scheduler.
+    """
 
     def __init__(self) -> None:
         self._targets: dict[Key, ExportTarget] = {}
@@ -32,7 +35,7 @@ class JobCache:
         self._targets.pop(key, None)
 
     def put_job(self, job: ExportJob) -> None:
-        """Remember an unfinished job; forget a finished one."""
+        """Add or update an unfinished job; remove a finished one."""
         key = job.metadata.key
         if job.is_finished:
             self.drop_job(key)
@@ -47,7 +50,7 @@ class JobCache:
         uncertain = bool(identity.doubts(job))  # an export may run: it takes a place, and does not want another
         active = job.status.submission is not None or uncertain
         if active:
-            self._assumed.discard(job.metadata.uid)  # now on record
+            self._assumed.discard(job.metadata.uid)  # its status shows it now
         self._jobs[target_key][job.metadata.name] = Entry(
             uid=job.metadata.uid,
             created=created,
@@ -71,30 +74,30 @@ class JobCache:
             del self._jobs[target_key]
 
     def assume(self, job: ExportJob) -> None:
-        """Count the job as active from now on, before its intent is on record."""
+        """Count the job as active before its status shows a submission."""
         self._assumed.add(job.metadata.uid)
         self.put_job(job)
 
     def forget_assumed(self, job: ExportJob) -> None:
-        """The intent could not be written: the place is free again."""
+        """Count the job as pending again, because its intent was not written."""
         self._assumed.discard(job.metadata.uid)
         self.put_job(job)
 
     def queue_position(self, job: ExportJob) -> int:
-        """How many jobs of the same target must move before this one may begin."""
+        """How many jobs of the target must start or finish before this one may start; 0: it may start now."""
         target_key = (job.metadata.namespace, job.spec.target_ref.name)
         target = self._targets.get(target_key)
-        places = target.spec.max_concurrent_jobs if target else 0
-        return ahead_of(job.metadata.uid, self._jobs.get(target_key, {}).values(), places)
+        limit = target.spec.max_concurrent_jobs if target else 0
+        return ahead_of(job.metadata.uid, self._jobs.get(target_key, {}).values(), limit)
 
     def next_admissible(self, target_key: Key, count: int) -> Iterable[Key]:
-        """Keys of the first waiting jobs, in order."""
-        waiting = [e for e in self._jobs.get(target_key, {}).values() if not e.active and e.eligible]
-        waiting.sort(key=lambda entry: entry.order)
-        return [(target_key[0], entry.name) for entry in waiting[:count]]
+        """Keys of the first pending jobs in the queue, at most `count`."""
+        pending = [e for e in self._jobs.get(target_key, {}).values() if not e.active and e.eligible]
+        pending.sort(key=lambda entry: entry.order)
+        return [(target_key[0], entry.name) for entry in pending[:count]]
 
     def next_admissible_of_each_target(self) -> Iterable[Key]:
-        """The first waiting job of each target that has a free place."""
+        """The first pending job of each target that has fewer active jobs than it allows."""
         return [
             key
             for target_key, target in self._targets.items()
@@ -111,7 +114,7 @@ class JobCache:
         return sum(active for active, _ in counts), sum(pending for _, pending in counts)
 
     def readiness(self) -> tuple[int, int]:
-        """Targets that are Ready, and those that are not."""
+        """How many targets are Ready, and how many are not."""
         ready = sum(target.is_ready for target in self._targets.values())
         return ready, len(self._targets) - ready
 

@@ -26,7 +26,7 @@ class NoServices:
         {"type": "Entities", "partSize": "1.2.3Gi"},
     ],
 )
-async def test_a_value_that_nobody_can_send_is_refused_for_good_and_not_tried_for_ever(export: dict[str, Any]) -> None:
+async def test_a_value_that_cannot_be_encoded_is_a_permanent_failure(export: dict[str, Any]) -> None:
     services = ReltioS3Gateway(NoServices(), None, JobCache())  # type: ignore[arg-type]
     subject = job(spec={"export": export}, status=running("PROCESSING"))
     assert subject.status.submission is not None

@@ -1,4 +1,4 @@
-"""Tasks of all jobs of a tenant are followed together, and what goes wrong with one stays with it."""
+"""The tasks of all jobs of a tenant are polled together; an error with one task affects its job only."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ SERVICE = ServiceSnapshot(
 
 
 class Tenant:
-    """A tenant's client: `active` tasks are listed, `known` ones are found by id, `broken` ids fail."""
+    """A fake client: `active` tasks are listed, `known` ones are found by id, `broken` ids fail."""
 
     def __init__(self) -> None:
         self.active: dict[str, str] = {}
         self.known: dict[str, str] = {}
         self.broken: set[str] = set()
-        self.asked: list[str] = []
-        self.rounds = 0
-        self.looked = asyncio.Condition()
+        self.fetched: list[str] = []
+        self.polls = 0
+        self.polled = asyncio.Condition()
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         for id_, status in self.active.items():
             yield ObservedTask(id=id_, status=status)
-        async with self.looked:
-            self.rounds += 1
-            self.looked.notify_all()
+        async with self.polled:
+            self.polls += 1
+            self.polled.notify_all()
 
     async def task(self, id_: str) -> ObservedTask:
-        self.asked.append(id_)
+        self.fetched.append(id_)
         if id_ in self.broken:
             raise ServerError(status=500, answer="500")
         if id_ not in self.known:
             raise ObjectNotFound(status=404, answer="404")
         return ObservedTask(id=id_, status=self.known[id_], ended_ms=1)
 
-    async def look(self, times: int = 1) -> None:
-        """So many whole rounds later."""
-        async with self.looked:
-            until = self.rounds + times + 1
-            await self.looked.wait_for(lambda: self.rounds >= until)
+    async def wait(self, times: int = 1) -> None:
+        """Wait for this many complete polls."""
+        async with self.polled:
+            until = self.polls + times + 1
+            await self.polled.wait_for(lambda: self.polls >= until)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def tenant() -> Tenant:
 
 
 @pytest.fixture
-async def pollers(tenant: Tenant) -> AsyncIterator[TaskTracker]:
+async def tracker(tenant: Tenant) -> AsyncIterator[TaskTracker]:
     async def client_for(namespace: str, service: ServiceSnapshot) -> Tenant:
         return tenant
 
@@ -69,16 +69,16 @@ async def pollers(tenant: Tenant) -> AsyncIterator[TaskTracker]:
     await made.stop()
 
 
-async def follow(pollers: TaskTracker, *ids: str) -> list[Watch]:
-    return [await pollers.follow(("mdm", id_), SERVICE, frozenset({id_}), f"marker-{id_}") for id_ in ids]
+async def follow(tracker: TaskTracker, *ids: str) -> list[Watch]:
+    return [await tracker.follow(("mdm", id_), SERVICE, frozenset({id_}), f"attempt-{id_}") for id_ in ids]
 
 
-async def test_one_task_that_cannot_be_looked_up_does_not_hide_the_others(pollers: TaskTracker, tenant: Tenant) -> None:
+async def test_one_task_that_cannot_be_fetched_does_not_affect_the_others(tracker: TaskTracker, tenant: Tenant) -> None:
     tenant.active = {"a": "PROCESSING"}
     tenant.known = {"c": "COMPLETED"}
     tenant.broken = {"b"}
-    a, b, c = await follow(pollers, "a", "b", "c")
-    await tenant.look(2)
+    a, b, c = await follow(tracker, "a", "b", "c")
+    await tenant.wait(2)
     assert a.observed["a"].status == "PROCESSING"
     assert c.observed["c"].status == "COMPLETED"
     assert (a.watch_error, c.watch_error) == (None, None)
@@ -86,36 +86,34 @@ async def test_one_task_that_cannot_be_looked_up_does_not_hide_the_others(poller
     assert b.watch_error.reason == "ServerError"
 
 
-async def test_when_most_look_ups_fail_a_round_ends_soon(pollers: TaskTracker, tenant: Tenant) -> None:
+async def test_few_tasks_are_fetched_in_a_poll_when_they_fail(tracker: TaskTracker, tenant: Tenant) -> None:
     ids = [f"t{n}" for n in range(20)]
     tenant.broken = set(ids)
-    watches = await follow(pollers, *ids)
-    await tenant.look(1)
-    before, rounds = len(tenant.asked), tenant.rounds
-    await tenant.look(3)
-    assert len(tenant.asked) - before <= 3 * (tenant.rounds - rounds + 1)
+    watches = await follow(tracker, *ids)
+    await tenant.wait(1)
+    before, polls = len(tenant.fetched), tenant.polls
+    await tenant.wait(3)
+    assert len(tenant.fetched) - before <= 3 * (tenant.polls - polls + 1)
     assert all(watch.watch_error is not None for watch in watches)
 
 
-async def test_a_task_that_is_gone_is_asked_for_rarely_once_that_is_sure(pollers: TaskTracker, tenant: Tenant) -> None:
-    (watch,) = await follow(pollers, "a")
-    await tenant.look(20)
+async def test_a_lost_task_is_polled_rarely(tracker: TaskTracker, tenant: Tenant) -> None:
+    (watch,) = await follow(tracker, "a")
+    await tenant.wait(20)
     assert watch.lost == {"a"}
-    assert len(tenant.asked) == 3
+    assert len(tenant.fetched) == 3
 
 
-async def test_an_answer_that_cannot_be_had_at_all_is_trouble_for_every_job(
-    pollers: TaskTracker, tenant: Tenant
-) -> None:
+async def test_a_failed_listing_is_an_error_of_every_job(tracker: TaskTracker, tenant: Tenant) -> None:
     async def fail() -> AsyncIterator[ObservedTask]:
-        async with tenant.looked:
-            tenant.rounds += 1
-            tenant.looked.notify_all()
+        async with tenant.polled:
+            tenant.polls += 1
+            tenant.polled.notify_all()
         raise AnswerLost(host="Reltio", error="ReadTimeout")
         yield
 
     tenant.active_tasks = fail  # type: ignore[method-assign]
-    a, b = await follow(pollers, "a", "b")
-    await tenant.look(1)
+    a, b = await follow(tracker, "a", "b")
+    await tenant.wait(1)
     assert a.watch_error is not None
     assert b.watch_error is not None

@@ -11,7 +11,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class KeyedLimiter(Generic[Key]):
-    """At most `limit` holders of a place at once. A key that found it full is woken when a holder leaves."""
+    """At most `limit` concurrent calls for each place. A key that was refused is woken when a call has ended."""
 
     def __init__(self, limit: int, wake: Callable[[Key], None]) -> None:
         self._limit = limit
@@ -21,7 +21,7 @@ class KeyedLimiter(Generic[Key]):
 
     @contextmanager
     def acquire(self, place: Hashable, key: Key) -> Iterator[bool]:
-        """Yields whether there was room; the place is released at the end of the block."""
+        """Yields whether the limit allows a call; if so, the block counts as one."""
         if self._held[place] >= self._limit:
             self._waiting[place][key] = None
             yield False

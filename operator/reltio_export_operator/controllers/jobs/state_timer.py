@@ -15,7 +15,7 @@ class StateTimer:
         self._since: dict[tuple[Hashable, str], tuple[Hashable, float]] = {}
 
     def elapsed(self, key: Hashable, topic: str, state: Hashable | None) -> float:
-        """Seconds since the key was first asked about in this state; 0 for no state (None)."""
+        """Seconds since the first call with this state; 0 if there is no state (None)."""
         if state is None:
             self._since.pop((key, topic), None)
             return 0.0

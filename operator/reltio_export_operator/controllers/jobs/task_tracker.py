@@ -1,4 +1,4 @@
-"""One poller a tenant: the list of active tasks, page by page, handed out to the jobs that wait for them."""
+"""Polls the active tasks of each tenant, and notifies the jobs that they belong to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ...api.job import ServiceSnapshot
 from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
+from ...jobs.messages import OPERATOR_ERROR
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
 from ...runtime.clock import SYSTEM_CLOCK, Clock
@@ -17,16 +18,16 @@ from ...runtime.failures import explain
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
-_LOST_AFTER_MISSES = 3  # looks in a row that did not find a task before it counts as vanished
-_LOST_TASK_POLL_SECONDS = 300.0  # seconds between looks for one that did
-_FAILURES = 3  # look-ups that may fail in one round: what goes wrong with a few tasks must not hide the others
+_LOST_AFTER_MISSES = 3  # polls in a row that did not find a task before it counts as lost
+_LOST_TASK_POLL_SECONDS = 300.0  # between polls for a lost task
+_MAX_FAILURES = 3  # of calls for single tasks in one poll, so that a few bad tasks do not delay the others
 
 ClientFor = Callable[[str, ServiceSnapshot], Awaitable[ReltioClient]]
 
 
 @dataclass
 class Watch:
-    """A job whose tasks are followed, and what was last seen of them."""
+    """A job whose tasks are polled, and their last observation."""
 
     key: Key
     service: ServiceSnapshot
@@ -36,7 +37,7 @@ class Watch:
     misses: dict[str, int] = field(default_factory=dict)
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None
-    own_error: ConditionReason | None = None  # with a task of this job alone
+    own_error: ConditionReason | None = None  # that concerns a task of this job only
     missed_at: float = float("-inf")
     last_notified: object = None
     last_notified_at: float = float("-inf")
@@ -46,7 +47,7 @@ class Watch:
         return frozenset(id_ for id_, count in self.misses.items() if count >= _LOST_AFTER_MISSES)
 
     def should_notify(self, now: float, interval: float) -> bool:
-        """Whether the job should look: something changed that it acts on, or its progress is due."""
+        """Whether to reconcile the job: a status or error has changed, or progress is due. Records it."""
         statuses = sorted((id_, task.status) for id_, task in self.observed.items())
         fingerprint = (statuses, self.lost, sorted(task.id for task in self.untracked_tasks), self.watch_error)
         if fingerprint == self.last_notified and now - self.last_notified_at < interval:
@@ -56,9 +57,9 @@ class Watch:
 
 
 class TaskTracker:
-    """Follows the tasks of all running jobs. Calls grow with tenants and pages of their lists, not with jobs.
+    """Polls the tasks of all running jobs. The number of calls grows with tenants and pages, not with jobs.
 
-    A task that has left the list of active tasks is looked up by its id until its end is seen.
+    A task that has left the list of active tasks is fetched by its id until it has ended.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class TaskTracker:
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
     async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], attempt_id: str) -> Watch:
-        """Follow these tasks for the job, from now on until `forget`. Raises SecretError."""
+        """Poll these tasks for the job until `forget`. Raises SecretError."""
         watch = self._watches.get(key)
         if watch is None or watch.attempt_id != attempt_id or watch.service != service:
             self.forget(key)
@@ -89,7 +90,7 @@ class TaskTracker:
         watch.task_ids = task_ids
         client = await self._client_for(key[0], service)
         if self._watches.get(key) is not watch:
-            return watch  # forgotten, or replaced, while the client was made
+            return watch  # forgotten or replaced while the Secret was read
         if key not in self._members.get(client, {}):
             self._leave(key)
             self._members.setdefault(client, {})[key] = watch
@@ -98,7 +99,7 @@ class TaskTracker:
         return watch
 
     def forget(self, key: Key) -> None:
-        """The job needs no more observations."""
+        """Stop polling for the job."""
         if self._watches.pop(key, None) is not None:
             self._leave(key)
 
@@ -129,15 +130,15 @@ class TaskTracker:
                 self._members.pop(client, None)
 
     async def _poll_once(self, client: ReltioClient, members: dict[Key, Watch]) -> ConditionReason | None:
-        """Bring the watches up to date. Answers with what is in the way, if anything is."""
+        """Update the watches. Returns the error, if there was one."""
         try:
             await self._update(client, members)
         except ReltioError as error:
             self._report(client, members, error.reason, str(error))
             return ConditionReason(error.reason, str(error))
         except Exception as error:
-            self._report(client, members, "OperatorError", explain(error), error)
-            return ConditionReason("OperatorError", "The operator failed to look; see its log.")
+            self._report(client, members, OPERATOR_ERROR.name, explain(error), error)
+            return OPERATOR_ERROR()
         self._report(client, members)
         return None
 
@@ -149,7 +150,7 @@ class TaskTracker:
         text: str = "",
         unexpected: Exception | None = None,
     ) -> None:
-        """Log when the tasks of a tenant cannot be listed for another reason than before, or can be again."""
+        """Log that the tasks of a tenant cannot be listed, once for each reason, and that they can be listed again."""
         before = self._problems.pop(client, "")
         tenant = next((watch.service.tenant for watch in members.values()), "")
         if reason:
@@ -182,23 +183,23 @@ class TaskTracker:
         for watch in members.values():
             watch.untracked_tasks = tuple(untracked_tasks[watch.key])
             watch.own_error = None
-        for id_, seen in listed.items():
+        for id_, task in listed.items():
             wanted[id_].misses.pop(id_, None)
-            wanted[id_].observed[id_] = seen
+            wanted[id_].observed[id_] = task
         failed: list[ReltioError] = []
         for id_, watch in wanted.items():
             if id_ in listed:
                 continue
             try:
-                if len(failed) >= _FAILURES:
-                    raise failed[-1]  # each takes its time to fail: the rest have their turn in a later round
+                if len(failed) >= _MAX_FAILURES:
+                    raise failed[-1]  # each may take long to fail; the others are fetched in a later poll
                 await self._fetch_task(client, watch, id_)
             except ReltioError as error:
                 failed.append(error)
                 watch.own_error = ConditionReason(error.reason, str(error))
 
     async def _fetch_task(self, client: ReltioClient, watch: Watch, id_: str) -> None:
-        """Ask for a task that is on the list no more."""
+        """Fetch a task that has left the list of active tasks."""
         ended = watch.observed.get(id_)
         if ended is not None and ended.ended_ms is not None:
             return
