@@ -48,7 +48,7 @@ class Clock:
 
 
 class MortalLoop(asyncio.BaseEventLoop):
-    """Runs ready callbacks one by one, counts them, and dies when told.
+    """Runs ready callbacks one by one, counts them, and raises at the step that was set.
 
     Each callback is one step of a task from an await to the next one, so dying before each callback in turn means
     dying at every await, in whatever order the tasks of a run interleave.

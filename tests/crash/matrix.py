@@ -3,7 +3,7 @@
     python -m crash.matrix [--every N] [--workers N]
 
 First each scenario runs undisturbed, which tells its steps (a step is what a task does from one await to the next) and
-its requests. Then it runs again for each step, killed right before it and started anew; for each request and kind of
+its requests. Then it runs again for each step, killed right before it and started again; for each request and kind of
 fault; and for each request and fault with a kill in each of some steps after it. Nothing is drawn by lot.
 """
 
@@ -24,8 +24,8 @@ from reltio_export_operator.runtime.settings import Settings
 
 from . import kubefaults
 from .clock import Killed, Stalled
+from .run_result import RunResult, check_run
 from .scenarios import SCENARIOS, Scenario
-from .verdict import Verdict, judge
 from .wire import SERVICE_FAULTS, Strike
 from .world import SETTINGS, World, quiet
 
@@ -66,12 +66,12 @@ class Baseline:
 def undisturbed(scenario: Scenario) -> Baseline:
     world = scenario.world()
     loop = world.run(lambda: is_over(world), record=True)
-    verdict = judge(scenario, world)
-    assert verdict.is_good, f"{scenario.name}, undisturbed: {verdict}"
+    result = check_run(scenario, world)
+    assert result.is_good, f"{scenario.name}, undisturbed: {result}"
     return Baseline(loop.steps, len(world.wire.log), world.kube.calls, loop.places)
 
 
-def play(run: Run, settings: Settings = SETTINGS) -> Verdict:
+def play(run: Run, settings: Settings = SETTINGS) -> RunResult:
     """One run from the first sight of the job to its end."""
     world = run.scenario.world(settings)
     if run.strike:
@@ -84,11 +84,11 @@ def play(run: Run, settings: Settings = SETTINGS) -> Verdict:
         except Killed:
             world.rest(RESTART)
             world.run(lambda: is_over(world))
-    return judge(run.scenario, world)
+    return check_run(run.scenario, world)
 
 
 def is_over(world: World) -> bool:
-    """The job is finished and let go of, and users plan nothing more."""
+    """The job is finished and has no finalizer, and users plan nothing more."""
     raw = world.job()
     if raw is None or world.expecting:
         return not world.expecting
@@ -127,11 +127,11 @@ def share(every: int, offset: int) -> tuple[Counter[str], list[str]]:
     bad: list[str] = []
     with quiet():
         for run in cells(baselines(), every, offset):
-            verdict = play(run)
+            result = play(run)
             tally["runs"] += 1
-            tally.update(verdict.counts)
-            if not verdict.is_good:
-                bad.append(f"{run}: {verdict}")
+            tally.update(result.counts)
+            if not result.is_good:
+                bad.append(f"{run}: {result}")
     return tally, bad
 
 

@@ -140,7 +140,7 @@ class AnyOrder(RuleBasedStateMachine):
             self._quiet.__exit__(None, None, None)
 
     def _end(self) -> None:
-        """Everything that users can mend is mended; then each job gets to an end that the model allows."""
+        """Everything that users can correct is corrected; then each job ends as the model allows."""
         self.lose_or_find_the_secret(lost=False)
         self.world.wire.strikes.clear()
         self.world.kube.fault = lambda number, call, when: None
@@ -152,7 +152,7 @@ class AnyOrder(RuleBasedStateMachine):
             if plural != "exportjobs":
                 continue
             uid = raw["metadata"]["uid"]
-            assert uid not in self.gone, f"{name} was never let go of"
+            assert uid not in self.gone, f"{name} still has its finalizer"
             ended = [c["reason"] for c in raw["status"]["conditions"] if c["type"] in ("Complete", "Failed")]
             assert ended, f"{name} is stuck: {raw['status']}"
             assert ended[0] in self.allowed[uid], f"{name} ended as {ended[0]}: {raw['status']['conditions']}"

@@ -9,8 +9,8 @@ import pytest
 
 from .clock import Killed
 from .matrix import Run, baselines, cells, is_over, play
+from .run_result import check_run
 from .scenarios import SCENARIOS, Scenario
-from .verdict import judge
 from .wire import Strike
 from .world import SETTINGS, quiet
 
@@ -24,7 +24,7 @@ def _quietly() -> Iterator[None]:
 
 
 def problems(runs: Iterator[Run]) -> list[str]:
-    return [f"{run}: {verdict}" for run in runs if not (verdict := play(run)).is_good]
+    return [f"{run}: {result}" for run in runs if not (result := play(run)).is_good]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
@@ -43,10 +43,10 @@ def test_a_sample_of_the_matrix_of_kills_and_faults_holds() -> None:
 def test_two_operators_at_once_never_make_two_exports(scenario: Scenario, spacing: float) -> None:
     world = scenario.world()
     world.run(lambda: is_over(world), operators=2, spacing=spacing)
-    assert str(judge(scenario, world)) == "good"
+    assert str(check_run(scenario, world)) == "good"
 
 
-def test_an_operator_that_dies_again_and_again_gets_there_in_the_end() -> None:
+def test_an_operator_that_is_killed_repeatedly_finishes_the_job() -> None:
     world = PLAIN.world()
     lives = 0
     while not is_over(world):
@@ -57,16 +57,16 @@ def test_an_operator_that_dies_again_and_again_gets_there_in_the_end() -> None:
         except Killed:
             world.rest(5)
     assert lives >= 3
-    assert str(judge(PLAIN, world)) == "good"
+    assert str(check_run(PLAIN, world)) == "good"
 
 
 def test_the_matrix_notices_a_protocol_that_does_not_wait_out_its_doubts() -> None:
     """Without the settling time, a submission that is still on its way when its sender dies makes a second export."""
     hasty = msgspec.structs.replace(SETTINGS, submit_settle_seconds=0.01)
     steps = baselines((PLAIN,))["plain"].steps
-    verdicts = [
+    results = [
         play(Run(PLAIN, kill_at=step, strike=Strike(request, "late-effect")), hasty)
         for request in range(4)
         for step in range(0, steps, 5)
     ]
-    assert any("duplicate" in verdict.counts for verdict in verdicts)
+    assert any("duplicate" in result.counts for result in results)

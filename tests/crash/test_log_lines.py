@@ -50,12 +50,12 @@ def test_a_job_that_meets_no_trouble_has_four_lines(log: pytest.LogCaptureFixtur
     assert second["taskIds"] == [task["id"] for task in world.job()["status"]["tasks"]]  # type: ignore[index]
 
 
-def test_each_attempt_is_told_with_its_number_and_the_reason_of_its_failure(log: pytest.LogCaptureFixture) -> None:
+def test_each_attempt_is_logged_with_its_number_and_the_reason_of_its_failure(log: pytest.LogCaptureFixture) -> None:
     world = BY_NAME["first attempt fails"].world()
     world.run(lambda: is_over(world))
     lines = [one.fields for one in of_the_job(log)]  # type: ignore[attr-defined]
-    told = [(line["phase"], line["reason"], line["attempt"]) for line in lines]
-    assert told == [
+    logged = [(line["phase"], line["reason"], line["attempt"]) for line in lines]
+    assert logged == [
         ("Submitting", "Submitting", 1),
         ("Running", "ExportRunning", 1),
         ("Pending", "RetryPending", 1),
@@ -85,15 +85,15 @@ def test_a_restart_repeats_nothing(log: pytest.LogCaptureFixture, step: int) -> 
     except Killed:
         world.rest(20)
         world.run(lambda: is_over(world))
-    told = steps(log)
+    logged = steps(log)
     # The line of the very last write may be missing, as the process did not live to log it. None is written twice.
-    assert len(told) >= len(PLAIN) - 1
-    assert told == [one for one in PLAIN if one in told] or _is_resubmission(told)
+    assert len(logged) >= len(PLAIN) - 1
+    assert logged == [one for one in PLAIN if one in logged] or _is_resubmission(logged)
 
 
-def _is_resubmission(told: list[tuple[str, str]]) -> bool:
+def _is_resubmission(logged: list[tuple[str, str]]) -> bool:
     """Killed between the intent and the response: the new process searches before it goes on."""
-    return ("Submitting", "AnswerUnknown") in told and len(told) == len(set(told))
+    return ("Submitting", "AnswerUnknown") in logged and len(logged) == len(set(logged))
 
 
 def test_an_operator_with_nothing_to_do_logs_nothing(log: pytest.LogCaptureFixture) -> None:
@@ -115,7 +115,7 @@ def test_progress_is_no_transition(log: pytest.LogCaptureFixture) -> None:
     assert steps(log) == PLAIN[:2]
 
 
-def test_a_service_that_is_away_for_long_is_not_told_again_and_again(log: pytest.LogCaptureFixture) -> None:
+def test_a_long_outage_of_reltio_is_logged_once(log: pytest.LogCaptureFixture) -> None:
     log.set_level(logging.INFO, "reltio_export_operator")
     world = World()
     world.furnish()

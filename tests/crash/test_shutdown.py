@@ -1,4 +1,4 @@
-"""A stop at any step: nothing is submitted after it, and whoever follows makes one export of the job."""
+"""A stop at any step: nothing is submitted after it, and the next process makes one export of the job."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from .clock import Stalled
 from .matrix import baselines, is_over
+from .run_result import check_run
 from .scenarios import SCENARIOS, Scenario
-from .verdict import judge
 from .world import World, quiet
 
 PLAIN = SCENARIOS[0]
@@ -62,7 +62,7 @@ def test_a_stop_at_any_step_is_the_last_submission_and_no_job_is_lost(scenario: 
     bad = []
     for step in range(0, steps, 3 if scenario is PLAIN else 31):
         world, after = stopped(scenario, step, lose=lose)
-        verdict = judge(scenario, world)
-        if after or not verdict.is_good:
-            bad.append(f"stopped at step {step}: {after} submissions after it; {verdict}")
+        result = check_run(scenario, world)
+        if after or not result.is_good:
+            bad.append(f"stopped at step {step}: {after} submissions after it; {result}")
     assert bad == []

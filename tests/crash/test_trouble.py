@@ -56,7 +56,7 @@ def test_a_vanished_sibling_of_a_failed_task_never_leads_to_a_second_export(worl
     assert conditions(world)["Failed"] == "Cancelled"
 
 
-def test_a_vanished_task_and_a_bucket_that_cannot_be_read_are_told_and_nothing_spins(world: World) -> None:
+def test_a_vanished_task_and_a_bucket_that_cannot_be_read_are_reported_and_nothing_spins(world: World) -> None:
     world.submit_job()
     world.start()
     world.wait(lambda: bool(tasks_of(world)))

@@ -100,7 +100,7 @@ class World:
             self.kube.user_delete("exportjobs", NAMESPACE, name)
 
     def cut_watch(self, seconds: float) -> None:
-        """The operator hears of nothing for a while; then it lists everything anew, as kopf does."""
+        """The operator hears of nothing for a while; then it lists everything again, as kopf does."""
         self._watching = False
 
         def reconnect() -> None:

@@ -1,4 +1,4 @@
-"""The log on a real API server: what it refuses is told in one line, without headers."""
+"""The log on a real API server: what it refuses is logged in one line, without headers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_job_has_the_same_lines_as_on_the_sandbox(world: World) -> None:
     assert lines[-1]["message"] == "Released the Lease."
 
 
-async def test_refused_events_are_told_without_headers_and_stop_no_job(opener: Opener, tmp_path: Path) -> None:
+async def test_refused_events_are_logged_without_headers_and_stop_no_job(opener: Opener, tmp_path: Path) -> None:
     async with opener(tmp_path) as world:
         await forbid_events(world)
         await world.secret()

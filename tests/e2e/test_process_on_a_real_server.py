@@ -57,7 +57,7 @@ async def test_a_lease_is_released_and_taken_with_the_rights_of_the_chart(world:
         return sorted(event.message for event in listed.items if event.reason == "LeaderElection")
 
     expected = sorted([f"{first} became leader", f"{first} stopped leading", f"{second} became leader"])
-    await until(messages, lambda told: told == expected)
+    await until(messages, lambda logged: logged == expected)
     for name in ("a", "b"):
         assert "Cannot" not in world.log(name)
 
@@ -86,7 +86,7 @@ async def test_a_namespace_without_rights_is_served_once_it_has_them(world: Repl
     assert "Traceback" not in world.log("a")
 
 
-async def test_a_token_that_is_refused_is_told_and_waited_for(world: Replicas, kubeconfig: Path) -> None:
+async def test_a_token_that_is_refused_is_logged_and_waited_for(world: Replicas, kubeconfig: Path) -> None:
     wrong = kubeconfig.with_name("wrong-token")
     _with_token(kubeconfig, wrong, "wrong")
     for name, elect in (("a", "true"), ("b", "false")):

@@ -89,7 +89,7 @@ async def test_what_a_manager_no_longer_says_goes(world: World) -> None:
     assert "labels" not in after["metadata"]
 
 
-async def test_a_job_that_is_applied_again_and_again_is_one_export_and_changes_nothing(world: World) -> None:
+async def test_a_job_that_is_applied_repeatedly_is_one_export_and_changes_nothing(world: World) -> None:
     spec = {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}}
     for _ in range(3):
         await apply(world, "ExportJob", "nightly", spec, manager="kustomize-controller")

@@ -87,14 +87,14 @@ async def test_a_refusal_for_good_fails_the_job_with_the_words_of_the_service_an
     assert runs(world, job) == []
 
 
-async def test_a_refusal_for_now_is_told_with_its_reason_and_time_and_then_overcome(world: World) -> None:
+async def test_a_transient_refusal_is_reported_with_reason_and_time_and_retried(world: World) -> None:
     world.sandbox.reltio.faults.append(Fault(path="/export/", method="POST", status=429, retry_after=3))
     await world.job("limited")
     waiting = await world.until("ExportJob", "limited", lambda raw: raw.get("status", {}).get("waitingSince"))
-    told = condition(waiting, "Reconciling")
-    assert told is not None
-    assert told["reason"] == "RateLimited"
-    assert waiting["status"]["waitingSince"] in told["message"]
+    reported = condition(waiting, "Reconciling")
+    assert reported is not None
+    assert reported["reason"] == "RateLimited"
+    assert waiting["status"]["waitingSince"] in reported["message"]
     job = await world.finished("limited")
     assert condition(job, "Complete")
     assert len(runs(world, job)) == 1
@@ -111,14 +111,14 @@ async def test_a_task_cancelled_in_the_console_fails_the_job_and_is_not_run_agai
     assert len(runs(world, job)) == 1
 
 
-async def test_a_second_export_with_the_same_marker_is_told_and_stopped(world: World) -> None:
+async def test_a_second_export_with_the_same_attempt_id_is_reported_and_stopped(world: World) -> None:
     _, run = await running(world, "doubled")
     elsewhere = {**run.order.destination, "s3Path": run.order.destination["s3Path"] + "-again"}
     double = world.sandbox.reltio.engine.accept(
         dataclasses.replace(run.order, destination=elsewhere, group_id="another-group", task_ids=[])
     )
-    told = await world.until("ExportJob", "doubled", lambda raw: condition(raw, "DuplicateDetected"))
-    assert [task["id"] for task in told["status"]["duplicates"]] == [task.id for task in double.tasks]
+    reported = await world.until("ExportJob", "doubled", lambda raw: condition(raw, "DuplicateDetected"))
+    assert [task["id"] for task in reported["status"]["duplicates"]] == [task.id for task in double.tasks]
     world.sandbox.reltio.config.objects_per_second = FAST
     job = await world.finished("doubled")
     assert condition(job, "Complete")
@@ -144,7 +144,7 @@ async def test_a_job_past_its_deadline_is_stopped_and_fails(world: World) -> Non
     assert [task.status for task in run.tasks] == ["CANCELED"]
 
 
-async def test_an_orphan_lets_go_at_once_and_its_export_runs_on(world: World) -> None:
+async def test_deleting_an_orphan_leaves_its_export_running(world: World) -> None:
     _, run = await running(world, "orphan", deletionPolicy="Orphan")
     await world.delete("ExportJob", "orphan")
     await gone(world, "orphan")

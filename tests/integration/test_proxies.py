@@ -124,10 +124,10 @@ async def test_a_proxy_that_refuses_is_named_in_the_target(
         await world.secret()
         await world.target(spec={"reltio": sandbox.reltio_spec()})
         target = await world.ready(status="False", within=60)
-    told = {check["name"]: check["message"] for check in target["status"]["checks"]}
+    messages = {check["name"]: check["message"] for check in target["status"]["checks"]}
     where = f"http://127.0.0.1:{proxy.port}"
-    assert told["ReltioReachable"].endswith(f"{AUTH} through the proxy {where} (the proxy returned 407).")
-    assert told["AssumeRole"].endswith(f"was not sent: the proxy {where} returned HTTP 407.")
+    assert messages["ReltioReachable"].endswith(f"{AUTH} through the proxy {where} (the proxy returned 407).")
+    assert messages["AssumeRole"].endswith(f"was not sent: the proxy {where} returned HTTP 407.")
     assert "hunter2" not in f"{sandbox.operator_log.read_text()} {target}"
 
 

@@ -1,4 +1,4 @@
-"""A replica that is told to end, is frozen, or loses the Lease: what it still does, and who goes on."""
+"""A replica that is stopped, is frozen, or loses the Lease: what it still does, and who goes on."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def finish(world: Replicas, *jobs: str) -> None:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-async def test_a_leader_that_is_told_to_end_submits_nothing_more_and_gives_up_the_lease(
+async def test_a_leader_that_is_stopped_submits_nothing_more_and_releases_the_lease(
     world: Replicas, situation: str
 ) -> None:
     first = await led(world)
@@ -85,7 +85,7 @@ async def test_a_submission_that_does_not_come_back_is_abandoned_and_found_by_th
     assert world.posts.seen == 1
 
 
-async def test_a_standby_that_is_told_to_end_leaves_the_leader_alone(world: Replicas) -> None:
+async def test_a_standby_that_is_stopped_does_not_affect_the_leader(world: Replicas) -> None:
     first = await led(world)
     before = await world.lease()
     world.send("b", signal.SIGTERM)
@@ -124,7 +124,7 @@ async def test_a_standby_takes_over_before_the_old_lease_would_have_ended_and_ev
         return sorted(event.message for event in found)
 
     expected = sorted([f"{first} became leader", f"{first} stopped leading", f"{second} became leader"])
-    await until(messages, lambda told: told == expected)
+    await until(messages, lambda logged: logged == expected)
 
 
 async def test_a_killed_leader_is_followed_and_its_job_is_one_export(world: Replicas) -> None:

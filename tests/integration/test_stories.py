@@ -175,7 +175,7 @@ async def test_a_cancelled_job_fails_and_its_export_is_stopped(world: World) -> 
     assert reason(await world.finished(), "Failed") == "Cancelled"
 
 
-async def test_a_wrong_client_secret_is_told_and_heals_when_mended(world: World) -> None:
+async def test_a_wrong_client_secret_is_reported_and_the_target_recovers_when_it_is_corrected(world: World) -> None:
     await world.secret(secret="wrong")
     await world.target()
     target = await world.ready(status="False")
@@ -189,7 +189,7 @@ async def test_a_wrong_client_secret_is_told_and_heals_when_mended(world: World)
     await world.ready()
 
 
-async def test_a_wrong_external_id_is_told_and_heals_when_mended(world: World) -> None:
+async def test_a_wrong_external_id_is_reported_and_the_target_recovers_when_it_is_corrected(world: World) -> None:
     await world.secret()
     await world.target(externalID="somebody-else")
     assert reason(await world.ready(status="False"), "Ready") == "AssumeRoleDenied"
@@ -197,7 +197,7 @@ async def test_a_wrong_external_id_is_told_and_heals_when_mended(world: World) -
     await world.ready()
 
 
-async def test_a_missing_bucket_is_told_and_heals_when_created(world: World) -> None:
+async def test_a_missing_bucket_is_reported_and_the_target_recovers_when_it_is_created(world: World) -> None:
     await world.secret()
     await world.target(bucket="not-there-yet")
     assert reason(await world.ready(status="False"), "Ready") == "BucketNotFound"
@@ -205,7 +205,7 @@ async def test_a_missing_bucket_is_told_and_heals_when_created(world: World) -> 
     await world.ready()
 
 
-async def test_a_role_that_may_not_put_is_told_by_the_check_of_that_action(world: World) -> None:
+async def test_a_role_that_may_not_put_fails_the_check_of_that_action(world: World) -> None:
     await asyncio.to_thread(
         world.sandbox.cloud.set_actions, "reltio-exporter", ["s3:ListBucket", "s3:GetObject", "s3:DeleteObject"]
     )
@@ -220,7 +220,7 @@ async def test_a_role_that_may_not_put_is_told_by_the_check_of_that_action(world
     await world.ready()
 
 
-async def test_an_unreachable_service_is_told_and_the_target_heals_when_it_answers(world: World) -> None:
+async def test_an_unreachable_service_is_reported_and_the_target_recovers_when_it_answers(world: World) -> None:
     await world.secret()
     port = free_port()
     unreachable = {
@@ -244,13 +244,13 @@ async def test_no_secret_reaches_status_events_or_logs(world: World) -> None:
     await world.job()
     job = await world.finished()
     target = await world.get("ExportTarget", "lake")
-    told = json.dumps([job["status"], target["status"]]) + world.sandbox.operator_log.read_text()
+    shown = json.dumps([job["status"], target["status"]]) + world.sandbox.operator_log.read_text()
     for secret in (
         "sandbox-secret",
         "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11",
         world.sandbox.cloud.operator_credentials.secret,
     ):
-        assert secret not in told
+        assert secret not in shown
 
 
 @pytest.mark.parametrize("missing", ["", "s3:PutObject", "s3:DeleteObject"])

@@ -85,7 +85,7 @@ async def test_the_previous_external_id_is_read_only_when_the_current_one_is_ref
     assert "spec.s3.previousExternalIDSecretRef" in check.remedy
 
 
-async def test_whatever_goes_wrong_within_ends_in_a_verdict() -> None:
+async def test_an_internal_error_is_the_result_of_a_check() -> None:
     world = World()
     del world.aws.buckets  # the stand-in then raises what no caller expects
     target = await world.verify()
@@ -93,7 +93,7 @@ async def test_whatever_goes_wrong_within_ends_in_a_verdict() -> None:
     assert not target.is_ready
 
 
-async def test_a_url_that_is_none_is_told_apart_from_a_service_that_is_away() -> None:
+async def test_an_invalid_url_is_distinguished_from_an_unreachable_service() -> None:
     world = World({"reltio": {"exportServiceURL": "https://reltio.test:port/jobs"}})
     assert failing(await world.verify()) == {"ReltioReachable": "InvalidURL"}
 
@@ -110,7 +110,7 @@ async def test_a_failing_target_waits_among_its_kind_unless_there_is_news_of_it(
     assert len(world.handed_over) == 1
 
 
-async def test_a_verdict_stands_when_its_canary_cannot_be_created() -> None:
+async def test_the_status_stays_when_the_canary_cannot_be_created() -> None:
     world = World({"verification": {"canary": True}})
 
     async def refuse(*_: Any) -> None:

@@ -42,7 +42,7 @@ async def test_a_good_target_takes_encrypted_objects(account: Account) -> None:
 
 
 @pytest.mark.parametrize("external_id", ["ext-of-somebody-else", EXTERNAL_ID + "\n"])
-async def test_a_wrong_external_id_is_denied_and_not_told(account: Account, external_id: str) -> None:
+async def test_a_wrong_external_id_is_denied_and_not_shown(account: Account, external_id: str) -> None:
     with pytest.raises(AwsError) as caught:
         await account.assume(external_id)
     assert caught.value.reason == "AssumeRoleDenied"
@@ -58,21 +58,21 @@ async def test_a_corrected_external_id_heals(account: Account) -> None:
 
 
 async def test_a_principal_that_the_role_does_not_trust_is_denied(account: Account) -> None:
-    def stranger() -> boto3.Session:
+    def outsider() -> boto3.Session:
         iam = account.cloud.client("iam")
-        iam.create_user(UserName="stranger")
+        iam.create_user(UserName="outsider")
         anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-        iam.put_user_policy(UserName="stranger", PolicyName="all", PolicyDocument=json.dumps(anything))
-        key = iam.create_access_key(UserName="stranger")["AccessKey"]
+        iam.put_user_policy(UserName="outsider", PolicyName="all", PolicyDocument=json.dumps(anything))
+        key = iam.create_access_key(UserName="outsider")["AccessKey"]
         return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"])
 
-    sessions = account.operator(await asyncio.to_thread(stranger))
+    sessions = account.operator(await asyncio.to_thread(outsider))
     with pytest.raises(AwsError) as caught:
         await sessions.assume(account.role_arn, EXTERNAL_ID)
     assert caught.value.reason == "AssumeRoleDenied"
 
 
-async def test_a_missing_bucket_is_told_apart_from_a_denied_one(account: Account) -> None:
+async def test_a_missing_bucket_is_distinguished_from_a_denied_one(account: Account) -> None:
     found = await reasons(await account.store("no-such-bucket-anywhere"))
     assert found == {"s3:ListBucket": "BucketNotFound", "s3:PutObject": "BucketNotFound"}
 

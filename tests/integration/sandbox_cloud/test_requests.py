@@ -59,7 +59,7 @@ async def test_a_bucket_is_created_where_the_endpoint_is(
     )
 
 
-async def test_the_region_of_a_bucket_is_told_also_to_those_who_may_not_see_it(cloud: Cloud) -> None:
+async def test_the_region_of_a_bucket_is_returned_without_permission(cloud: Cloud) -> None:
     seeing, blind = Role(cloud, allow("s3:*")).s3(), Role(cloud, allow("s3:GetObject")).s3()
     assert seeing.head_bucket(Bucket=LAKE)["BucketRegion"] == "us-east-1"
     with pytest.raises(ClientError) as error:

@@ -166,7 +166,7 @@ def test_what_the_definition_admits_is_decoded_as_msgspec_does(plural: str, mode
 STATUSES = {plural: values(schema_of(plural)["properties"]["status"]) for plural in ("exportjobs", "exporttargets")}
 
 
-def test_a_report_names_the_problems_and_the_command_that_mends_them() -> None:
+def test_a_report_names_the_problems_and_the_command_that_corrects_them() -> None:
     subject = job(status={"phase": 7, "waits": "x"})
     reported = with_report(subject, subject.status, messages.STATUS_VALUES_IGNORED, T0)
     (found,) = reported.conditions
@@ -189,7 +189,7 @@ def test_a_report_goes_away_with_the_problem() -> None:
     assert [one.type for one in reported.conditions] == ["Reconciling"]
 
 
-def test_a_report_keeps_the_bad_value_for_whoever_understands_it() -> None:
+def test_a_report_keeps_the_bad_value() -> None:
     stored = {"phase": 7, "conditions": [condition("Ready", "Maybe")]}
     subject = target()
     subject = decode_target({"metadata": to_wire(subject.metadata), "spec": to_wire(subject.spec), "status": stored})

@@ -121,7 +121,7 @@ def test_items_are_found_by_their_key_when_the_order_changes() -> None:
     ]
 
 
-def test_a_value_that_is_not_understood_stays_until_it_is_written_anew() -> None:
+def test_a_value_that_is_not_understood_stays_until_it_is_written_again() -> None:
     stored = {**STORED, "phase": ["a"], "waits": "many"}
     assert written(stored, start_time=None)["waits"] == "many"
     result = written(stored, waits=2)

@@ -64,7 +64,7 @@ def ask(network: Network, **keys: str) -> Exception:
     return failure.value
 
 
-def told(error: Any) -> str:
+def message_of(error: Any) -> str:
     return from_botocore(error, "s3:ListBucket", "lake").message
 
 
@@ -113,20 +113,20 @@ def test_the_proxy_is_given_its_credentials_and_errors_are_not(wire: Wire, monke
     wire.proxy.credentials = "us@er:hun:ter/2"
     good = network(monkeypatch, HTTPS_PROXY="http://us%40er:hun%3Ater%2F2@proxy.corp.example:3128")
     assert (
-        told(ask(good, **KEYS))
+        message_of(ask(good, **KEYS))
         == "s3:ListBucket on lake was not sent: the proxy http://proxy.corp.example:3128 returned HTTP 502."
     )
     for user, password in (("us%40er", "hunter3"), ("h", "hunter3"), ("p", "hunter3")):
         bad = network(monkeypatch, HTTPS_PROXY=f"http://{user}:{password}@proxy.corp.example:3128")
         refused = ask(bad, **KEYS)
         assert str(refused) == 'Failed to connect to proxy URL: "http://proxy.corp.example:3128"'
-        assert told(refused).endswith("the proxy http://proxy.corp.example:3128 returned HTTP 407.")
+        assert message_of(refused).endswith("the proxy http://proxy.corp.example:3128 returned HTTP 407.")
         assert "hunter3" not in repr(refused)
 
 
 def test_a_proxy_that_is_away_is_named(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = ask(network(monkeypatch, HTTPS_PROXY="http://user:hunter2@absent.corp.example:3128"), **KEYS)
-    assert told(refused).endswith("was not sent: the proxy http://absent.corp.example:3128 could not be reached.")
+    assert message_of(refused).endswith("was not sent: the proxy http://absent.corp.example:3128 could not be reached.")
 
 
 @pytest.mark.parametrize(

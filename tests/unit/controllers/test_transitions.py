@@ -51,7 +51,7 @@ def line(log: pytest.LogCaptureFixture) -> tuple[str, str, Raw]:
     return record.levelname, record.getMessage(), record.fields  # type: ignore[attr-defined]
 
 
-def test_a_new_job_is_told_with_its_phase_and_reason(log: pytest.LogCaptureFixture) -> None:
+def test_a_new_job_is_logged_with_its_phase_and_reason(log: pytest.LogCaptureFixture) -> None:
     transitions.log_job(as_read(NEW), QUEUED)
     level, message, fields = line(log)
     assert (level, message) == ("INFO", "ExportJob mdm/nightly: Pending (Queued): Waiting.")
@@ -148,20 +148,20 @@ def test_a_message_is_cut(log: pytest.LogCaptureFixture) -> None:
     assert len(line(log)[1]) < 600
 
 
-def test_a_failed_call_to_stop_tasks_is_told_once_for_each_reason(log: pytest.LogCaptureFixture) -> None:
-    told, read = transitions.ControlLog(), as_read(RUNNING)
+def test_a_failed_call_to_stop_tasks_is_logged_once_for_each_reason(log: pytest.LogCaptureFixture) -> None:
+    control_log, read = transitions.ControlLog(), as_read(RUNNING)
     submission = RUNNING.submission
     assert submission is not None
     stop, pause = (ControlTasks(submission, verb, ("task-0",)) for verb in ("stop", "pause"))
     for action, reason in ((stop, "Gone"), (stop, "Gone"), (stop, "Denied"), (pause, "Denied"), (pause, "Denied")):
-        told.failed(read, action, reason, "Text.")
+        control_log.failed(read, action, reason, "Text.")
     assert [record.getMessage() for record in log.records] == [
         "ExportJob mdm/nightly: Cannot stop its tasks: Text.",
         "ExportJob mdm/nightly: Cannot stop its tasks: Text.",
         "ExportJob mdm/nightly: Cannot pause its tasks: Text.",
     ]
-    told.succeeded(read.metadata.key)
-    told.failed(read, pause, "Denied", "Text.")
+    control_log.succeeded(read.metadata.key)
+    control_log.failed(read, pause, "Denied", "Text.")
     assert len(log.records) == 4
 
 

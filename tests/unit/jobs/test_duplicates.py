@@ -1,4 +1,4 @@
-"""One export or two: what the tasks that carry one marker are."""
+"""One export or two: how tasks with the same attempt id are grouped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_siblings_of_one_group_are_one_export() -> None:
     assert (ids(found.own), ids(found.duplicates)) == (["a", "b"], [])
 
 
-def test_a_second_group_is_a_double_and_the_older_one_counts() -> None:
+def test_the_newer_of_two_groups_is_the_duplicate() -> None:
     found = group_tasks([task("young", 90_000, "g2"), task("old", 1, "g1")])
     assert (ids(found.own), ids(found.duplicates)) == (["old"], ["young"])
 
@@ -56,13 +56,13 @@ def obs(seen: ObservedTask | None, *untracked_tasks: ObservedTask, group: str | 
     )
 
 
-def test_a_sibling_that_was_not_told_of_is_followed() -> None:
+def test_a_sibling_that_the_submission_did_not_return_is_followed() -> None:
     decision = decide(obs(task("task-0", 5, "g1"), task("sibling", 6, "g1")))
     assert [entry.id for entry in decision.status.tasks] == ["task-0", "sibling"]
     assert decision.status.duplicates == ()
 
 
-def test_a_younger_double_is_stopped_and_told() -> None:
+def test_a_newer_duplicate_is_stopped_and_reported() -> None:
     decision = decide(obs(task("task-0", 5, "g1"), task("z", 90_000, "g2")))
     assert isinstance(decision.action, ControlTasks)
     assert (decision.action.verb, decision.action.task_ids) == ("stop", ("z",))
@@ -77,16 +77,16 @@ def test_an_older_double_takes_the_place_of_the_one_on_record() -> None:
     assert decision.action.task_ids == ("task-0",)
 
 
-def test_a_double_met_before_the_own_tasks_were_seen_does_not_push_them_off_the_record() -> None:
+def test_a_duplicate_that_is_observed_first_does_not_replace_the_recorded_tasks() -> None:
     decision = decide(obs(None, task("z", 1, "g2")))
     assert [entry.id for entry in decision.status.tasks] == ["task-0"]
     assert [entry.id for entry in decision.status.duplicates] == ["z"]
 
 
 def test_tasks_named_in_one_answer_are_one_export_however_far_apart_they_were_made() -> None:
-    given = obs(task("task-0", 5), task("stranger", 200_000), group=None)
+    given = obs(task("task-0", 5), task("other", 200_000), group=None)
     status = running("PROCESSING", "PROCESSING", submission=submission())
     both = {"task-0": task("task-0", 5), "task-1": task("task-1", 120_000)}
     decision = decide(replace(given, job=job(status=status), observed_tasks=both))
     assert [entry.id for entry in decision.status.tasks] == ["task-0", "task-1"]
-    assert [entry.id for entry in decision.status.duplicates] == ["stranger"]
+    assert [entry.id for entry in decision.status.duplicates] == ["other"]

@@ -33,7 +33,7 @@ def replaced(status: JobStatus) -> ExportJob:
     return msgspec.structs.replace(job(), status=status)
 
 
-def told(decision: Decision) -> tuple[str, str]:
+def summary(decision: Decision) -> tuple[str, str]:
     """The action, and the reason of the condition that a person reads first."""
     for type_ in ("Complete", "Failed", "Stalled", "Reconciling", "Suspended"):
         found = find(decision.status.conditions, type_)
@@ -130,19 +130,19 @@ def told(decision: Decision) -> tuple[str, str]:
             {"status": running("PROCESSING", duplicates=[{"id": "z", "status": "PROCESSING"}])},
             "ControlTasks",
             "",
-            id="a double lives: it is stopped",
+            id="a duplicate runs: it is stopped",
         ),
         pytest.param(
             {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELING"}])},
             "Wait",
             "",
-            id="a double is being stopped: the delivery waits for its end",
+            id="a duplicate is being stopped: the delivery check waits for its end",
         ),
         pytest.param(
             {"status": running("COMPLETED", duplicates=[{"id": "z", "status": "CANCELED"}])},
             "CheckDelivery",
             "VerifyingDelivery",
-            id="a double has ended",
+            id="a duplicate has ended",
         ),
         pytest.param({"status": running("PAUSED")}, "Wait", "PausedAtService", id="paused in the console"),
         pytest.param(
@@ -376,7 +376,7 @@ def told(decision: Decision) -> tuple[str, str]:
     ],
 )
 def test_next_step(case: dict[str, Any], action: str, reason: str) -> None:
-    assert told(decide(obs(**case))) == (action, reason)
+    assert summary(decide(obs(**case))) == (action, reason)
 
 
 @pytest.mark.parametrize(
@@ -389,11 +389,11 @@ def test_the_status_says_which_spec_it_takes_into_account(status: dict[str, Any]
     assert decision.status.observed_generation == 4
 
 
-def test_a_vanished_task_is_told_of_once_and_looked_for_at_a_distance() -> None:
+def test_a_vanished_task_is_reported_once_and_polled_rarely() -> None:
     first = decide(obs(status=running("PROCESSING"), lost_task_ids=frozenset({"task-0"})))
     again = decide(replace(obs(lost_task_ids=frozenset({"task-0"})), job=replaced(first.status)))
     assert again.status == first.status
-    assert (again.requeue_after, told(again)) == (60, ("CheckDelivery", "TaskVanished"))
+    assert (again.requeue_after, summary(again)) == (60, ("CheckDelivery", "TaskVanished"))
 
 
 @given(
@@ -428,7 +428,7 @@ def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
 
 def test_a_job_that_asks_for_no_verification_believes_the_service() -> None:
     decision = decide(obs(status=running("COMPLETED"), spec={"delivery": {"verify": "None"}}))
-    assert told(decision) == ("Wait", "ReportedByService")
+    assert summary(decision) == ("Wait", "ReportedByService")
     assert decision.status.output is not None
     assert decision.status.output.objects is None
 

@@ -116,7 +116,7 @@ def test_nothing_found_of_a_deleted_job_removes_the_finalizer_only_after_the_set
     assert isinstance(on_search_result(doubtful(known_for=100, **deleted), SearchResult()).action, RemoveFinalizer)
 
 
-def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_told_of() -> None:
+def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_reported() -> None:
     first = ObservedTask(id="b", status="PROCESSING", group_id="g1", created_ms=1_000)
     second = ObservedTask(id="a", status="PROCESSING", group_id="g2", created_ms=90_000)
     decision = on_search_result(doubtful(), SearchResult(tasks=(second, first)))
@@ -177,7 +177,7 @@ def test_a_manifest_that_is_not_there_yet_is_looked_for_again_before_the_job_fai
     assert decision.status.phase == "Failed"
 
 
-def test_a_double_found_at_the_end_is_told_and_stopped_before_the_delivery_counts() -> None:
+def test_a_duplicate_found_at_the_end_is_reported_and_stopped_before_the_job_completes() -> None:
     status = running("COMPLETED", submission=submission(resent=1))
     obs = Observation(job=job(status=status), now=T0, target=target())
     mine = ObservedTask(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)

@@ -77,7 +77,7 @@ async def test_without_kubeconfig_and_pod_the_sentence_names_the_variable(tmp_pa
         assert message.endswith("Set KUBECONFIG to the path of a kubeconfig.")
 
 
-async def test_a_pod_without_a_token_is_told_to_mount_one(tmp_path: Path) -> None:
+async def test_the_error_of_a_pod_without_a_token_says_to_mount_one(tmp_path: Path) -> None:
     inside = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
     assert "automountServiceAccountToken" in await refused(inside)
 

@@ -154,7 +154,7 @@ async def test_a_follower_that_slept_does_not_take_over_what_was_renewed_meanwhi
     taking.cancel()
 
 
-async def test_a_released_lease_is_taken_at_the_next_look(server: Server, time: Time) -> None:
+async def test_a_released_lease_is_taken_at_the_next_retry(server: Server, time: Time) -> None:
     first, second = elector(server, time), elector(server, time, "b")
     await first.acquire()
     taking = asyncio.create_task(second.acquire())

@@ -132,7 +132,7 @@ async def test_each_request_carries_the_token_of_its_time(world: World) -> None:
     assert world.answers.tokens == ["Bearer one", "Bearer two"]
 
 
-async def test_only_a_kind_that_is_not_there_asks_for_a_look_at_the_crds(world: World) -> None:
+async def test_only_a_missing_kind_asks_to_check_the_crds(world: World) -> None:
     world.answers.status(403, 200)
     await world.get(f"{BASE}/exportjobs")
     assert not world.monitor.not_found.is_set()

@@ -74,9 +74,9 @@ async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     count: int, changes: list[Change], cap: int
 ) -> None:
     listing = Listing(count, changes, cap)
-    told = await listing.read()
-    assert listing.staying <= set(told)
-    assert len(told) == len(set(told))
+    found = await listing.read()
+    assert listing.staying <= set(found)
+    assert len(found) == len(set(found))
 
 
 async def test_finished_tasks_come_from_the_history() -> None:

@@ -156,7 +156,7 @@ def test_an_explanation_is_one_bounded_line() -> None:
         (OSError(None, "Multiple exceptions: [Errno 111] ..."), "Multiple exceptions: [Errno 111] ..."),
     ],
 )
-def test_a_connection_that_cannot_be_made_is_told_with_host_port_and_cause(cause: OSError, reason: str) -> None:
+def test_a_failed_connection_is_logged_with_host_port_and_cause(cause: OSError, reason: str) -> None:
     key = ConnectionKey("api.example", 6443, True, True, None, None, None)
     assert explain(ClientConnectorError(key, cause)) == f"cannot connect to api.example:6443 ({reason.rstrip('.')})"
 

@@ -36,7 +36,7 @@ def test_the_columns_of_events_are_those_of_a_real_server() -> None:
         "involvedObject": {"kind": "ExportJob", "name": "people"},
         "type": "Normal",
         "reason": "Submitted",
-        "message": " told\n",
+        "message": " text\n",
         "source": {"component": "kopf"},
         "count": 2,
     }
@@ -51,7 +51,7 @@ def test_the_columns_of_events_are_those_of_a_real_server() -> None:
         "Type": "Normal",
         "Reason": "Submitted",
         "Object": "exportjob/people",
-        "Message": "told",
+        "Message": "text",
     }
 
 

@@ -51,8 +51,8 @@ def ask(driver: Driver, client: Client, method: str, path: str, prefix: str = "/
 @pytest.mark.parametrize(("method", "path", "who"), ROUTES)
 def test_each_route_is_there_for_those_who_may_use_it(prefix: str, method: str, path: str, who: str) -> None:
     """A task that is paused may be asked for everything."""
-    stranger = Client("stranger", "secret", tenants=frozenset())
-    driver = Driver(None, Tenant("acme01", entities=10), client=stranger)
+    outsider = Client("outsider", "secret", tenants=frozenset())
+    driver = Driver(None, Tenant("acme01", entities=10), client=outsider)
     administrator = ADMINISTRATOR
     driver.reltio.service.clients["api"] = api = Client("api", "secret")
     task_id = ask(driver, api, "POST", "/export/acme01/relations").body["taskIds"][0]
@@ -60,8 +60,8 @@ def test_each_route_is_there_for_those_who_may_use_it(prefix: str, method: str, 
     given = path.replace("{id}", task_id)
     if method == "POST":
         driver.reltio.engine.stop(driver.reltio.engine.tasks[task_id], at_once=True)
-    refused = {"stranger": who != ANYONE, "api": who == ADMIN}
-    for client in (stranger, api):
+    refused = {"outsider": who != ANYONE, "api": who == ADMIN}
+    for client in (outsider, api):
         answer = ask(driver, client, method, given, prefix)
         assert (answer.status == 403) is refused[client.id]
         if answer.status == 403:

@@ -58,7 +58,7 @@ def test_a_stage_has_its_documented_text(stage: int, text: str) -> None:
     assert driver.task(task_id)["currentState"]["status"] == text
 
 
-def test_progress_and_the_time_that_is_left_are_told_while_it_exports() -> None:
+def test_progress_and_the_estimated_time_are_returned_while_it_exports() -> None:
     driver = slow()
     task_id = driver.started()
     driver.advance(9 + 5)

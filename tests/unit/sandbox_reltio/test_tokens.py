@@ -109,7 +109,7 @@ def test_a_token_may_end_in_mid_poll(how: str) -> None:
     assert (answer.status, answer.body["error"]) == (401, "invalid_token")
 
 
-def test_too_many_requests_for_tokens_are_told_to_slow_down() -> None:
+def test_too_many_requests_for_tokens_are_limited() -> None:
     driver = Driver(SimulatorConfig(tokens_per_second=2))
     assert [driver.ask_token().status for _ in range(3)] == [200, 429, 429]
     driver.advance(1)

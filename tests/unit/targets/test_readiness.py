@@ -1,4 +1,4 @@
-"""From checks to a verdict: Ready means that it will work."""
+"""From checks to conditions: Ready means that it will work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of(mode: str, **status: Any) -> ExportTarget:
 
 
 def evaluate(subject: ExportTarget, checks: list[Check], now: datetime, failures: int = 0) -> TargetStatus:
-    """The verdict of a verification that made the rare tests when one of them is among the checks."""
+    """The status after a verification, which made the advisory checks if one of them is among the checks."""
     tested = any(check.name in readiness.ADVISORY_CHECKS for check in checks)
     return readiness.evaluate(subject, checks, now, tested=tested, failures=failures)
 
@@ -37,7 +37,7 @@ def all_passed(subject: ExportTarget) -> list[Check]:
     return [readiness.check_passed(name) for name in readiness.checks_of(subject)]
 
 
-def told(status: TargetStatus, type_: str = "Ready") -> Condition:
+def condition_of(status: TargetStatus, type_: str = "Ready") -> Condition:
     found = find(status.conditions, type_)
     assert found is not None
     return found
@@ -46,7 +46,7 @@ def told(status: TargetStatus, type_: str = "Ready") -> Condition:
 @pytest.mark.parametrize("mode", MODES)
 def test_ready_when_every_check_passed_and_says_what_that_proves(mode: str) -> None:
     subject = of(mode)
-    ready = told(evaluate(subject, all_passed(subject), T0))
+    ready = condition_of(evaluate(subject, all_passed(subject), T0))
     assert ready.status == "True"
     assert ready.message
     assert find(evaluate(subject, all_passed(subject), T0).conditions, "Stalled") is None
@@ -60,12 +60,12 @@ def test_any_one_failed_check_but_advice_denies_ready_and_names_itself(mode: str
         checks.append(readiness.call_failed(name, "Broken", f"{name} broke.", "Fix it."))
         status = evaluate(subject, checks, T0)
         if name in readiness.ADVISORY_CHECKS:
-            assert told(status).status == "True"
-            assert told(status, "Recommended").reason == "Broken"
+            assert condition_of(status).status == "True"
+            assert condition_of(status, "Recommended").reason == "Broken"
         else:
-            assert (told(status).status, told(status).reason) == ("False", "Broken")
-            assert told(status).message == f"{name} broke. Fix it."
-            assert told(status, "Stalled").status == "True"
+            assert (condition_of(status).status, condition_of(status).reason) == ("False", "Broken")
+            assert condition_of(status).message == f"{name} broke. Fix it."
+            assert condition_of(status, "Stalled").status == "True"
 
 
 truths = st.sampled_from(["True", "False", "Unknown"])
@@ -79,7 +79,7 @@ def test_ready_is_never_said_with_a_required_check_that_has_not_passed(
     status = evaluate(subject, [Check(name=name, status=truth) for name, truth in results.items()], T0)
     required = [name for name in readiness.checks_of(subject) if name not in readiness.ADVISORY_CHECKS]
     check_passed = all(results.get(name) == "True" for name in required)
-    assert (told(status).status == "True") == check_passed
+    assert (condition_of(status).status == "True") == check_passed
     assert [check.name for check in status.checks] == list(readiness.checks_of(subject))
 
 
@@ -89,7 +89,7 @@ def test_checks_that_were_not_reached_are_unknown_and_name_what_failed() -> None
     assert (put.status, put.message) == ("Unknown", "Not checked, because AssumeRole failed.")
 
 
-def test_of_two_verdicts_on_one_check_the_worse_counts() -> None:
+def test_of_two_results_for_one_check_the_worse_counts() -> None:
     subject = of("AssumeRoleAndInspect")
     twice = [
         readiness.call_failed("WrongExternalIDRefused", "Open", "Open.", ""),
@@ -105,16 +105,16 @@ def test_a_transition_time_moves_with_the_status_alone() -> None:
     later = msgspec.structs.replace(subject, status=first)
     again = evaluate(later, all_passed(subject), T0 + timedelta(hours=1))
     assert [c.last_transition_time for c in again.checks] == [c.last_transition_time for c in first.checks]
-    assert told(again).last_transition_time == told(first).last_transition_time
+    assert condition_of(again).last_transition_time == condition_of(first).last_transition_time
 
 
-def test_advice_that_is_not_asked_for_again_keeps_its_verdict() -> None:
+def test_advisory_checks_that_are_not_made_again_keep_their_result() -> None:
     subject = of("AssumeRole")
     first = evaluate(subject, all_passed(subject), T0)
     later = msgspec.structs.replace(subject, status=first)
     required = [c for c in all_passed(subject) if c.name not in readiness.ADVISORY_CHECKS]
     again = evaluate(later, required, T0 + timedelta(hours=1))
-    assert told(again, "Recommended").status == "True"
+    assert condition_of(again, "Recommended").status == "True"
     assert again.last_security_test_time == first.last_security_test_time
 
 
@@ -134,8 +134,8 @@ def with_advice(hours_ago: float, status: str = "True") -> ExportTarget:
         pytest.param(of("AssumeRole"), True, id="never made"),
         pytest.param(with_advice(1), False, id="an hour ago"),
         pytest.param(with_advice(25), True, id="more than a day ago"),
-        pytest.param(with_advice(1, "False"), True, id="failed: mended perhaps"),
-        pytest.param(with_advice(1, "Unknown"), False, id="cannot be told: not asked again and again"),
+        pytest.param(with_advice(1, "False"), True, id="failed: it may be corrected"),
+        pytest.param(with_advice(1, "Unknown"), False, id="not known: not made again"),
         pytest.param(with_advice(-5), True, id="the clock was set back"),
     ],
 )
@@ -172,33 +172,33 @@ def test_when_a_target_is_verified_next(subject: ExportTarget, failures: int, se
 def test_what_passes_by_itself_takes_ready_away_only_when_it_lasts(failures: int) -> None:
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
-    hiccup = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
-    status = evaluate(ready, hiccup, T0, failures)
-    assert told(status).status == "True"
-    assert told(status, "Reconciling").reason == "Unreachable"
+    failure = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait."), *all_passed(subject)[1:]]
+    status = evaluate(ready, failure, T0, failures)
+    assert condition_of(status).status == "True"
+    assert condition_of(status, "Reconciling").reason == "Unreachable"
     assert find(status.conditions, "Stalled") is None
     assert not readiness.is_healthy(status)
-    later = evaluate(msgspec.structs.replace(ready, status=status), hiccup, T0, 2)
-    assert (told(later).status, told(later, "Reconciling").status) == ("False", "True")
+    later = evaluate(msgspec.structs.replace(ready, status=status), failure, T0, 2)
+    assert (condition_of(later).status, condition_of(later, "Reconciling").status) == ("False", "True")
     assert find(later.conditions, "Stalled") is None
 
 
-def test_a_hiccup_is_no_verdict_on_a_target_that_was_not_ready_as_it_is() -> None:
+def test_a_transient_failure_is_not_tolerated_for_a_target_that_was_not_ready() -> None:
     subject = of("AssumeRole")
     ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
     changed = msgspec.structs.replace(ready, metadata=msgspec.structs.replace(ready.metadata, generation=2))
-    hiccup = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait.")]
-    assert told(evaluate(changed, hiccup, T0)).status == "False"
+    failure = [readiness.call_failed("ReltioReachable", "Unreachable", "No.", "Wait.")]
+    assert condition_of(evaluate(changed, failure, T0)).status == "False"
 
 
-def test_a_target_with_a_hiccup_is_tried_again_soon_and_not_after_its_interval() -> None:
+def test_a_target_with_a_transient_failure_is_verified_again_soon() -> None:
     subject = verified(0)
     (ready,) = subject.status.conditions
-    with_hiccup = of(
+    with_failure = of(
         "AssumeRole", conditions=[condition("Ready"), condition("Reconciling")], lastVerificationTime=stamp(0)
     )
     assert ready.status == "True"
-    assert readiness.seconds_until_due(with_hiccup, 1, 30.0, T0) == 30.0
+    assert readiness.seconds_until_due(with_failure, 1, 30.0, T0) == 30.0
 
 
 def test_advice_on_another_generation_is_forgotten_and_asked_for_as_soon_as_it_can_be() -> None:
@@ -216,7 +216,7 @@ def test_a_finding_of_the_rare_tests_is_not_hidden_by_a_reading_of_the_policies(
     checks = [c for c in all_passed(subject) if c.name != "WrongExternalIDRefused"]
     tested = msgspec.structs.replace(subject, status=evaluate(subject, [*checks, open_], T0))
     read = readiness.evaluate(tested, all_passed(subject), T0, tested=False)
-    assert told(read, "Recommended").reason == "ExternalIDNotRequired"
+    assert condition_of(read, "Recommended").reason == "ExternalIDNotRequired"
     assert readiness.advisory_checks_due(msgspec.structs.replace(tested, status=read), T0 + timedelta(hours=1))
 
 

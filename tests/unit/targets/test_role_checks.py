@@ -24,7 +24,7 @@ def trust(*principals: str, effect: str = "Allow", **condition: Any) -> dict[str
     }
 
 
-def verdicts(
+def results(
     *permissions: dict[str, Any],
     trusts: tuple[dict[str, Any], ...] = (trust(RELTIO, StringEquals=ASKS),),
     principals: tuple[str, ...] = (RELTIO,),
@@ -52,29 +52,29 @@ def verdicts(
     ],
 )
 def test_trust_is_judged_by_what_is_known_of_the_request(condition: dict[str, Any], status: str) -> None:
-    assert verdicts(trusts=(trust("*", **condition),))["TrustsReltio"][0] == status
+    assert results(trusts=(trust("*", **condition),))["TrustsReltio"][0] == status
 
 
 @pytest.mark.parametrize("pattern", ["*-1", "ext-?", "e*1"])
-def test_an_external_id_that_is_compared_with_a_pattern_is_told(pattern: str) -> None:
-    found = verdicts(trusts=(trust(RELTIO, StringLike={"sts:ExternalId": pattern}),))
+def test_an_external_id_that_is_compared_with_a_pattern_is_reported(pattern: str) -> None:
+    found = results(trusts=(trust(RELTIO, StringLike={"sts:ExternalId": pattern}),))
     assert found["TrustsReltio"][0] == "True"
     assert found["WrongExternalIDRefused"] == ("False", "ExternalIDNotExact")
 
 
 def test_a_pattern_that_lets_in_no_other_is_no_fault() -> None:
     exact = (trust(RELTIO, StringLike=ASKS), trust(RELTIO, StringEquals={"sts:ExternalId": "ext-*"}))
-    assert verdicts(trusts=exact)["WrongExternalIDRefused"][0] == "True"
+    assert results(trusts=exact)["WrongExternalIDRefused"][0] == "True"
 
 
 def test_a_quantifier_that_a_missing_external_id_passes_is_reported() -> None:
     quantified: dict[str, Any] = {"ForAllValues:StringEquals": ASKS}
-    found = verdicts(trusts=(trust(RELTIO, **quantified),))
+    found = results(trusts=(trust(RELTIO, **quantified),))
     assert found["MissingExternalIDRefused"] == ("False", "ExternalIDNotRequired")
 
 
 def test_an_account_of_reltio_is_not_taken_for_the_user_that_is_trusted() -> None:
-    assert verdicts(principals=("999999999999",))["TrustsReltio"][0] == "Unknown"
+    assert results(principals=("999999999999",))["TrustsReltio"][0] == "Unknown"
 
 
 def denied(**condition: Any) -> tuple[dict[str, Any], ...]:
@@ -100,7 +100,7 @@ SSE = {"serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyARN": "arn:aws:km
 def test_a_denial_is_judged_by_what_is_known_of_the_request(
     condition: dict[str, Any], s3: dict[str, Any], status: str
 ) -> None:
-    assert verdicts(*denied(**condition), **s3)["RolePermits"][0] == status
+    assert results(*denied(**condition), **s3)["RolePermits"][0] == status
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_denial_is_judged_by_what_is_known_of_the_request(
 def test_a_key_is_asked_for_where_it_is(key: dict[str, Any], role: str, condition: dict[str, str], status: str) -> None:
     writes = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     uses = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": {"StringEquals": condition}}
-    assert verdicts(writes, uses, role=role, **key)["RolePermits"][0] == status
+    assert results(writes, uses, role=role, **key)["RolePermits"][0] == status

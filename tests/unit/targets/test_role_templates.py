@@ -31,13 +31,13 @@ def a_target(**s3: Any) -> ExportTarget:
     return target(spec=spec)
 
 
-def verdicts(role: RoleDesign, external_id: str | None = "ext-1", **s3: Any) -> dict[str, str]:
+def results(role: RoleDesign, external_id: str | None = "ext-1", **s3: Any) -> dict[str, str]:
     judged = Role("arn:aws:iam::111122223333:role/x", role.trust, (role.permissions,), role.max_session_seconds)
     return {check.name: check.status for check in check_role(a_target(**s3), judged, external_id)}
 
 
 def test_the_generated_role_passes_every_inspection() -> None:
-    assert set(verdicts(design(a_target(), [RELTIO], "ext-1")).values()) == {"True"}
+    assert set(results(design(a_target(), [RELTIO], "ext-1")).values()) == {"True"}
 
 
 ACTIONS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject", "kms:GenerateDataKey", "kms:Decrypt"]
@@ -51,7 +51,7 @@ def test_without_any_one_action_exactly_the_permissions_fail(action: str) -> Non
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         statement["Action"] = [one for one in actions if one != action]
     poorer = RoleDesign(role.name, role.path, role.trust, permissions)
-    assert [name for name, status in verdicts(poorer).items() if status != "True"] == ["RolePermits"]
+    assert [name for name, status in results(poorer).items() if status != "True"] == ["RolePermits"]
 
 
 def test_the_generated_actions_are_all_and_only_these() -> None:
@@ -72,13 +72,13 @@ def test_a_trust_policy_that_is_too_wide_or_too_narrow_fails_its_own_check(
 ) -> None:
     wanted: dict[str, Any] = {"principals": [RELTIO], "external_id": "ext-1", **change}
     role = design(a_target(), wanted["principals"], wanted["external_id"])
-    assert [name for name, status in verdicts(role).items() if status == "False"] == failing
+    assert [name for name, status in results(role).items() if status == "False"] == failing
 
 
 def test_a_short_session_fails_its_own_check() -> None:
     role = design(a_target(), [RELTIO], "ext-1")
     short = RoleDesign(role.name, role.path, role.trust, role.permissions, 3600)
-    assert [name for name, status in verdicts(short).items() if status == "False"] == ["SessionDuration"]
+    assert [name for name, status in results(short).items() if status == "False"] == ["SessionDuration"]
 
 
 def test_the_role_keeps_its_name_path_and_partition() -> None:

@@ -9,10 +9,10 @@ from .world import World
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunResult:
     """What is wrong with the end of a run; nothing, if all is well."""
 
-    problems: tuple[tuple[str, str], ...]  # kind and words
+    problems: tuple[tuple[str, str], ...]  # kind and text
     person: bool = False  # the job says that it waits for a person
 
     @property
@@ -24,10 +24,10 @@ class Verdict:
         return [kind for kind, _ in self.problems] + (["person"] if self.person else [])
 
     def __str__(self) -> str:
-        return "; ".join(f"{kind}: {words}" for kind, words in self.problems) or "good"
+        return "; ".join(f"{kind}: {text}" for kind, text in self.problems) or "good"
 
 
-def judge(scenario: Scenario, world: World) -> Verdict:
+def check_run(scenario: Scenario, world: World) -> RunResult:
     """Exactly one export completed for the job, its status says so, and nothing holds the object."""
     problems: list[tuple[str, str]] = []
     raw = world.job()
@@ -43,15 +43,15 @@ def judge(scenario: Scenario, world: World) -> Verdict:
             problems.append(("lost", "the object is gone"))
         if active and scenario.spec.get("deletionPolicy") != "Orphan":
             problems.append(("lost", "an export runs on without its job"))
-        return Verdict(tuple(problems))
+        return RunResult(tuple(problems))
     conditions = {c["type"]: c for c in raw["status"].get("conditions", []) if c["status"] == "True"}
     ended = conditions.get("Complete") or conditions.get("Failed")
     if ended is None:
         stalled = conditions.get("Stalled")
         if stalled:
-            return Verdict((*problems,), person=True)
+            return RunResult((*problems,), person=True)
         problems.append(("stuck", f"{raw['status'].get('phase')}, {conditions.get('Reconciling')}"))
-        return Verdict(tuple(problems))
+        return RunResult(tuple(problems))
     if raw["metadata"].get("finalizers"):
         problems.append(("stuck", "the finalizer is still there"))
     if ended["reason"] not in scenario.outcomes:
@@ -62,4 +62,4 @@ def judge(scenario: Scenario, world: World) -> Verdict:
         problems.append(("untrue", "Failed, but an export runs on"))
     if ended["type"] == "Failed" and complete and ended["reason"] in ("Cancelled", "DeadlineExceeded"):
         pass  # it was too late to stop it
-    return Verdict(tuple(problems))
+    return RunResult(tuple(problems))
