@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 from kubernetes.aio import client
 
-from integration.replicas import Relay, Replicas, is_complete, open_replicas, open_sandbox
+from integration.replicas import Relay, Replicas, is_complete, open_replicas, open_sandbox, until
 from reltio_export_operator.sandbox.environment import Sandbox, crds
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -120,6 +121,38 @@ async def test_an_api_server_that_cannot_be_asked_is_waited_for_visibly(
         await world.until_ready("a")
         await world.target()
         await world.ready()
+        assert "Traceback" not in world.log("a")
+
+
+async def test_an_api_server_that_goes_away_and_comes_back_needs_no_restart(world: Replicas) -> None:
+    async with relay_to_the_api_server(world) as relay:
+        await relay.start()
+        await world.start("a", KUBECONFIG=world.kubeconfig_for(relay), RELTIO_EXPORT_LEADER_ELECT="false")
+        await world.target()
+        await world.ready()
+        await relay.stop()
+        await world.job("meanwhile")
+        await until(lambda: asyncio.to_thread(world.log, "a"), lambda text: "cannot be watched" in text)
+        assert (await world.probe("a", "/healthz"))[0] == 200
+        await relay.start()
+        assert is_complete(await world.finished("meanwhile", within=90))
+        assert world.sandbox.replicas["a"].returncode is None
+        assert "Traceback" not in world.log("a")
+
+
+async def test_a_watch_that_ends_for_good_in_kopf_starts_again(world: Replicas) -> None:
+    """kopf does not survive HTTP 410 on a watch."""
+    async with relay_to_the_api_server(world) as relay:
+        relay.refused[b"watch=true"] = 410
+        await relay.start()
+        await world.start("a", KUBECONFIG=world.kubeconfig_for(relay), RELTIO_EXPORT_LEADER_ELECT="false")
+        await until(lambda: asyncio.to_thread(world.log, "a"), lambda text: text.count("The watch ended") >= 2)
+        await world.until_ready("a", "The watch ended: APIClientError: HTTP 410 the relay says no.")
+        relay.refused.clear()
+        await world.until_ready("a")
+        await world.target()
+        await world.ready()
+        await export(world, "after")
         assert "Traceback" not in world.log("a")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import kopf
 from kubernetes.aio import client
@@ -14,6 +16,7 @@ from ..kube.watching import WatchMonitor, watch_session
 
 _log = logging.getLogger(__name__)
 _RESTART_SECONDS, _LONGEST_RESTART_SECONDS = 1.0, 60.0
+_KOPF = str(Path(kopf.__file__).parent)
 _CALM_SECONDS = 300.0  # a watch that lasted as long as this is started again without a longer wait
 # What these say, as errors and with tracebacks, is logged here and by the monitor, once for each change.
 _QUIET = (
@@ -54,6 +57,7 @@ class KopfWatch:
     async def run(self) -> None:
         """Watch until cancelled."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_without_errors_of_kopf)
         pause = _RESTART_SECONDS
         while True:
             await self._kinds.until_served()
@@ -61,11 +65,13 @@ class KopfWatch:
             self._monitor.begin()
             try:
                 await self._watch()
-                continue
             except Exception as error:
-                _log.warning("The watch ended: %s. It starts again in %.0f s.", _last_line(error), pause)
-            finally:
-                self._monitor.end()
+                problem = f"The watch ended: {_last_line(error)}."
+                _log.warning("%s It starts again in %.0f s.", problem, pause)
+                self._monitor.end(problem)
+            else:
+                self._monitor.end()  # a kind is gone, which is waited for and reported above
+                continue
             await asyncio.sleep(pause)
             calm = loop.time() - began > _CALM_SECONDS
             pause = _RESTART_SECONDS if calm else min(pause * 2, _LONGEST_RESTART_SECONDS)
@@ -111,4 +117,17 @@ def _kopf_settings() -> kopf.OperatorSettings:
 
 
 def _last_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().rstrip(".:").splitlines()[-1][:300]
+    text = str(error)
+    if (status := getattr(error, "status", None)) is not None:  # kopf's errors of the API show their whole answer
+        text = f"HTTP {status} {getattr(error, 'message', None) or ''}"
+    return f"{type(error).__name__}: {text}".strip().rstrip(".:").splitlines()[-1][:300]
+
+
+def _without_errors_of_kopf(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out errors of kopf's tasks that nobody awaits: one of them is logged as the end of the watch."""
+    task = context.get("future")
+    code = getattr(task.get_coro(), "cr_code", None) if isinstance(task, asyncio.Task) else None
+    if code is not None and code.co_filename.startswith(_KOPF):
+        _log.debug("A task of kopf ended: %s", _last_line(context["exception"]) if "exception" in context else "")
+        return
+    loop.default_exception_handler(context)

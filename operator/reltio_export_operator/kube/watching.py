@@ -55,21 +55,26 @@ class WatchMonitor:
         self._clock = clock
         self._streams: dict[Key, Stream] = {}
         self._began: float | None = None
+        self._ended: str | None = None
         self.not_found = asyncio.Event()  # the API server said that there is no such kind
 
     def begin(self) -> None:
         """A watch begins: its streams are new ones."""
         self._streams.clear()
+        self._ended = None
         self._began = self._clock()
         self.not_found.clear()
 
-    def end(self) -> None:
-        """Nothing is watched on purpose."""
+    def end(self, problem: str | None = None) -> None:
+        """Nothing is watched until the next `begin`. `problem` is why, as a sentence."""
         self._streams.clear()
         self._began = None
+        self._ended = problem
 
     def unready(self) -> str | None:
         """Why some kind is not watched anywhere."""
+        if self._ended is not None:
+            return self._ended
         for plural in self._wanted:
             streams = [stream for (kind, _), stream in self._streams.items() if kind == plural]
             problems = [self._unready(stream) for stream in streams]

@@ -265,5 +265,6 @@ async def test_a_stream_that_neither_delivers_nor_ends_is_stuck(world: World, ti
 async def test_a_watch_that_never_begins_is_stuck_but_none_that_is_not_wanted(world: World, time: Time) -> None:
     time.now += 401
     assert world.monitor.stuck() == "The watch of exportjobs has hung for 401 s."
-    world.monitor.end()
+    world.monitor.end("The watch ended: HTTP 410.")
     assert world.monitor.stuck() is None
+    assert world.monitor.unready() == "The watch ended: HTTP 410."
