@@ -145,8 +145,8 @@ class Sandbox:
             **self._options.settings,
             **settings,
         }
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
-            environment.pop(name, None)
+        for inherited in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+            environment.pop(inherited, None)
         load(environment)
         with self.log_of(name).open("ab") as log:
             self.replicas[name] = await asyncio.create_subprocess_exec(
