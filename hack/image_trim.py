@@ -103,7 +103,7 @@ def trim_system() -> None:
 
 def compile_all(*folders: Path) -> None:
     for folder in folders:
-        # Some packages carry templates and test data that are no valid Python.
+        # Some packages carry templates and test data that are not valid Python.
         compileall.compile_dir(
             folder,
             quiet=2,

@@ -9,7 +9,7 @@ START = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Time that passes only when a test says so, and while something sleeps."""
+    """Time that passes only when a test advances it, and while something sleeps."""
 
     def __init__(self, start: datetime = START) -> None:
         self._start = start

@@ -171,13 +171,13 @@ class MemoryKube:
     def _store(self, plural: str, raw: Raw, type_: str) -> None:
         raw["metadata"]["resourceVersion"] = str(next(self._versions))
         self.objects[plural, raw["metadata"]["namespace"], raw["metadata"]["name"]] = raw
-        self._tell(type_, plural, raw)
+        self._notify(type_, plural, raw)
 
     def _remove(self, plural: str, raw: Raw) -> None:
         del self.objects[plural, raw["metadata"]["namespace"], raw["metadata"]["name"]]
-        self._tell("DELETED", plural, raw)
+        self._notify("DELETED", plural, raw)
 
-    def _tell(self, type_: str, plural: str, raw: Raw) -> None:
+    def _notify(self, type_: str, plural: str, raw: Raw) -> None:
         for listener in list(self.listeners):
             listener(plural, copy.deepcopy(raw))
 

@@ -2,7 +2,7 @@
 
     python -m crash.matrix [--every N] [--workers N]
 
-First each scenario runs undisturbed, which tells its steps (a step is what a task does from one await to the next) and
+First each scenario runs undisturbed, which shows its steps (a step is what a task does from one await to the next) and
 its requests. Then it runs again for each step, killed right before it and started again; for each request and kind of
 fault; and for each request and fault with a kill in each of some steps after it. Nothing is drawn by lot.
 """

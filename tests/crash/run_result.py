@@ -28,7 +28,7 @@ class RunResult:
 
 
 def check_run(scenario: Scenario, world: World) -> RunResult:
-    """Exactly one export completed for the job, its status says so, and nothing holds the object."""
+    """Exactly one export completed for the job, its status reports it, and nothing holds the object."""
     problems: list[tuple[str, str]] = []
     raw = world.job()
     uid = raw["metadata"]["uid"] if raw else world.first_uid

@@ -1,6 +1,6 @@
 """The Export Service reduced to what decides how many exports there are: submissions, the busy path, lists, controls.
 
-Smaller and much faster than the sandbox's simulator, which tells the rest of the story in the integration tests.
+Smaller and much faster than the sandbox's simulator, which serves the integration tests.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_a_restart_repeats_nothing(log: pytest.LogCaptureFixture, step: int) -> 
 
 
 def _is_resubmission(logged: list[tuple[str, str]]) -> bool:
-    """Killed between the intent and the response: the new process searches before it goes on."""
+    """Killed between the intent and the response: the new process searches before it continues."""
     return ("Submitting", "AnswerUnknown") in logged and len(logged) == len(set(logged))
 
 
@@ -104,7 +104,7 @@ def test_an_operator_with_nothing_to_do_logs_nothing(log: pytest.LogCaptureFixtu
     assert of_the_job(log) == []
 
 
-def test_progress_is_no_transition(log: pytest.LogCaptureFixture) -> None:
+def test_progress_is_not_a_transition(log: pytest.LogCaptureFixture) -> None:
     world = BY_NAME["plain"].world()
     world.start()
     world.wait(lambda: bool(world.service.tasks))

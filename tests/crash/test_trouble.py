@@ -1,4 +1,4 @@
-"""Stories of trouble that a table of kills and faults does not tell."""
+"""Failures that the table of kills and faults does not have."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_job_in_doubt_is_cancelled_although_its_bucket_cannot_be_read(world: W
     assert conditions(world)["Failed"] == "Cancelled"
 
 
-def test_a_job_in_doubt_goes_on_once_its_bucket_can_be_read(world: World) -> None:
+def test_a_job_in_doubt_continues_once_its_bucket_can_be_read(world: World) -> None:
     world.submit_job()
     world.bucket.fault = denied
     world.wire.strikes = {1: "reset-before"}

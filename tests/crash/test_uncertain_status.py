@@ -132,7 +132,7 @@ def test_a_held_job_holds_up_no_other(world: World) -> None:
     assert len(world.service.exports) == 2
 
 
-def test_values_that_do_not_identify_the_export_are_reported_and_the_job_goes_on(world: World) -> None:
+def test_values_that_do_not_identify_the_export_are_reported_and_the_job_continues(world: World) -> None:
     world.submit_job()
     world.start()
     world.wait(lambda: is_running(world))

@@ -1,4 +1,4 @@
-"""The definitions on a real API server: what it accepts, what it refuses and how it says so."""
+"""The definitions on a real API server: what it accepts, what it refuses, and with which message."""
 
 from __future__ import annotations
 

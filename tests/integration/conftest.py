@@ -109,7 +109,7 @@ class World:
         return await self.until("ExportTarget", name, lambda raw: condition(raw, "Ready", status), within)
 
     async def events(self, name: str, until: str, within: float = 30) -> list[str]:
-        """Reasons of the object's events, once this one is there: events follow the status that they tell of."""
+        """Reasons of the object's events, once this one is there: events follow the status that they report."""
         async with asyncio.timeout(within):
             while True:
                 listed = await self.core.list_namespaced_event(self.namespace)

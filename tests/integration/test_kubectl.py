@@ -96,7 +96,7 @@ async def test_server_side_apply_label_annotate_and_patch_work(person: Person) -
     assert "sided" in await person.works("get", "reltio", "-l", "team=mdm", "-o", "name")
 
 
-async def test_explain_tells_the_fields(person: Person) -> None:
+async def test_explain_shows_the_fields(person: Person) -> None:
     assert "updatedSince" in await person.works("explain", "exportjob.spec.export")
     assert "maxConcurrentJobs" in await person.works("explain", "ext.spec")
 

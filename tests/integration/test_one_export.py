@@ -71,7 +71,7 @@ async def _exists(world: World, name: str) -> bool:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(400, "BadRequest"), (403, "AccessDenied"), (413, "PayloadTooLarge")])
-async def test_a_refusal_for_good_fails_the_job_with_the_words_of_the_service_and_a_remedy(
+async def test_a_permanent_refusal_fails_the_job_with_the_message_of_reltio_and_a_remedy(
     world: World, status: int, reason: str
 ) -> None:
     world.sandbox.reltio.faults.append(

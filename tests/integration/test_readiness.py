@@ -1,4 +1,4 @@
-"""What /readyz and /healthz of a real replica say while something is missing, and that it goes on without a restart."""
+"""What /readyz and /healthz of a replica return while something is missing, and that no restart is needed."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_an_api_server_that_goes_away_and_comes_back_needs_no_restart(worl
         assert "Traceback" not in world.log("a")
 
 
-async def test_a_watch_that_ends_for_good_in_kopf_starts_again(world: Replicas) -> None:
+async def test_a_watch_that_ends_permanently_in_kopf_starts_again(world: Replicas) -> None:
     """kopf does not survive HTTP 410 on a watch."""
     async with relay_to_the_api_server(world) as relay:
         relay.refused[b"watch=true"] = 410

@@ -1,4 +1,4 @@
-"""A replica that is stopped, is frozen, or loses the Lease: what it still does, and who goes on."""
+"""A replica that is stopped, is frozen, or loses the Lease: what it still does, and which replica continues."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def test_a_standby_that_is_stopped_does_not_affect_the_leader(world: Repli
     await finish(world, "late")
 
 
-async def test_a_standby_takes_over_before_the_old_lease_would_have_ended_and_events_tell_it(world: Replicas) -> None:
+async def test_a_standby_takes_over_before_the_old_lease_would_have_ended_and_events_report_it(world: Replicas) -> None:
     first = await world.elect()
     seen: list[Raw] = [await world.lease()]
 

@@ -64,7 +64,7 @@ async def test_a_held_job_that_is_cancelled_stops_its_export(world: World) -> No
     assert [task["status"] for task in job["status"]["tasks"]] == ["CANCELED"]
 
 
-async def test_a_phase_of_another_version_is_no_obstacle(world: World) -> None:
+async def test_a_phase_of_another_version_does_not_stop_the_job(world: World) -> None:
     await world.secret()
     await world.target()
     world.sandbox.reltio.engine.behaviours.append(Behaviour(throttled=60))

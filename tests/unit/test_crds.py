@@ -12,7 +12,7 @@ from schemas import CRDS, Schema, definition, nodes, schema_of
 
 PLURALS = [path.stem for path in CRDS]
 LARGEST_ANNOTATION = 256 * 1024  # bytes of all annotations of an object; kubectl apply keeps the object in one
-# What a sentence says that tells what to write instead.
+# Words of a message that says what to write instead.
 INSTEAD = re.compile(r"\b(set|write|use|list|remove|change|create)\b")
 
 
@@ -53,7 +53,7 @@ def test_the_metadata_has_no_schema_of_its_own_which_an_api_server_refuses(schem
 
 
 def test_every_optional_field_of_the_spec_says_what_happens_without_it(schema: Schema) -> None:
-    """The two that are needed together say so instead."""
+    """The two that are required together are checked with another message."""
     silent = [
         f"{path}.{name}"
         for path, node in nodes(schema["properties"]["spec"], "spec")

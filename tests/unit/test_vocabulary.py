@@ -27,6 +27,7 @@ def test_the_repository_has_no_word_that_is_not_allowed() -> None:
         ("_STOPWATCH = 1", "stopwatch"),
         ("# the next look finds it", "next look"),
         ("It hangs on the lease.", "hangs on"),
+        ("a value that is no number", "is no "),
     ],
 )
 def test_words_are_found_in_names_messages_and_comments(line: str, word: str) -> None:
@@ -40,6 +41,7 @@ def test_words_are_found_in_names_messages_and_comments(line: str, word: str) ->
         "Look for the export in Reltio's console.",
         "It doubles with each failure.",
         "a delete marker of S3",
+        "There is no export, and it is no longer listed.",
         "--strict-markers",
         "commend, amendment, unfoldtold",
     ],

@@ -1,4 +1,4 @@
-"""What every submission passes: closed for good when the process is to end, and for as long as it does not lead."""
+"""The gate of submissions: closed permanently when the process shuts down, and while it does not hold the Lease."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class GateClosedError(Exception):
 class SubmissionGate:
     """Counts submissions under way, from their intent to the record of what came of them.
 
-    `may_submit` is asked each time. It must tell the truth at once, without waiting for the event loop.
+    `may_submit` is called each time. It must be up to date at once, without waiting for the event loop.
     """
 
     def __init__(self, may_submit: Callable[[], bool] = lambda: True) -> None:

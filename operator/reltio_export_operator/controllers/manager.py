@@ -212,7 +212,7 @@ class Manager:
             self.jobs.add(key)
 
     async def _keep_queues_moving(self) -> None:
-        """Wake the next job of each target from time to time, so that a lost wake-up blocks no target for ever."""
+        """Wake the next job of each target from time to time, so that a lost wake-up never blocks a target."""
         while True:
             await asyncio.sleep(_RESYNC_SECONDS)
             for key in self._cache.next_admissible_of_each_target():

@@ -48,7 +48,7 @@ def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
 
 
 def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask]) -> tuple[TaskStatus, ...]:
-    """The tasks with what was seen of them now; those not seen stay as they were, ended ones for good."""
+    """The tasks with their new observations. Tasks that were not observed or have ended do not change."""
     return tuple(recorded(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
 
 
@@ -65,7 +65,7 @@ def recorded(obs: ObservedTask) -> TaskStatus:
 
 
 def progress(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask], now: datetime) -> Progress:
-    """Sum over sibling tasks. The total is known only when each of them tells its own."""
+    """Sum over sibling tasks. The total is known only if each task has one."""
     listed = tuple(tasks)
     processed = sum(task.processed or 0 for task in listed)
     totals = [task.total for task in listed]

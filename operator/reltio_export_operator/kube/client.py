@@ -216,7 +216,7 @@ class KubeClient:
         try:
             return tuple(base64.b64decode(data[key], validate=True).decode().strip() for key in keys)
         except ValueError:
-            raise SecretError(f"Secret {name} holds something that is no text.") from None
+            raise SecretError(f"Secret {name} has a value that is not UTF-8 text.") from None
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
         """Post a Kubernetes Event about the object."""

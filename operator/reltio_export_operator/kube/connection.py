@@ -101,7 +101,7 @@ async def _load_kubeconfig(files: Sequence[Path], loaded: client.Configuration) 
             f"{where} cannot be used: {_plain(error)} Check it with kubectl --context {context} version."
         ) from None
     if isinstance(plugin := user.get("exec"), dict) and not (loaded.api_key or loaded.cert_file):
-        # The library logs what went wrong and goes on without credentials.
+        # The library logs what went wrong and continues without credentials.
         raise ConfigurationError(
             f"{where} cannot be used: the command {plugin.get('command')} of context {context} gave no credentials. "
             f"Install it, log in, and check it with kubectl --context {context} version."

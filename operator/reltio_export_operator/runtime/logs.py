@@ -22,7 +22,7 @@ from .failures import explain, is_api_error, traceback_of
 _PACKAGE = __name__.partition(".")[0]
 _MESSAGE_LIMIT = 2048  # characters
 _TRACEBACK_LIMIT = 16_384
-# Loggers of HTTP clients: their lines may hold headers. kopf tells of each event that it handles.
+# Loggers of HTTP clients: their lines may hold headers. kopf logs each event that it handles.
 _QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp.access", "kopf")
 # What a LogRecord has by itself, and what kopf adds for its own handlers.
 _NOT_FIELDS = {*RESERVED_ATTRS, "taskName", "fields", "k8s_skip", "k8s_ref", "settings"}
@@ -121,7 +121,7 @@ class _Json(JsonFormatter):
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether this is no retry of kopf: `kube.watching` logs such a failure once, and not each attempt."""
+    """False for retries of kopf: `kube.watching` logs such a failure once instead of each attempt."""
     return not (record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt"))
 
 

@@ -28,7 +28,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether the process is asked to end. `is_set` tells at once, before the event loop has heard of it."""
+    """Whether the process is asked to end. `is_set` is up to date at once, before the event loop knows."""
 
     def __init__(self) -> None:
         self.signal = ""  # the name of the one that asked

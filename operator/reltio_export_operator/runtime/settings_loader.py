@@ -132,7 +132,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str], warni
 
 
 def _is_of_a_service(name: str, text: str) -> bool:
-    """Whether Kubernetes has set this variable for a Service: its value says so where its name may be ours."""
+    """Whether Kubernetes has set this variable for a Service: its value shows that where its name may be a setting."""
     if not name.startswith(PREFIX):
         return False
     return bool(_SERVICE_VARIABLE.fullmatch(name) or (name.endswith("_PORT") and _SERVICE_URL.fullmatch(text)))

@@ -113,12 +113,12 @@ async def test_what_is_put_can_be_listed_read_and_deleted(account: Account) -> N
     assert await store.read(item.key, limit=4) is None
 
 
-async def test_the_bucket_tells_its_region(account: Account) -> None:
+async def test_the_region_of_a_bucket_is_read(account: Account) -> None:
     await account.allow([*EXPORT_ACTIONS, "s3:HeadBucket"])  # moto's own action; AWS asks for s3:ListBucket
     assert await (await account.store()).region() == "us-east-1"
 
 
-async def test_an_operator_without_credentials_says_so_and_finds_them_when_they_come(
+async def test_missing_credentials_are_reported_and_found_later(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

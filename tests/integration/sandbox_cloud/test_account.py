@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("given", [None, "somebody-else"])
-async def test_a_role_is_not_to_be_had_without_the_external_id_that_it_asks_for(
+async def test_a_role_cannot_be_assumed_without_the_external_id_that_it_requires(
     cloud: Cloud, given: str | None
 ) -> None:
     role = Role(cloud)

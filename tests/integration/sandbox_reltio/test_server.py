@@ -146,7 +146,7 @@ async def test_objects_are_encrypted_as_asked(world: World) -> None:
 
 
 @pytest.mark.parametrize(("asked", "chained", "status"), [(43200, False, "COMPLETED"), (43200, True, "FAILED")])
-async def test_twelve_hours_are_not_to_be_had_by_a_chain_of_roles(
+async def test_sessions_of_twelve_hours_are_refused_for_a_chain_of_roles(
     world: World, asked: int, chained: bool, status: str
 ) -> None:
     world.reltio.config.session_seconds = asked

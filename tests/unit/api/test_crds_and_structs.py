@@ -183,7 +183,7 @@ def test_a_size_that_the_rules_admit_can_be_sent(size: str) -> None:
 
 
 def test_no_field_has_a_null_value() -> None:
-    """An API server removes a null from a field that is not nullable, so the structs need not tell it from nothing."""
+    """An API server removes a null from a field that is not nullable, so structs can treat it as missing."""
     assert not [
         path for plural in ("exportjobs", "exporttargets") for path, n in nodes(schema_of(plural)) if "nullable" in n
     ]

@@ -83,7 +83,7 @@ def test_a_problem_names_the_field_and_says_what_it_must_be(change: Raw, problem
 
 
 @pytest.mark.parametrize("status", [None, [], "abc", 5, True])
-def test_a_status_that_is_no_object_is_one_problem(status: Any) -> None:
+def test_a_status_that_is_not_an_object_is_one_problem(status: Any) -> None:
     found, listed = decode_status({"status": status}, JobStatus)
     assert found == JobStatus()
     assert len(listed) == 1
@@ -95,7 +95,7 @@ def test_an_object_without_a_status_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize("status", [{}, {"phase": None}, {"phase": "Hibernating"}, {"new": {"field": 1}}])
-def test_missing_and_unknown_fields_and_a_phase_of_another_version_are_no_problem(status: Raw) -> None:
+def test_missing_and_unknown_fields_and_a_phase_of_another_version_are_accepted(status: Raw) -> None:
     assert problems(status) == []
     assert decoded(status).phase == status.get("phase")
 

@@ -54,7 +54,7 @@ def test_a_mistake_is_one_json_line_on_stderr_and_exit_code_2(
     assert sentence in record["message"]
 
 
-def test_the_first_line_tells_what_runs_and_with_which_settings(tmp_path: Path) -> None:
+def test_the_first_line_has_the_version_and_the_settings(tmp_path: Path) -> None:
     _, _, err = start(tmp_path, "run", RELTIO_EXPORT_NAMESPACES="sales,care", RELTIO_EXPORT_LOG_FORMAT="json")
     line = json.loads(err.splitlines()[0])
     assert line["message"].startswith("Starting reltio-export-operator ")
@@ -66,7 +66,7 @@ def test_the_first_line_tells_what_runs_and_with_which_settings(tmp_path: Path) 
     assert {"version", "python", "identity"} < line.keys()
 
 
-def test_the_first_line_tells_the_proxies_without_their_credentials(tmp_path: Path) -> None:
+def test_the_first_line_has_the_proxies_without_their_credentials(tmp_path: Path) -> None:
     proxies = {"HTTPS_PROXY": "http://user:hunter2@proxy:3128", "NO_PROXY": "fd00:10:96::/112,[::1]"}
     _, _, err = start(tmp_path, "run", **proxies, AWS_REGION="eu-west-1")
     line = json.loads(err.splitlines()[0])

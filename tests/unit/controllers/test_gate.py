@@ -9,7 +9,7 @@ import pytest
 from reltio_export_operator.controllers.gate import GateClosedError, SubmissionGate
 
 
-async def test_a_closed_gate_lets_nothing_pass_for_good() -> None:
+async def test_a_closed_gate_never_opens_again() -> None:
     gate = SubmissionGate()
     assert gate.is_open()
     gate.close()
@@ -48,7 +48,7 @@ async def test_draining_waits_for_what_is_under_way_and_no_longer() -> None:
     await asyncio.gather(*submitting)
 
 
-async def test_draining_tells_when_something_is_left() -> None:
+async def test_draining_reports_what_is_left() -> None:
     gate = SubmissionGate()
     with gate.submission():
         assert not await gate.drained(0)

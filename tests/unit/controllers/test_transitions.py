@@ -90,7 +90,9 @@ def test_a_failed_job_is_a_warning(log: pytest.LogCaptureFixture) -> None:
         (RUNNING, RUNNING),
     ],
 )
-def test_what_is_no_transition_has_no_line(log: pytest.LogCaptureFixture, before: JobStatus, after: JobStatus) -> None:
+def test_a_change_that_is_not_a_transition_has_no_line(
+    log: pytest.LogCaptureFixture, before: JobStatus, after: JobStatus
+) -> None:
     transitions.log_job(as_read(before), after)
     assert log.records == []
 

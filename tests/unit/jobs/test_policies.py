@@ -426,7 +426,7 @@ def test_a_job_whose_backoff_is_over_wants_a_place_again() -> None:
     assert queued.status.retry_time is None
 
 
-def test_a_job_that_asks_for_no_verification_believes_the_service() -> None:
+def test_a_job_without_verification_completes_by_the_report_of_reltio() -> None:
     decision = decide(obs(status=running("COMPLETED"), spec={"delivery": {"verify": "None"}}))
     assert summary(decision) == ("Wait", "ReportedByService")
     assert decision.status.output is not None

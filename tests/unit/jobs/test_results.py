@@ -218,7 +218,7 @@ def test_a_long_list_of_differences_is_cut() -> None:
 UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")
 
 
-def test_nothing_found_where_the_bucket_cannot_be_read_is_not_submitted_again_but_waits_and_says_so() -> None:
+def test_an_attempt_is_not_submitted_again_while_the_bucket_cannot_be_read() -> None:
     obs = doubtful(known_for=100)
     for _ in range(4):
         decision = on_search_result(obs, SearchResult(unreadable=UNREADABLE))

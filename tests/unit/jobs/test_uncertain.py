@@ -48,7 +48,7 @@ UNFINISHED = {
 }
 FINISHED = {
     "complete": running("COMPLETED", conditions=[condition("Complete")], completionTime=stamp()),
-    "refused for good": {
+    "refused permanently": {
         "attempts": 1,
         "submission": submission(),
         "conditions": [condition("Failed"), condition("Stalled")],

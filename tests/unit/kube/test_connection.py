@@ -148,7 +148,7 @@ async def test_a_mistake_in_a_kubeconfig_is_one_sentence_with_its_path(
 
 
 class Core:
-    """Answers as an API server that has one namespace, and refuses to tell of another."""
+    """Answers like an API server that has one namespace, and denies access to another."""
 
     def __init__(self, api: object) -> None: ...
 

@@ -60,7 +60,7 @@ async def test_an_api_server_that_cannot_be_asked_is_asked_again(error: Exceptio
     assert shown[0].endswith(text)
 
 
-async def test_the_log_tells_it_once_and_then_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_is_logged_once_and_then_from_time_to_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     made, _ = kinds(*[()] * 65, BOTH)
     await made.until_served()
@@ -73,6 +73,6 @@ async def test_the_log_tells_it_once_and_then_now_and_then(caplog: pytest.LogCap
     ("answer", "gone"),
     [(BOTH, False), (("exportjobs",), True), ((), True), (ApiException(status=503), False), (OSError(), False)],
 )
-async def test_kinds_count_as_gone_only_when_the_server_says_so(answer: Answer, gone: bool) -> None:
+async def test_kinds_count_as_missing_only_when_the_server_reports_it(answer: Answer, gone: bool) -> None:
     made, _ = kinds(answer)
     assert await made.are_gone() is gone

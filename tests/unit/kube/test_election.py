@@ -109,7 +109,7 @@ async def events_of(server: Server) -> list[str]:
     return server.events
 
 
-async def test_the_first_replica_creates_the_lease_and_says_so(server: Server, time: Time) -> None:
+async def test_the_first_replica_creates_the_lease_and_posts_an_event(server: Server, time: Time) -> None:
     first = elector(server, time)
     assert not first.is_leader
     await first.acquire()

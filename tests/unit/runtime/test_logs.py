@@ -86,13 +86,13 @@ def raised(error: BaseException) -> BaseException:
 
 def test_a_line_has_time_level_logger_message_and_the_fields_of_its_object(lines: Lines) -> None:
     extra = object_fields("ExportJob", "sales", "nightly", "u-1", reason="Submitted", taskIds=["t1"], none=None)
-    logging.getLogger(OURS).info("Went on: %s.", "well", extra=extra)
+    logging.getLogger(OURS).info("Continued: %s.", "well", extra=extra)
     line = lines.only()
     assert line.pop("time").endswith("Z")
     assert line == {
         "level": "INFO",
         "logger": OURS,
-        "message": "Went on: well.",
+        "message": "Continued: well.",
         "kind": "ExportJob",
         "namespace": "sales",
         "name": "nightly",
@@ -161,7 +161,7 @@ def test_a_failed_connection_is_logged_with_host_port_and_cause(cause: OSError, 
     assert explain(ClientConnectorError(key, cause)) == f"cannot connect to api.example:6443 ({reason.rstrip('.')})"
 
 
-def test_retries_that_kopf_tells_of_are_left_out(lines: Lines) -> None:
+def test_retries_that_kopf_logs_are_left_out(lines: Lines) -> None:
     log = logging.getLogger("kopf._cogs.clients.watching")
     log.error("Request attempt #%s failed; will retry: %s", "1/9", "GET https://10.0.0.1/apis")
     log.error("Something else.")

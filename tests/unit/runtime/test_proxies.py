@@ -85,7 +85,7 @@ def test_a_url_that_no_client_takes_has_no_proxy(url: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])
-def test_what_is_no_proxy_is_refused_in_a_sentence_that_keeps_the_password(text: str, name: str) -> None:
+def test_an_invalid_proxy_is_refused_without_showing_the_password(text: str, name: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         ProxyPolicy.from_environment({name: text})
     sentence = str(refused.value)

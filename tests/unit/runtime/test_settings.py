@@ -122,7 +122,7 @@ def test_a_mistake_in_the_file_is_refused_with_file_field_and_remedy(config: Pat
         assert str(config) in message
 
 
-def test_a_file_that_is_no_text_is_refused(config: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(config: Path) -> None:
     config.write_bytes(b"workers: \xc3\x28")
     assert f"The settings file {config} is not valid YAML" in refused(path=config)
 

@@ -276,7 +276,7 @@ async def test_authorities_named_for_aws_replace_others_there_alone(
         (b"-----BEGIN CERTIFICATE-----\n\xff\xfe\n-----END CERTIFICATE-----\n", "a certificate in it is damaged"),
     ],
 )
-def test_a_file_that_is_no_bundle_is_refused_with_its_variable(
+def test_a_file_that_is_not_a_bundle_is_refused_with_its_variable(
     tmp_path: Path, name: str, content: bytes | None, reason: str
 ) -> None:
     path = tmp_path / "ca.crt"
@@ -287,7 +287,7 @@ def test_a_file_that_is_no_bundle_is_refused_with_its_variable(
     assert str(refused.value) == f"{name} names {path}, which cannot be used: {reason}. Correct or unset {name}."
 
 
-def test_a_directory_is_no_ca_bundle(tmp_path: Path) -> None:
+def test_a_directory_is_not_a_ca_bundle(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="which cannot be used: Is a directory"):
         Network.from_environment({"RELTIO_EXPORT_CA_BUNDLE": str(tmp_path)})
 

@@ -37,7 +37,7 @@ def hold(directory: Path) -> subprocess.Popen[str]:
     return holder
 
 
-def test_a_second_sandbox_is_reported_who_holds_the_directory_and_what_to_do(tmp_path: Path) -> None:
+def test_the_error_of_a_second_sandbox_names_the_holder_and_what_to_do(tmp_path: Path) -> None:
     holder = hold(tmp_path)
     with pytest.raises(ConfigurationError) as refused, DirectoryLock(tmp_path):
         pass

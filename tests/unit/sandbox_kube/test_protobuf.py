@@ -55,7 +55,7 @@ def test_fields_that_are_not_known_are_skipped() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{}", _message(b"\x0b"), _message(b"\x0a\x7f"), b"k8s\x00\x0a\x07\x0a\x02v1\x12\x01X"]
 )
-def test_what_is_no_such_body_or_no_known_kind_is_refused(body: bytes) -> None:
+def test_another_body_or_an_unknown_kind_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         protobuf.decode(body)
 

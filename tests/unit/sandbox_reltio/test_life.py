@@ -148,7 +148,7 @@ def test_a_large_export_is_cut_into_siblings_that_wait_for_each_other() -> None:
     assert driver.manifest()["totalObjects"] == 10
 
 
-def test_siblings_of_a_stopped_task_do_not_wait_for_ever() -> None:
+def test_siblings_of_a_stopped_task_do_not_wait_forever() -> None:
     driver = slow()
     driver.reltio.behaviours.append(Behaviour(tasks=2))
     first, second = driver.submit().body["taskIds"]

@@ -57,7 +57,7 @@ def test_when_a_canary_is_sent(given: ExportTarget, wanted: bool) -> None:
         ({"phase": "Running"}, "Unknown"),
     ],
 )
-def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
+def test_the_status_of_its_job_is_the_outcome(state: dict[str, Any], truth: str) -> None:
     given = subject(READY)
     owned = {"ownerReferences": [{"kind": "ExportTarget", "name": "lake", "uid": given.metadata.uid}]}
     of_it = job(status=state, metadata=owned)
@@ -66,7 +66,7 @@ def test_its_job_tells_the_outcome(state: dict[str, Any], truth: str) -> None:
     assert delivered.status == truth
 
 
-def test_a_job_of_somebody_else_under_its_name_tells_nothing() -> None:
+def test_a_job_of_another_owner_with_its_name_is_ignored() -> None:
     given = subject(READY)
     theirs = job(status={"conditions": [condition("Complete")]})
     delivered = find(canary.status_from_job(given, given.status, NAME, theirs, T0).conditions, "Delivered")

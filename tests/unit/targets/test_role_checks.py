@@ -62,7 +62,7 @@ def test_an_external_id_that_is_compared_with_a_pattern_is_reported(pattern: str
     assert found["WrongExternalIDRefused"] == ("False", "ExternalIDNotExact")
 
 
-def test_a_pattern_that_lets_in_no_other_is_no_fault() -> None:
+def test_a_pattern_that_accepts_no_other_value_passes() -> None:
     exact = (trust(RELTIO, StringLike=ASKS), trust(RELTIO, StringEquals={"sts:ExternalId": "ext-*"}))
     assert results(trusts=exact)["WrongExternalIDRefused"][0] == "True"
 

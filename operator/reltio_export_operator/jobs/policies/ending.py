@@ -61,7 +61,7 @@ def _cleanup_timed_out(obs: Observation, deleted: datetime) -> bool:
     """Whether the cleanup timeout has passed since this process first observed the deletion.
 
     A process that finds an older deletion still stops the tasks and waits for a quarter of the timeout: no process
-    may have done so before, and a crash loop must not block a namespace for ever.
+    may have done so before, and a crash loop must never block a namespace.
     """
     observed, timeout = obs.elapsed.deletion, obs.limits.cleanup_timeout_seconds
     return observed >= timeout or (observed >= timeout / 4 and (obs.now - deleted).total_seconds() >= timeout)

@@ -20,7 +20,7 @@ _SHOWN = 3
 
 
 def release_uncertain(obs: Observation) -> Decision | None:
-    """Deleted, and it is not known which tasks to stop: remove the finalizer, and say so in an event."""
+    """Deleted, and it is not known which tasks to stop: remove the finalizer, and report it in an event."""
     job = obs.job
     if not obs.is_deleted or not job.holds_finalizer or job.spec.deletion_policy == "Orphan":
         return None
