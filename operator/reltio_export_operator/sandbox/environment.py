@@ -30,7 +30,7 @@ _KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 CLIENT = Client("sandbox-client", "sandbox-secret")
 REPLICA = "operator"  # the name of the only replica, where there is one
 _STOP_WITHIN = 20.0
-# The operator unchanged; but a replica whose sandbox has been killed would try for ever to reach its API server.
+# The operator unchanged; but a replica whose sandbox has been killed would never stop to try to reach its API server.
 _OPERATOR = """
 import os, signal, sys, threading
 

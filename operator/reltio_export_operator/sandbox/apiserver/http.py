@@ -274,7 +274,7 @@ def _readable(request: web.Request, resource: Resource) -> str:
 
 def _as_object(body: Any) -> Object:
     if not isinstance(body, dict):
-        raise errors.bad_request("couldn't get version/kind; json parse error: the body is no object")
+        raise errors.bad_request("couldn't get version/kind; json parse error: the body is not an object")
     return body
 
 

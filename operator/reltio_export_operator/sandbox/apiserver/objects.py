@@ -154,7 +154,7 @@ class Store:
         applied: bool = False,
         patched: bool = False,
     ) -> Object:
-        """Admit and store the object anew; `status` tells which half may change. Raises ApiError."""
+        """Admit and store a new version of the object; `status` decides which half may change. Raises ApiError."""
         old = self.get(resource, key)
         new = given if applied else admission.clean(resource, given, options, patched=patched)
         admission.set_defaults(resource, new)
@@ -261,17 +261,17 @@ class Store:
         before = resource.objects.get(key)
         resource.objects[key] = new
         self._uids.add(new["metadata"]["uid"])
-        self._tell(Change(self.version, resource, type_, new, before))
+        self._notify(Change(self.version, resource, type_, new, before))
 
     def _remove(self, resource: Resource, key: Key, old: Object, *, orphan: bool = False) -> Object:
         self.version += 1
         before = resource.objects.pop(key)
         self._uids.discard(before["metadata"]["uid"])
         gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self.version)}}
-        self._tell(Change(self.version, resource, "DELETED", gone, before), orphan=orphan)
+        self._notify(Change(self.version, resource, "DELETED", gone, before), orphan=orphan)
         return gone
 
-    def _tell(self, change: Change, *, orphan: bool = False) -> None:
+    def _notify(self, change: Change, *, orphan: bool = False) -> None:
         self.history.append(change)
         self._changed.set()
         self._changed = asyncio.Event()

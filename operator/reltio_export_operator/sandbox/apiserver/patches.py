@@ -8,7 +8,7 @@ from typing import Any
 
 from . import errors
 
-# Lists that a strategic merge combines: field names to the key by which elements are told apart (none: by value).
+# Lists that a strategic merge combines: field names to the key of their elements (none: the value).
 _MERGED_LISTS: dict[str, str] = {
     "finalizers": "",
     "ownerReferences": "uid",
@@ -76,7 +76,7 @@ def _merge_list(target: list[Any], patch: list[Any], by: str) -> list[Any]:
 
 
 def json_patch(target: Any, patch: Any) -> Any:
-    """RFC 6902. Raises ApiError 400 for what is no patch, and 422 when it does not apply."""
+    """RFC 6902. Raises ApiError 400 for an invalid patch, and 422 when it does not apply."""
     if not isinstance(patch, list) or not all(isinstance(step, dict) for step in patch):
         raise errors.bad_request(
             "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"

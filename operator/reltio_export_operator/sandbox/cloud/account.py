@@ -23,7 +23,7 @@ _ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever signed a request, with the policies of the user or role. `role` and the rest are those of a session."""
+    """The signer of a request, with the policies of the user or role. `role` and the rest are those of a session."""
 
     arn: str
     principals: tuple[str, ...]

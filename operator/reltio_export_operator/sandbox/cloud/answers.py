@@ -46,7 +46,7 @@ def wrong_region(bucket: str, region: str, used: str) -> Refusal:
     """What S3 answers to a request for a bucket of `region` that was signed for and sent to `used`.
 
     The endpoint of us-east-1 is the global one, which leads to every bucket and then finds the signature wrong. The
-    others tell where the bucket is, and clients follow.
+    others return where the bucket is, and clients follow.
     """
     header = {"x-amz-bucket-region": region}
     if used == "us-east-1":

@@ -138,18 +138,18 @@ class Cloud:
 
     def add_fault(self, **fault: Any) -> None:
         """Lay a fault on requests: the fields of `gate.CloudFault`."""
-        self._tell("POST", "faults", fault)
+        self._control("POST", "faults", fault)
 
     def clear_faults(self) -> None:
-        self._tell("DELETE", "faults")
+        self._control("DELETE", "faults")
 
     def configure(self, *, chained: Sequence[str] = (), disabled_keys: Sequence[str] = ()) -> None:
         """ARNs of principals whose sessions are capped at an hour, as those of roles are, and of unusable KMS keys."""
-        self._tell("PUT", "settings", {"chained": list(chained), "disabled_keys": list(disabled_keys)})
+        self._control("PUT", "settings", {"chained": list(chained), "disabled_keys": list(disabled_keys)})
 
     def end_sessions(self) -> None:
         """Let all credentials of assumed roles expire now."""
-        self._tell("DELETE", "sessions")
+        self._control("DELETE", "sessions")
 
     def requests(self) -> list[dict[str, str]]:
         """Signed calls of S3 and STS so far, oldest first: `action`, `method`, `path`, `region`."""
@@ -158,7 +158,7 @@ class Cloud:
         )
         return found
 
-    def _tell(self, method: str, what: str, body: dict[str, Any] | None = None) -> None:
+    def _control(self, method: str, what: str, body: dict[str, Any] | None = None) -> None:
         httpx.request(method, f"{self.url}/_cloud/{what}", json=body, trust_env=False).raise_for_status()
 
     def list_objects(self, bucket: str, prefix: str = "") -> list[tuple[str, int]]:

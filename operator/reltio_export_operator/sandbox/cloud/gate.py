@@ -126,7 +126,7 @@ class Gate:
         return []
 
     def _administer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Bodies and answers are JSON. 400 tells what is wrong with a body, 404 stands for unknown calls."""
+        """Bodies and answers are JSON. 400 says what is wrong with a body; 404 is for unknown calls."""
         call = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/_cloud/")
         try:
             status, answer = 200, self._administered(call, _buffered(environ))
@@ -169,7 +169,7 @@ def _suffer(fault: CloudFault, environ: Environ) -> None:
 
 
 def _buffered(environ: Environ) -> bytes:
-    """The body, which is put back for whoever reads next."""
+    """The body, which is put back for the next reader."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(length) if length else b""
     if length:
@@ -188,7 +188,7 @@ def _is_query_api(headers: dict[str, str]) -> bool:
 
 
 def _with_region(refusal: Refusal, method: str, path: str) -> Refusal:
-    """S3 tells where a bucket is also to those who may not see it."""
+    """S3 returns the region of a bucket also without permission."""
     if method != "HEAD" or path.strip("/").count("/"):
         return refusal
     region = account.region(path)

@@ -1,4 +1,4 @@
-"""The rules of AWS that moto leaves out. `docs/sandbox-cloud.md` tells how moto behaves without them."""
+"""The rules of AWS that moto leaves out. `docs/sandbox-cloud.md` says how moto behaves without them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _check_s3(signed: Signed, caller: Caller, body: bytes, settings: Settings) -
     _check_key_use(signed, caller, bucket, settings)
     _check_public_access(signed, caller, body, bucket)
     if action == "s3:GetObject" and bucket.keys.get(signed.key) is None:
-        # Without the right to list, one is not told whether an object exists.
+        # Without the permission to list, the answer does not show whether an object exists.
         _authorize(caller, "s3:ListBucket", f"arn:aws:s3:::{signed.bucket}", _context(signed, caller), bucket)
 
 
@@ -156,7 +156,7 @@ def _identity_decision(caller: Caller, request: Request) -> Decision:
 
 
 def _check_key_use(signed: Signed, caller: Caller, bucket: Any, settings: Settings) -> None:
-    """Whoever writes under a KMS key must be allowed to use it, and whoever reads what was written under it."""
+    """Writers and readers of an object with a KMS key must be allowed to use the key."""
     action, key = "", ""
     if signed.s3_action == "s3:PutObject":
         algorithm, key = _encryption(signed, bucket)

@@ -14,7 +14,7 @@ from .service import ReltioService
 
 
 def add_admin_routes(app: web.Application, service: ReltioService) -> None:
-    """Bodies and answers are JSON. 400 tells what is wrong with a body."""
+    """Bodies and answers are JSON. 400 says what is wrong with a body."""
     admin = _Admin(service)
     app.router.add_get("/_sim/requests", admin.requests)
     app.router.add_delete("/_sim/requests", admin.clear_requests)

@@ -17,12 +17,12 @@ class Behaviour(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_o
 
     tasks: int = 1  # siblings, at least
     stuck: bool = False  # never leaves SCHEDULED, as merge-tree exports were reported to
-    status: str = ""  # shows this status for ever, once it was picked up
+    status: str = ""  # always has this status once it was picked up
     ends_as: str = "COMPLETED"  # or COMPLETED_WITH_ERRORS, or whatever
     fail: str = ""  # the last sibling fails with this text, the others complete
     paused_after: float | None = None  # somebody else pauses it
     canceled_after: float | None = None  # somebody else stops it
-    out_of_credits: bool = False  # WAITING_FOR_RESOURCE, then SCHEDULED_POLL, then goes on
+    out_of_credits: bool = False  # WAITING_FOR_RESOURCE, then SCHEDULED_POLL, then continues
     throttled: float = 0.0  # seconds of THROTTLING after the pick-up
 
     hidden: Literal["", "lists", "everywhere"] = ""  # gone from there

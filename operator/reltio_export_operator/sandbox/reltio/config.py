@@ -57,5 +57,5 @@ class SimulatorConfig:
     page_cap: int = 1000
     task_limit_status: int = 400  # not documented
     storage_error: str = ""  # S3, GCS or AZURE: the service's own bucket is gone
-    renew_sessions: bool = False  # assume the role anew for each file; else once a task
+    renew_sessions: bool = False  # assume the role again for each file; else once a task
     session_seconds: int | None = None  # DurationSeconds of the assumed role; None: what STS gives by default

@@ -37,10 +37,10 @@ class Delivery:
         folder.keys(_key(order, ""))
         for number, rows in enumerate(cut(run.rows, order.part_bytes), 1):
             self._write(run, folder, combined_name(order, number, self._config.compression), rows)
-        marker = _key(order, "_writing")
-        folder.put(marker, b"")
-        folder.get(marker)
-        folder.delete(marker)
+        probe = _key(order, "_writing")
+        folder.put(probe, b"")
+        folder.get(probe)
+        folder.delete(probe)
         self._damage(run, folder)
         if not run.behaviour.no_manifest:
             folder.put(_key(order, "manifest.json"), json.dumps(_manifest(run, seconds)).encode())

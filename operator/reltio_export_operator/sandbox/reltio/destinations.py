@@ -68,7 +68,7 @@ class S3Sink:
         self._key = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
 
     def open(self, order: Order) -> Folder:
-        """Raises botocore's ClientError when the role is not to be had."""
+        """Raises botocore's ClientError when the role cannot be assumed."""
         region = order.destination.get("s3Region", "us-east-1")
         common = {"endpoint_url": self._endpoint, "region_name": region, "config": _CONFIG}
         credentials = self._client("sts", **common, **self._key).assume_role(

@@ -253,7 +253,7 @@ class Engine:
                 self._end(task, task.behaviour.ends_as)
 
     def _work(self, task: Task, job: Callable[[], Any], keep: Callable[[Task, Any], None]) -> None:
-        """Have it done and keep its result; then go on, or obey what was asked for meanwhile. Fails with it."""
+        """Have it done and keep its result; then continue, or obey what was asked for meanwhile. Fails with it."""
 
         def done(future: Future[Any]) -> None:
             task.writing = False

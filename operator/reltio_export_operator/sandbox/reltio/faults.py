@@ -10,7 +10,7 @@ import msgspec
 from .errors import Refusal, internal_error, unauthorized
 from .messages import Answer, Call, Disruption, Outcome
 
-_LONGEST_HANG = 120.0  # real seconds: nothing of a test may hang for ever
+_LONGEST_HANG = 120.0  # real seconds: nothing of a test may hang forever
 _GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 
 
@@ -19,7 +19,7 @@ class Fault(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=
 
     It strikes the `nth` request that matches and those after it, `times` in all (0: without end). `when` is `before`
     for a request that has no effect, `after` for one whose effect is done and whose answer is lost or replaced.
-    One of `refuse`, `close`, `hang` (real seconds) and `status` tells what the caller meets instead of the answer.
+    One of `refuse`, `close`, `hang` (real seconds) and `status` says what the caller gets instead of the answer.
     """
 
     method: str | None = None

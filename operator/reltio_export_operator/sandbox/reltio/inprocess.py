@@ -87,7 +87,7 @@ class InProcessReltio(httpx.AsyncBaseTransport):
 
     @property
     def accepted(self) -> list[Order]:
-        """Every export that the service has taken on, whether or not anybody was told."""
+        """Every export that the service has accepted, whether or not the answer arrived."""
         return [run.order for run in self.engine.runs]
 
     @property

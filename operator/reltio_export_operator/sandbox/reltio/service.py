@@ -100,7 +100,7 @@ class ReltioService:
         return {"externalId": self.engine.new_id()}
 
     def _authorize(self, call: Call, path: Path, permission: str) -> Token:
-        """Whoever calls may do this to the tenant, if the path names one, or to all. Raises Refusal."""
+        """The caller may do this to the tenant, if the path names one, or to all. Raises Refusal."""
         token = self.tokens.holder(call, self.engine.now)
         client, tenant = token.client, path.get("tenant")
         known = tenant in self.tenants and (client.tenants is None or tenant in client.tenants)
@@ -134,12 +134,12 @@ class ReltioService:
             user=token.user or token.client.id,
         )
         self.engine.accept(order)
-        told = call.query.get("email", f"{order.user}@example.com")
+        recipient = call.query.get("email", f"{order.user}@example.com")
         answer = {
             "exportType": export_type,
             "version": "v2",
             "status": "scheduled",
-            "details": f"Export job has been scheduled. Result will be sent to your email: {told}",
+            "details": f"Export job has been scheduled. Result will be sent to your email: {recipient}",
             "taskIds": order.task_ids,
         }
         return {"groupId": order.group_id, **answer} if self.config.group_id else answer

@@ -28,7 +28,7 @@ EXPORTING, MANIFEST, DONE = 60, 80, 90
 
 @dataclass
 class Task:
-    """One task. Times are simulated seconds since the epoch; `part` tells which siblings' share it exports."""
+    """One task. Times are simulated seconds since the epoch; `part` is the share of the siblings that it exports."""
 
     id: str
     order: Order
@@ -63,7 +63,7 @@ class Task:
         return [stage for stage in STAGES if not (is_json(self.order) and 20 <= stage <= 50)]
 
     def is_shown(self, now: float, in_lists: bool) -> bool:
-        """Whether lists, or a look-up by id, show it."""
+        """Whether lists, or a request by id, show it."""
         odd, age = self.behaviour, now - self.created
         if age < odd.appears_after:
             return False
