@@ -36,10 +36,10 @@ _HEADER = """\
 
 Every condition, check and event has a reason from this page. To see them, run one of:
 
-```shell
-kubectl describe exportjob NAME
-kubectl describe exporttarget NAME
-kubectl reltio-export why NAME
+```sh
+kubectl describe exportjob people
+kubectl describe exporttarget lake
+kubectl reltio-export why people
 ```
 
 `<…>` stands for a value, and `-` for no action. Text in quotation marks is that of Reltio or AWS. Conditions and checks

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+import pytest
 from hypothesis import settings
+
+from docs.markdown import DocumentError, all_commands, summary
 
 # No test may depend on the speed or the load of the machine.
 settings.register_profile("project", deadline=None)
@@ -14,3 +18,12 @@ settings.load_profile("project")
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
     os.environ.pop(name, None)
     os.environ.pop(name.lower(), None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the commands of the documentation are run, count them, and list those that are not run."""
+    if not any("tests/docs" in argument for argument in terminalreporter.config.args):
+        return
+    with suppress(DocumentError):  # which a test of tests/unit/docs shows
+        for line in summary(all_commands()):
+            terminalreporter.write_line(line)

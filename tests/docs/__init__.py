@@ -1,0 +1,1 @@
+"""The commands of the documentation: found in the Markdown, and run as they are written."""
