@@ -110,7 +110,7 @@ async def test_an_api_server_that_cannot_be_asked_is_waited_for_visibly(
             relay.refused[b"/"] = 401
             await relay.start()
         await world.start("a", KUBECONFIG=world.kubeconfig_for(relay), RELTIO_EXPORT_LEADER_ELECT=elect)
-        text = "HTTP 401 Refused: the relay says no" if trouble == "unauthorized" else "Cannot connect to host"
+        text = "HTTP 401 Refused: the relay says no" if trouble == "unauthorized" else "cannot connect to 127.0.0.1"
         await world.until_ready("a", text)
         assert (await world.probe("a", "/healthz"))[0] == 200
         assert text in world.log("a")
