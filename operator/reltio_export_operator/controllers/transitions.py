@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _MESSAGE_LIMIT = 512  # characters; the whole message is in the object's status
 # Of the conditions that are true, the first one of this list says why the job is in its phase.
 _HEADLINES = ("Failed", "Complete", "Suspended", "Stalled", "Reconciling")
-_WARNINGS = ("DuplicateDetected", "Retained", STATUS_INVALID)  # of a job: true besides, and ask for somebody
+_WARNINGS = ("DuplicateDetected", "Retained", STATUS_INVALID)  # conditions of a job that need a person
 
 
 def log_job(job: ExportJob, status: JobStatus) -> None:
@@ -31,9 +31,9 @@ def log_job(job: ExportJob, status: JobStatus) -> None:
     if _state(before) != _state(status):
         phase = status.phase or "Unknown"
         change = f"{before.phase} -> {phase}" if before.phase and before.phase != phase else phase
-        needs_somebody = why is not None and (why.type == "Failed" or is_true(status.conditions, "Stalled"))
+        needs_a_person = why is not None and (why.type == "Failed" or is_true(status.conditions, "Stalled"))
         _line(
-            logging.WARNING if needs_somebody else logging.INFO,
+            logging.WARNING if needs_a_person else logging.INFO,
             "ExportJob",
             job.metadata,
             change,
@@ -110,7 +110,7 @@ class ControlLog:
         )
 
     def succeeded(self, key: tuple[str, str]) -> None:
-        """Forget what was logged: the next failure is news."""
+        """Forget what was logged: the next failure is logged."""
         self._logged.pop(key, None)
 
 

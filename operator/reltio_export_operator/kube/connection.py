@@ -96,7 +96,7 @@ async def _load_kubeconfig(files: Sequence[Path], loaded: client.Configuration) 
         await config.load_kube_config(paths, context=context, client_configuration=loaded)
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # the loader raises whatever an odd file makes it stumble over
+    except Exception as error:  # the loader raises many types for a malformed file
         raise ConfigurationError(
             f"{where} cannot be used: {_plain(error)} Check it with kubectl --context {context} version."
         ) from None

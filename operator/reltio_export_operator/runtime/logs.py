@@ -1,7 +1,7 @@
 """The log, as JSON lines for machines or as plain lines for people.
 
-Whatever the process prints goes through it, so that each line has the same form: also warnings, exceptions that nobody
-caught, and what libraries log.
+Whatever the process prints goes through it, so that each line has the same form: also warnings, uncaught
+exceptions and the lines of libraries.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def configure(log_format: str, level: str) -> None:
     hold Secrets.
     """
     handler = _Handler(sys.stderr)
-    handler.addFilter(_is_news)
+    handler.addFilter(_filter_kopf_retries)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -52,7 +52,7 @@ def configure(log_format: str, level: str) -> None:
 
 
 def configure_early() -> None:
-    """Set the log up before the settings are read, so that a mistake in them is reported in the format wished for."""
+    """Set the log up before the settings are read, so that a mistake in them is reported in the configured format."""
     text = os.environ.get("RELTIO_EXPORT_LOG_FORMAT", "").strip() == "text"
     configure("text" if text else "json", "INFO")
 
@@ -120,7 +120,7 @@ class _Json(JsonFormatter):
         return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _filter_kopf_retries(record: logging.LogRecord) -> bool:
     """False for retries of kopf: `kube.watching` logs such a failure once instead of each attempt."""
     return not (record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt"))
 
