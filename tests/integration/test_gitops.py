@@ -107,7 +107,9 @@ async def test_a_job_that_is_applied_repeatedly_is_one_export_and_changes_nothin
 async def test_the_status_is_the_operators_and_applying_the_spec_never_conflicts_with_it(world: World) -> None:
     spec = {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}}
     await apply(world, "ExportJob", "owned", spec, manager="git")
-    await world.finished("owned")
+    await world.until(
+        "ExportJob", "owned", lambda raw: condition(raw, "Complete") and not raw["metadata"].get("finalizers")
+    )
     job = await apply(world, "ExportJob", "owned", {**spec, "ttlSecondsAfterFinished": 3600}, manager="git")
     owners = {(entry["manager"], entry.get("subresource", "")) for entry in job["metadata"]["managedFields"]}
     assert ("git", "") in owners

@@ -143,5 +143,5 @@ def test_the_demo_runs_behind_a_proxy(proxy: RecordingProxy) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "They are equal." in done.stdout
+    assert "The records are equal." in done.stdout
     assert proxy.requests == []

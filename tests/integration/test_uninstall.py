@@ -75,7 +75,7 @@ async def test_running_jobs_keep_the_release_and_are_left_alone_and_no_others_do
     await waiting(world, "later")
     code, output = await pre_delete(world)
     assert code == 0, output
-    assert "1 ExportJob without an export stay" in output
+    assert "1 ExportJob without an export do not change until the operator is installed again." in output
 
     await running(world, "nightly")
     task = (await world.get("ExportJob", "nightly"))["status"]["tasks"][0]["id"]
