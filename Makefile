@@ -9,8 +9,12 @@ export UV_SYSTEM_CERTS ?= 1
 # The virtual environment keeps its bytecode, also where the shell says otherwise: without it each start compiles again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Processes that run tests: `make test WORKERS=0` runs one test after the other. `auto` is one for each core.
+WORKERS ?= auto
+PYTEST  := $(BIN)/pytest -n $(WORKERS)
+
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -22,13 +26,16 @@ sandbox: $(VENV)/.sandbox ## Start the sandbox and leave it running
 	$(BIN)/reltio-export-operator sandbox
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 unit: $(VENV)/.dev ## Run the fast tests of pure decisions
-	$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+	$(PYTEST) tests/unit $(PYTEST_ARGS)
 
 integration: $(VENV)/.dev ## Run the operator against sandbox API, moto and simulator
-	$(BIN)/pytest tests/integration $(PYTEST_ARGS)
+	$(PYTEST) tests/integration $(PYTEST_ARGS)
+
+coverage: $(VENV)/.dev ## Run all tests and report what they cover: lines and branches, all processes
+	$(PYTEST) --cov $(PYTEST_ARGS)
 
 crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints what came of it
 	cd tests && ../$(BIN)/python -m crash.matrix $(MATRIX_ARGS)
@@ -37,7 +44,9 @@ verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which
 	cd tests && ../$(BIN)/python -m verify.matrix
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
-	$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+	@if [ -n "$$KUBEBUILDER_ASSETS$$KUBECONFIG" ]; then $(BIN)/pytest tests/e2e $(PYTEST_ARGS); else \
+		stories=$$($(BIN)/pytest tests/e2e --collect-only -q | grep -c ::) || exit 1; \
+		echo "NOT RUN: $$stories stories (set KUBEBUILDER_ASSETS or KUBECONFIG)"; fi
 
 image: ## Build the image with buildah, podman or docker
 	$(PYTHON) hack/image.py build
@@ -120,4 +129,4 @@ $(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("pu
 endef
 
 clean: ## Remove the virtual environments and caches
-	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv build .pytest_cache .mypy_cache .ruff_cache .hypothesis

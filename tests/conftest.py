@@ -6,12 +6,13 @@ import os
 from contextlib import suppress
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from docs.markdown import DocumentError, all_commands, summary
+from parallel import pytest_xdist_make_scheduler  # noqa: F401 - a hook
 
 # No test may depend on the speed or the load of the machine.
-settings.register_profile("project", deadline=None)
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
 # Everything that the tests speak with is on this machine, and not all clients that they use know that.
