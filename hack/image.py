@@ -3,6 +3,7 @@
     python3 hack/image.py build                    `make image`
     python3 hack/image.py base                     `make image-base`: a base image from Debian packages
     python3 hack/image.py bundle FOLDER            `make image-test`: build, and unpack the image to run it
+    python3 hack/image.py missing                  Debian packages that `bundle` needs and that are not there
 
 Variables: IMAGE (name and tag), PYTHON_IMAGE (base image), CONTAINER_ENGINE, PLATFORMS (linux/amd64,linux/arm64),
 CA_BUNDLE (authorities to trust while packages are fetched; by default those of the system), SOURCE (URL in the label).
@@ -195,6 +196,19 @@ def check_runtime() -> None:
         raise NotRunError("Neither runc nor crun is there.")
 
 
+def missing_packages() -> list[str]:
+    missing = []
+    try:
+        find_engine(BUILD / "containers")
+    except NotRunError:
+        missing.append("buildah")
+    if not (shutil.which("runc") or shutil.which("crun")):
+        missing.append("runc")
+    if not (os.environ.get("PYTHON_IMAGE") or shutil.which("debootstrap")):
+        missing.append("debootstrap")
+    return missing
+
+
 def unpack(engine: Engine, image: str, folder: Path) -> None:
     """Lay the image's files out in `folder/rootfs`, and its configuration (as OCI names it) in `folder/config.json`."""
     rootfs = folder / "rootfs"
@@ -231,6 +245,8 @@ def main() -> None:
             base = choose_base(engine, BUILD / "base")
             build(engine, image, base)
             unpack(engine, image, Path(folder))
+        case ["missing"]:
+            print(*missing_packages())
         case _:
             sys.exit(__doc__)
 

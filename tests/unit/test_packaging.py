@@ -119,3 +119,12 @@ def test_the_build_context_is_what_the_dockerfile_copies() -> None:
     kept_out = [rule for rule in rules[1:] if not rule.startswith("!")]
     for folder in (PACKAGE / "sandbox", PACKAGE / "__pycache__"):
         assert any(fnmatch.fnmatch(str(folder.relative_to(ROOT)), rule.replace("**/", "*")) for rule in kept_out)
+
+
+def test_every_landing_runs_all_tests_and_those_of_the_image() -> None:
+    paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    listed = re.search(r"^tests=\((.+)\)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert listed is not None
+    assert listed[1].split() == paths
+    folders = {f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert folders == {*paths, "tests/image"}
