@@ -40,15 +40,17 @@ def pod_of(manifests: list[Manifest]) -> Manifest:
 
 
 def config_maps(manifests: list[Manifest], pod: Manifest, folder: Path) -> dict[str, Path]:
-    """The pod's ConfigMaps as folders, by where its container sees them."""
+    """The pod's ConfigMaps as folders, by where its container sees them. Projected volumes may hold several."""
     data = {one["metadata"]["name"]: one.get("data", {}) for one in manifests if one["kind"] == "ConfigMap"}
-    names = {volume["name"]: volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume}
     found: dict[str, Path] = {}
-    for mount in pod["containers"][0].get("volumeMounts", []):
-        if mount["name"] in names:
-            place = folder / names[mount["name"]]
+    paths = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0].get("volumeMounts", [])}
+    for volume in pod["volumes"]:
+        sources = volume["projected"]["sources"] if "projected" in volume else [volume]
+        names = [source["configMap"]["name"] for source in sources if "configMap" in source]
+        if names and volume["name"] in paths:
+            place = folder / f"volume-{volume['name']}"
             place.mkdir()
-            for name, text in data[names[mount["name"]]].items():
-                (place / name).write_text(text)
-            found[mount["mountPath"]] = place
+            for file, text in ((file, text) for name in names for file, text in data[name].items()):
+                (place / file).write_text(text)
+            found[paths[volume["name"]]] = place
     return found
