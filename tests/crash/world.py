@@ -16,7 +16,7 @@ from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.gate import SubmissionGate
 from reltio_export_operator.controllers.manager import Manager
 from reltio_export_operator.runtime.settings import Settings
-from reltio_export_operator.sandbox.reltio.agenda import Inline
+from reltio_export_sandbox.reltio.agenda import Inline
 
 from .bucket import Bucket
 from .clock import Clock, MortalLoop

@@ -27,7 +27,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from integration.conftest import World, options
-from reltio_export_operator.sandbox.environment import Sandbox, crds
+from reltio_export_sandbox.environment import Sandbox, crds
 from tools import tool
 
 RELEASE = "reltio-export-operator"

@@ -15,7 +15,7 @@ from kubernetes.aio import client
 from e2e.conftest import _as_service_account, _prepare, _with_token
 from integration.conftest import options
 from integration.replicas import Replicas, is_complete, open_replicas, until
-from reltio_export_operator.sandbox.environment import Sandbox, crds
+from reltio_export_sandbox.environment import Sandbox, crds
 from tools import tool
 
 NOT_INSTALLED = "CRDs are not installed: kubectl apply -f crds/"

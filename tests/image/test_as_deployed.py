@@ -19,7 +19,7 @@ from image.certificates import ADDRESS, server_context
 from image.conftest import ROOT, config_maps, pod_of, render
 from image.pod import ACCOUNT, Container, Image, oci_spec
 from integration.conftest import World
-from reltio_export_operator.sandbox.environment import BUCKET, Options, Sandbox
+from reltio_export_sandbox.environment import BUCKET, Options, Sandbox
 
 Raw = dict[str, Any]
 NAMESPACE = "ops"

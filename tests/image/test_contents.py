@@ -78,7 +78,7 @@ def test_every_file_can_be_read_by_any_user(image: Image) -> None:
 
 def test_the_sandbox_is_not_in_the_image(image: Image) -> None:
     assert list(image.rootfs.glob("venv/lib/python*/site-packages/moto")) == []
-    assert list((image.rootfs / "app").glob("**/sandbox")) == []
+    assert list((image.rootfs / "app").glob("**/reltio_export_sandbox")) == []
 
 
 IMPORT_ALL = """

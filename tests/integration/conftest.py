@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
-from reltio_export_operator.sandbox.environment import BUCKET, CLIENT, EXTERNAL_ID, Options, Sandbox
-from reltio_export_operator.sandbox.reltio import SimulatorConfig
+from reltio_export_sandbox.environment import BUCKET, CLIENT, EXTERNAL_ID, Options, Sandbox
+from reltio_export_sandbox.reltio import SimulatorConfig
 
 GROUP, VERSION = "export.reltio.com", "v1alpha1"
 PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs"}

@@ -20,8 +20,8 @@ import yaml
 from kubernetes.aio import client, config
 
 from integration.conftest import World, condition, options
-from reltio_export_operator.sandbox.environment import Sandbox
-from reltio_export_operator.sandbox.reltio import Fault
+from reltio_export_sandbox.environment import Sandbox
+from reltio_export_sandbox.reltio import Fault
 
 LEASE_SECONDS = 15
 _NEVER = 10**9

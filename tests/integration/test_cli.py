@@ -15,7 +15,7 @@ import pytest_asyncio
 import yaml
 
 from integration.conftest import World, condition
-from reltio_export_operator.sandbox.environment import CLIENT, EXTERNAL_ID
+from reltio_export_sandbox.environment import CLIENT, EXTERNAL_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from integration.conftest import World, condition
-from reltio_export_operator.sandbox.reltio import Behaviour
+from reltio_export_sandbox.reltio import Behaviour
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from integration.conftest import World, condition
-from reltio_export_operator.sandbox.environment import BUCKET, ROLE
 from reltio_export_operator.targets.permissions import export_policy
+from reltio_export_sandbox.environment import BUCKET, ROLE
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ENCRYPTED: dict[str, Any] = {"serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyARN": KEY}}

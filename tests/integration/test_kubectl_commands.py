@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from answers import commands
-from reltio_export_operator.sandbox.apiserver import KubeServer
+from reltio_export_sandbox.apiserver import KubeServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXPECTED = json.loads(commands.RECORDED.read_text())

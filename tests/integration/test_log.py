@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from integration.conftest import open_world
-from reltio_export_operator.sandbox.environment import CLIENT, EXTERNAL_ID
-from reltio_export_operator.sandbox.reltio.behaviour import Behaviour
+from reltio_export_sandbox.environment import CLIENT, EXTERNAL_ID
+from reltio_export_sandbox.reltio.behaviour import Behaviour
 
 DOCS = Path(__file__).parents[2] / "docs" / "logging.md"
 _SETTINGS = r"(differ from the defaults: )[^\"]*\. Network: [^\"]*\."

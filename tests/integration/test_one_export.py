@@ -12,10 +12,10 @@ import pytest_asyncio
 from kubernetes.aio.client.exceptions import ApiException
 
 from integration.conftest import World, condition
-from reltio_export_operator.sandbox.reltio import Fault
+from reltio_export_sandbox.reltio import Fault
 
 if TYPE_CHECKING:
-    from reltio_export_operator.sandbox.reltio.tasks import Run
+    from reltio_export_sandbox.reltio.tasks import Run
 
 Raw = dict[str, Any]
 pytestmark = pytest.mark.asyncio(loop_scope="module")

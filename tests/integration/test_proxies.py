@@ -15,8 +15,8 @@ import pytest
 from certificates import Authority
 from integration.conftest import entered
 from recording_proxy import RecordingProxy
-from reltio_export_operator.sandbox.environment import REPLICA, Options, Sandbox
-from reltio_export_operator.sandbox.reltio import SimulatorConfig
+from reltio_export_sandbox.environment import REPLICA, Options, Sandbox
+from reltio_export_sandbox.reltio import SimulatorConfig
 
 SERVICE, AUTH = "mpe-02-acme.reltio.test", "auth.reltio.test"
 # Where boto3 asks for the services of us-east-1 when no endpoint is configured.

@@ -11,7 +11,7 @@ import pytest_asyncio
 from kubernetes.aio import client
 
 from integration.replicas import Relay, Replicas, is_complete, open_replicas, open_sandbox, until
-from reltio_export_operator.sandbox.environment import Sandbox, crds
+from reltio_export_sandbox.environment import Sandbox, crds
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOT_INSTALLED = "CRDs are not installed: kubectl apply -f crds/"

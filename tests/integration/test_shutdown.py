@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from integration.conftest import condition
 from integration.replicas import LEASE_SECONDS, SITUATIONS, Replicas, is_complete, open_replicas, open_sandbox, until
-from reltio_export_operator.sandbox.environment import Sandbox
-from reltio_export_operator.sandbox.reltio import Fault
+from reltio_export_sandbox.environment import Sandbox
+from reltio_export_sandbox.reltio import Fault
 
 Raw = dict[str, Any]
 

@@ -14,9 +14,9 @@ import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
 from reltio_export_operator.api.decoding import decode_target
-from reltio_export_operator.sandbox.environment import EXTERNAL_ID
-from reltio_export_operator.sandbox.reltio import Behaviour, Fault
 from reltio_export_operator.targets.role_templates import design
+from reltio_export_sandbox.environment import EXTERNAL_ID
+from reltio_export_sandbox.reltio import Behaviour, Fault
 
 if TYPE_CHECKING:
     from integration.conftest import World

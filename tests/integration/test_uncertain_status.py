@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from reltio_export_operator.api.meta import GROUP, VERSION
-from reltio_export_operator.sandbox.reltio import Behaviour
+from reltio_export_sandbox.reltio import Behaviour
 
 if TYPE_CHECKING:
     from integration.conftest import World

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from reltio_export_operator.sandbox.apiserver.structural import broken_rules
+from reltio_export_sandbox.apiserver.structural import broken_rules
 from schemas import CRDS, Schema, definition, nodes, schema_of
 
 PLURALS = [path.stem for path in CRDS]

@@ -13,9 +13,9 @@ import pytest_asyncio
 import yaml
 
 from charts import render
-from reltio_export_operator.sandbox.apiserver import KubeServer
-from reltio_export_operator.sandbox.environment import crds
-from reltio_export_operator.sandbox.manifests import Place, filled, write
+from reltio_export_sandbox.apiserver import KubeServer
+from reltio_export_sandbox.environment import crds
+from reltio_export_sandbox.manifests import Place, filled, write
 from schemas import schema_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,7 +9,6 @@ import re
 import runpy
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,7 @@ from reltio_export_operator import __version__
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "reltio_export_operator"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-SANDBOX = [PACKAGE / "sandbox"]
-
-
-def modules(*folders: Path, but: list[Path]) -> Iterator[Path]:
-    for folder in folders:
-        for path in folder.rglob("*.py"):
-            if not any(path.is_relative_to(other) for other in but):
-                yield path
+SANDBOX = ROOT / "operator" / "reltio_export_sandbox"
 
 
 def imported(path: Path) -> set[str]:
@@ -54,18 +46,18 @@ def pinned(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folders", "but", "lock"),
+    ("folder", "lock"),
     [
-        pytest.param([PACKAGE], SANDBOX, "runtime.txt", id="operator and command line"),
-        pytest.param(SANDBOX, [], "sandbox.txt", id="sandbox"),
+        pytest.param(PACKAGE, "runtime.txt", id="operator and command line"),
+        pytest.param(SANDBOX, "sandbox.txt", id="sandbox"),
     ],
 )
-def test_every_package_that_is_imported_is_locked(folders: list[Path], but: list[Path], lock: str) -> None:
+def test_every_package_that_is_imported_is_locked(folder: Path, lock: str) -> None:
     locked = pinned(lock)
     missing = {
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(*folders, but=but)
-        for name in imported(path) - {"reltio_export_operator"}
+        for path in folder.rglob("*.py")
+        for name in imported(path) - {PACKAGE.name, SANDBOX.name}
         if not {normal(one) for one in DISTRIBUTIONS[name]} & locked
     }
     assert missing == set()
@@ -96,7 +88,7 @@ def test_the_image_keeps_every_service_of_aws_that_is_called() -> None:
     kept = runpy.run_path(str(ROOT / "hack" / "image_trim.py"))["AWS_SERVICES"]
     called = {
         argument.value
-        for path in modules(PACKAGE, but=SANDBOX)
+        for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.endswith("client")
         for argument in node.args[:1]
@@ -117,8 +109,9 @@ def test_the_build_context_is_what_the_dockerfile_copies() -> None:
     assert rules[0] == "*"
     assert sources == let_in
     kept_out = [rule for rule in rules[1:] if not rule.startswith("!")]
-    for folder in (PACKAGE / "sandbox", PACKAGE / "__pycache__"):
-        assert any(fnmatch.fnmatch(str(folder.relative_to(ROOT)), rule.replace("**/", "*")) for rule in kept_out)
+    cache = str((PACKAGE / "__pycache__").relative_to(ROOT))
+    assert any(fnmatch.fnmatch(cache, rule.replace("**/", "*")) for rule in kept_out)
+    assert not any(str(SANDBOX.relative_to(ROOT)).startswith(rule) for rule in let_in)
 
 
 def test_every_landing_runs_all_tests_and_those_of_the_image() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reltio_export_operator.sandbox.reltio import Client, Fault
+from reltio_export_sandbox.reltio import Client, Fault
 
 from .world import BUCKET, EXTERNAL_ID, KEY, RELTIO, ROLE, World
 

@@ -17,9 +17,9 @@ from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.targets.reconciler import TargetController
-from reltio_export_operator.sandbox.reltio import Client, Tenant
-from reltio_export_operator.sandbox.reltio.agenda import Inline
-from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
+from reltio_export_sandbox.reltio import Client, Tenant
+from reltio_export_sandbox.reltio.agenda import Inline
+from reltio_export_sandbox.reltio.inprocess import InProcessReltio
 
 from .aws import Aws, Bucket, Role, allow
 

@@ -1,21 +1,20 @@
-"""`reltio-export-operator`: the operator, its command line and the sandbox."""
+"""`reltio-export-operator`: the operator and its command line."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib
+import importlib.metadata
 import logging
 import os
 import platform
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
+from .configured import MustFixError
 
 if TYPE_CHECKING:
     from ..runtime.network import Network
@@ -33,20 +32,25 @@ _USER_COMMANDS = {
     "why": "jobs:why",
 }
 _HOOKS = {"pre-delete": "predelete:pre_delete"}  # of the Helm chart
+_SANDBOX = ("demo", "sandbox")  # commands of the sandbox, a package of its own that the image leaves out
+_ENTRY_POINTS = "reltio_export_operator.commands"
 
 
 class _Lazy(click.Group):
     """Commands that are imported when they are called, so that the operator does not load their libraries."""
 
-    def __init__(self, *args: Any, lazy: dict[str, str], **attributes: Any) -> None:
+    def __init__(self, *args: Any, lazy: dict[str, str], plugins: tuple[str, ...] = (), **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self._lazy = lazy
+        self._plugins = plugins
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._lazy})
+        return sorted({*super().list_commands(ctx), *self._lazy, *self._plugins})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
+        if own is None and cmd_name in self._plugins:
+            return _plugin_command(cmd_name)
         if own is not None or cmd_name not in self._lazy:
             return own
         module, _, name = self._lazy[cmd_name].partition(":")
@@ -54,38 +58,30 @@ class _Lazy(click.Group):
         return found
 
 
-class _MustFixError(click.ClickException):
-    """Something that the user must fix first."""
+def _plugin_command(name: str) -> click.Command:
+    """A command of another package, found by its entry point."""
+    for found in importlib.metadata.entry_points(group=_ENTRY_POINTS, name=name):
+        command: click.Command = found.load()
+        return command
 
-    exit_code = 2
+    @click.command(name, context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def missing(arguments: tuple[str, ...]) -> None:
+        """Needs the sandbox, which is not installed."""
+        raise MustFixError(
+            "The sandbox is not installed. In a checkout of the project, run make demo or make sandbox, which install "
+            "it, or pip install '.[sandbox]'."
+        )
 
-
-@contextmanager
-def _configured() -> Iterator[None]:
-    """Report mistakes in the settings and in the environment as the operator does."""
-    from ..runtime.network import Network
-    from ..runtime.settings import ConfigurationError
-
-    try:
-        Network.from_environment(os.environ)  # the sandbox's own clients read it too
-        yield
-    except ConfigurationError as error:
-        raise _MustFixError(str(error)) from None
-
-
-@contextmanager
-def _sandbox_installed() -> Iterator[None]:
-    """Raise a clear error if the libraries of the sandbox are not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise _MustFixError(
-            f"The sandbox is not installed: module {error.name} is missing. In a checkout of the project, run "
-            "make demo or make sandbox, which install it, or pip install '.[sandbox]'."
-        ) from None
+    return missing
 
 
-@click.group(cls=_Lazy, lazy=_USER_COMMANDS | _HOOKS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Lazy,
+    lazy=_USER_COMMANDS | _HOOKS,
+    plugins=_SANDBOX,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__)
 def main() -> None:
     """Run Reltio exports into your own S3 buckets, declared as Kubernetes custom resources."""
@@ -160,35 +156,3 @@ def _log_start(settings: Settings, network: Network, identity: str) -> None:
 
 def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-@main.command()
-@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
-def demo(examples: Path) -> None:
-    """Run an export on the sandbox, and compare the delivered records with those of the tenant."""
-    with _sandbox_installed():
-        from ..sandbox import demo as shown
-
-    with _configured():
-        code = asyncio.run(shown.demo(examples))
-    sys.exit(code)
-
-
-@main.command()
-@click.option(
-    "--directory",
-    type=click.Path(path_type=Path),
-    default=".sandbox",
-    show_default=True,
-    help="Where its kubeconfig, log and examples are written. Each running sandbox needs its own.",
-)
-@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
-@click.option("--port", default=0, help="Port of the Kubernetes API. 0: any free port.")
-@click.option("--time-scale", default=10.0, show_default=True, help="Seconds of simulated time in a second.")
-def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:
-    """Start the sandbox, and run it until Ctrl-C."""
-    with _sandbox_installed():
-        from ..sandbox import session
-
-    with _configured():
-        asyncio.run(session.run(directory.absolute(), examples, port=port, time_scale=time_scale, echo=click.echo))

@@ -16,8 +16,8 @@ import pytest_asyncio
 from reltio_export_operator.aws.sessions import AssumedRole, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
 from reltio_export_operator.runtime.clock import SystemClock
-from reltio_export_operator.sandbox.cloud import Cloud
-from reltio_export_operator.sandbox.cloud.cloud import EXPORT_ACTIONS
+from reltio_export_sandbox.cloud import Cloud
+from reltio_export_sandbox.cloud.cloud import EXPORT_ACTIONS
 
 EXTERNAL_ID = "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11"
 

@@ -16,7 +16,7 @@ import pytest
 from reltio_export_operator.api.target import Encryption
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.store import ObjectStore
-from reltio_export_operator.sandbox.cloud.cloud import EXPORT_ACTIONS
+from reltio_export_sandbox.cloud.cloud import EXPORT_ACTIONS
 
 from .conftest import EXTERNAL_ID, Account
 

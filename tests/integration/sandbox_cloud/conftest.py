@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from integration.sandbox_cloud.helpers import FAR, LAKE
-from reltio_export_operator.sandbox.cloud import Cloud
+from reltio_export_sandbox.cloud import Cloud
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from reltio_export_operator.sandbox.cloud import AccessKey, Cloud
+from reltio_export_sandbox.cloud import AccessKey, Cloud
 
 CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=5)
 LAKE, FAR, EXTERNAL_ID = "lake-of-tests", "far-away-lake", "3f0c2b5e"

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import HTTPClientError
 
 from integration.sandbox_cloud.helpers import KEY, LAKE, Role, allow, client, deny, refused
-from reltio_export_operator.sandbox.cloud import Cloud
+from reltio_export_sandbox.cloud import Cloud
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

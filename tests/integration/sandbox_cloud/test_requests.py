@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from integration.sandbox_cloud.helpers import FAR, LAKE, Role, allow, client, refused
-from reltio_export_operator.sandbox.cloud import Cloud
+from reltio_export_sandbox.cloud import Cloud
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from reltio_export_operator.sandbox.cloud import Cloud
-from reltio_export_operator.sandbox.cloud.cloud import EXPORT_ACTIONS
-from reltio_export_operator.sandbox.reltio import Behaviour, Client, ReltioSimulator, SimulatorConfig, Tenant
+from reltio_export_sandbox.cloud import Cloud
+from reltio_export_sandbox.cloud.cloud import EXPORT_ACTIONS
+from reltio_export_sandbox.reltio import Behaviour, Client, ReltioSimulator, SimulatorConfig, Tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BUCKET, EXTERNAL_ID = "lake-of-tests", "3f0c2b5e"

@@ -15,7 +15,7 @@ from msgspec import inspect
 from reltio_export_operator.api.job import ExportJob, JobSpec, JobStatus
 from reltio_export_operator.api.target import ExportTarget, TargetSpec, TargetStatus
 from reltio_export_operator.reltio.mapping import quantity_bytes
-from reltio_export_operator.sandbox.apiserver.structural import broken_rules, with_defaults
+from reltio_export_sandbox.apiserver.structural import broken_rules, with_defaults
 from schemas import Schema, nodes, schema_of, values
 
 HALVES = [

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from reltio_export_operator.runtime.settings import ConfigurationError
-from reltio_export_operator.sandbox.lock import DirectoryLock
+from reltio_export_sandbox.lock import DirectoryLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from reltio_export_operator.sandbox.lock import DirectoryLock
+from reltio_export_sandbox.lock import DirectoryLock
 with DirectoryLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

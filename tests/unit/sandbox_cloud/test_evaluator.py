@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.cloud.evaluator import Decision, NotEvaluatedError, Request, decide, is_public
+from reltio_export_sandbox.cloud.evaluator import Decision, NotEvaluatedError, Request, decide, is_public
 
 ROLE = "arn:aws:iam::111122223333:role/exporter"
 OBJECT = "arn:aws:s3:::lake/reltio/part-00000.gz"

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from answers.cases import CASES
 from answers.record import RECORDED, answers
-from reltio_export_operator.sandbox.apiserver import KubeServer
+from reltio_export_sandbox.apiserver import KubeServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXPECTED = json.loads(RECORDED.read_text())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from answers.record import DEFINITION
-from reltio_export_operator.sandbox.apiserver import KubeServer
+from reltio_export_sandbox.apiserver import KubeServer
 
 REPORTS = "/apis/answers.example.com/v1alpha1/namespaces/default/reports"
 MAPS = "/api/v1/namespaces/default/configmaps"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reltio_export_operator.sandbox.apiserver import names
+from reltio_export_sandbox.apiserver import names
 
 
 @pytest.mark.parametrize(

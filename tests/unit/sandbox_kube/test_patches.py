@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.apiserver.errors import ApiError
-from reltio_export_operator.sandbox.apiserver.patches import json_patch, strategic_merge_patch
+from reltio_export_sandbox.apiserver.errors import ApiError
+from reltio_export_sandbox.apiserver.patches import json_patch, strategic_merge_patch
 
 OWNERS = {"ownerReferences": [{"uid": "1", "name": "a"}, {"uid": "2", "name": "b"}]}
 

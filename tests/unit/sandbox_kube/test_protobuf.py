@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reltio_export_operator.sandbox.apiserver import protobuf
-from reltio_export_operator.sandbox.apiserver.kinds import MESSAGES
+from reltio_export_sandbox.apiserver import protobuf
+from reltio_export_sandbox.apiserver.kinds import MESSAGES
 
 # `kubectl create configmap c1 --from-literal=a=b -v=9` of 1.32 and of 1.37
 CONFIG_MAP = bytes.fromhex(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reltio_export_operator.sandbox.apiserver import builtin
-from reltio_export_operator.sandbox.apiserver.tables import age, lookup, table
+from reltio_export_sandbox.apiserver import builtin
+from reltio_export_sandbox.apiserver.tables import age, lookup, table
 
 
 @pytest.mark.parametrize(

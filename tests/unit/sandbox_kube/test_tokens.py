@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from reltio_export_operator.sandbox.apiserver.tokens import requires_token
+from reltio_export_sandbox.apiserver.tokens import requires_token
 
 
 async def hello(_: web.Request) -> web.Response:

@@ -6,9 +6,9 @@ import base64
 import json
 from typing import Any
 
-from reltio_export_operator.sandbox.reltio import Client, SimulatorConfig, Tenant
-from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
-from reltio_export_operator.sandbox.reltio.messages import Answer, Call, Outcome
+from reltio_export_sandbox.reltio import Client, SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio.inprocess import InProcessReltio
+from reltio_export_sandbox.reltio.messages import Answer, Call, Outcome
 
 BUCKET, PATH = "acme-exports", "reltio/nightly"
 DESTINATION = {"s3bucket": BUCKET, "s3path": f"/{PATH}/", "rolearn": "arn:aws:iam::111122223333:role/exporter"}

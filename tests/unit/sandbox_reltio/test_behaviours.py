@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.reltio import Behaviour, SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio import Behaviour, SimulatorConfig, Tenant
 
 from .driver import BUCKET, PATH, Driver
 

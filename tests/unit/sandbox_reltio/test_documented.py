@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.reltio import Behaviour, Client, SimulatorConfig, Tenant
-from reltio_export_operator.sandbox.reltio.messages import Call
+from reltio_export_sandbox.reltio import Behaviour, Client, SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio.messages import Call
 
 from .driver import ADMINISTRATOR, BUCKET, DESTINATION, Driver
 

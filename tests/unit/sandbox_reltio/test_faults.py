@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from reltio_export_operator.sandbox.reltio import Fault
-from reltio_export_operator.sandbox.reltio.messages import Answer, Call, Disruption, Outcome
+from reltio_export_sandbox.reltio import Fault
+from reltio_export_sandbox.reltio.messages import Answer, Call, Disruption, Outcome
 
 from .driver import DESTINATION, Driver
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.reltio import SimulatorConfig, Tenant
-from reltio_export_operator.sandbox.reltio.content import compressed, encoded
-from reltio_export_operator.sandbox.reltio.data import selected
-from reltio_export_operator.sandbox.reltio.delivery import cut
+from reltio_export_sandbox.reltio import SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio.content import compressed, encoded
+from reltio_export_sandbox.reltio.data import selected
+from reltio_export_sandbox.reltio.delivery import cut
 
 from .driver import BUCKET, PATH, Driver
 

@@ -12,9 +12,9 @@ from reltio_export_operator.reltio.auth import TokenSource
 from reltio_export_operator.reltio.client import ReltioClient
 from reltio_export_operator.reltio.errors import ReltioError
 from reltio_export_operator.reltio.model import WireRequest
-from reltio_export_operator.sandbox.reltio import Behaviour, Fault
-from reltio_export_operator.sandbox.reltio.inprocess import InProcessReltio
-from reltio_export_operator.sandbox.reltio.messages import Answer, Call
+from reltio_export_sandbox.reltio import Behaviour, Fault
+from reltio_export_sandbox.reltio.inprocess import InProcessReltio
+from reltio_export_sandbox.reltio.messages import Answer, Call
 
 HEADERS = {"s3Bucket": "b", "s3Path": "/nightly/1/", "roleArn": "arn:aws:iam::111122223333:role/exporter"}
 REQUEST = WireRequest("entities", {"name": "nightly", "fileFormat": "json"}, HEADERS, None)

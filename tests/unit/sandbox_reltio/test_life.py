@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reltio_export_operator.sandbox.reltio import Behaviour, SimulatorConfig, Tenant
-from reltio_export_operator.sandbox.reltio.tasks import Task
+from reltio_export_sandbox.reltio import Behaviour, SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio.tasks import Task
 
 from .driver import Driver
 

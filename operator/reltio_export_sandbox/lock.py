@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..runtime.settings import ConfigurationError
+from reltio_export_operator.runtime.settings import ConfigurationError
 
 _NAME = "sandbox.pid"
 

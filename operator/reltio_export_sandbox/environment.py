@@ -15,8 +15,9 @@ from typing import Any, Self
 
 import yaml
 
-from ..runtime.settings import ConfigurationError
-from ..runtime.settings_loader import load
+from reltio_export_operator.runtime.settings import ConfigurationError
+from reltio_export_operator.runtime.settings_loader import load
+
 from .apiserver import KubeServer
 from .cloud import EXPORT_ACTIONS, Cloud
 from .manifests import Place, filled

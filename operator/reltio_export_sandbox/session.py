@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..runtime.settings import ConfigurationError
+from reltio_export_operator.runtime.settings import ConfigurationError
+
 from . import manifests
 from .environment import BUCKET, REGION, Options, Sandbox
 from .lock import DirectoryLock
