@@ -81,7 +81,7 @@ async def test_running_jobs_keep_the_release_and_are_left_alone_and_no_others_do
     task = (await world.get("ExportJob", "nightly"))["status"]["tasks"][0]["id"]
     code, output = await pre_delete(world)
     assert code == 1
-    assert "1 ExportJob still run" in output
+    assert "1 ExportJob still runs." in output
     assert f"{world.namespace}/nightly: Running" in output
     assert f"(Reltio task {task})" in output
     assert "helm uninstall exports -n ops --no-hooks" in output

@@ -42,10 +42,19 @@ class Release:
 
     name: str
     namespace: str
+    revision: int | None = None
 
     @property
     def uninstall(self) -> str:
         return f"helm uninstall {self.name} -n {self.namespace}"
+
+    @property
+    def keep(self) -> str:
+        """How to keep the release. Helm leaves it as "uninstalling", and such a release cannot be upgraded.
+
+        Without a revision, Helm would go back to the one before, with its values and image.
+        """
+        return f"helm rollback {self.name} {self.revision or 'REVISION'} -n {self.namespace}"
 
 
 @dataclass
@@ -199,14 +208,16 @@ def _nothing_runs(waiting: Sequence[Raw]) -> str:
 
 def _refusal(running: Sequence[Raw], release: Release) -> str:
     name, namespace = running[0]["metadata"]["name"], running[0]["metadata"]["namespace"]
+    verb = "runs" if len(running) == 1 else "run"
     return "\n".join(
         (
-            f"Release {release.name} was not uninstalled, because {_count(len(running))} still run.",
+            f"Release {release.name} was not uninstalled, because {_count(len(running))} still {verb}.",
             _table(running),
             "Without the operator, their status would never change, and they could not be deleted. Do one of these:",
             f"- Wait until they have finished, then run again: {release.uninstall}",
             f"- Cancel each: kubectl annotate exportjob {name} -n {namespace} {CANCEL_ANNOTATION}=true",
             f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
+            f"- Keep the release, which can be upgraded again after this: {release.keep}",
         )
     )
 
@@ -222,6 +233,7 @@ def _not_stopped(running: Sequence[Raw], within: float, release: Release) -> str
             f"app.kubernetes.io/instance={release.name},app.kubernetes.io/component=operator",
             f"- Run again: {release.uninstall}",
             f"- Leave them until an operator is installed again: {release.uninstall} --no-hooks",
+            f"- Keep the release, which can be upgraded again after this: {release.keep}",
         )
     )
 
@@ -249,7 +261,8 @@ def _no_answer(error: Exception, release: Release) -> str:
 @click.option(
     "--release-namespace", "namespace", default="default", help="Namespace of the Helm release, used in messages."
 )
-def pre_delete(policy: str, timeout: float, name: str, namespace: str) -> None:
+@click.option("--release-revision", "revision", type=int, help="Revision of the Helm release, used in messages.")
+def pre_delete(policy: str, timeout: float, name: str, namespace: str, revision: int | None) -> None:
     """Check before `helm uninstall` that no export still runs. The hook of the chart runs it.
 
     The exit code is 0 only if the release can be uninstalled. The namespaces are those of RELTIO_EXPORT_NAMESPACES.
@@ -257,7 +270,8 @@ def pre_delete(policy: str, timeout: float, name: str, namespace: str) -> None:
     try:
         settings = settings_loader.load().settings
         network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
-        asyncio.run(run(settings, network, Release(name, namespace), policy=policy, within=timeout, say=click.echo))
+        release = Release(name, namespace, revision)
+        asyncio.run(run(settings, network, release, policy=policy, within=timeout, say=click.echo))
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from None
     except UninstallRefused as refused:

@@ -86,6 +86,7 @@ def test_before_an_uninstall_a_job_runs_as_the_operator(policy: str) -> None:
     assert spec["serviceAccountName"] == operator["serviceAccountName"]
     (container,), (own,) = spec["containers"], operator["containers"]
     assert container["args"][:3] == ["pre-delete", f"--policy={policy}", "--timeout=100"]
+    assert container["args"][-1] == "--release-revision=1"
     assert container["env"] == own["env"]
     assert container["image"] == own["image"]
 

@@ -72,10 +72,10 @@ class Cluster:
     def cancelled(self, name: str) -> bool:
         return bool(self.jobs[name]["metadata"].get("annotations", {}).get(CANCEL_ANNOTATION) == "true")
 
-    def check(self, *namespaces: str) -> PreDelete:
+    def check(self, *namespaces: str, release: Release = RELEASE) -> PreDelete:
         kube: Any = self
         return PreDelete(
-            kube, RELEASE, namespaces=namespaces, say=self.said.append, clock=lambda: self.now, sleep=self.sleep
+            kube, release, namespaces=namespaces, say=self.said.append, clock=lambda: self.now, sleep=self.sleep
         )
 
 
@@ -96,7 +96,7 @@ async def test_a_finished_job_keeps_no_release_and_loses_only_our_finalizer(type
 
 async def test_a_job_that_is_only_said_not_to_have_ended_still_runs() -> None:
     conditions = [{"type": "Complete", "status": "False"}, {"type": "Failed", "status": "Unknown"}, {"odd": 1}]
-    with pytest.raises(UninstallRefused, match="1 ExportJob still run"):
+    with pytest.raises(UninstallRefused, match="1 ExportJob still runs"):
         await Cluster(job("nightly", held=True, conditions=conditions)).check().refuse()
 
 
@@ -113,6 +113,16 @@ async def test_a_running_job_is_not_touched_by_a_refusal() -> None:
     with pytest.raises(UninstallRefused):
         await cluster.check().refuse()
     assert cluster.jobs == before
+
+
+@pytest.mark.parametrize(("revision", "shown"), [(7, "7"), (None, "REVISION")])
+async def test_a_refusal_says_how_to_keep_the_release_at_its_revision(revision: int | None, shown: str) -> None:
+    command = f"helm rollback exports {shown} -n ops"
+    for policy in ("refuse", "cancel"):
+        check = Cluster(job("nightly", held=True)).check(release=Release("exports", "ops", revision))
+        with pytest.raises(UninstallRefused) as refused:
+            await (check.refuse() if policy == "refuse" else check.cancel(0))
+        assert command in str(refused.value)
 
 
 async def test_the_list_says_how_far_each_job_is_and_has_an_end() -> None:
