@@ -333,7 +333,8 @@ def test_the_lease_is_part_of_the_release_and_nothing_in_it_is_the_releases() ->
 
 def test_a_start_is_waited_for_before_the_pod_is_judged() -> None:
     container = container_of(render())
-    startup = container["startupProbe"]
+    startup, readiness = container["startupProbe"], container["readinessProbe"]
     assert startup["httpGet"] == {"path": "/healthz", "port": "metrics"}
     assert startup["initialDelaySeconds"] > 0
+    assert "initialDelaySeconds" not in readiness  # it would wait for its next period, which makes roll-outs slow
     assert startup["initialDelaySeconds"] + startup["periodSeconds"] * startup["failureThreshold"] >= 60
