@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -39,6 +39,9 @@ coverage: $(VENV)/.dev ## Run all tests and report what they cover: lines and br
 
 crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints what came of it
 	cd tests && ../$(BIN)/python -m crash.matrix $(MATRIX_ARGS)
+
+mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the unit tests do not notice
+	$(BIN)/python hack/mutation.py $(MUTATION_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
 	cd tests && ../$(BIN)/python -m verify.matrix
