@@ -1,6 +1,6 @@
 """Change decisions at random and count how many changes the unit tests notice: `make mutation`.
 
-    python hack/mutation.py [--count 140] [--seed TEXT] [--jobs 2] [--list]
+    python hack/mutation.py [--count 140] [--seed TEXT] [--jobs 2] [--only TEXT] [--list]
 
 Each mutant is one small change of one expression in jobs/, targets/ or delivery/. The sample is drawn with the hash of
 the commit as seed, so nobody chooses it. A mutant in hack/mutation_equivalent.txt changes nothing that can be observed;
@@ -174,11 +174,15 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=140)
     parser.add_argument("--seed", default="")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="", help="only files whose path contains this text")
     parser.add_argument("--list", action="store_true", help="list the sample without running it")
     arguments = parser.parse_args()
     seed = arguments.seed or commit()
     paths = sorted(
-        path for room in ROOMS for path in (ROOT / PACKAGE / room).rglob("*.py") if path.name not in TEXT_ONLY
+        path
+        for room in ROOMS
+        for path in (ROOT / PACKAGE / room).rglob("*.py")
+        if path.name not in TEXT_ONLY and arguments.only in str(path)
     )
     every = [mutant for path in paths for mutant in mutants_of(path.relative_to(ROOT))]
     sample = random.Random(seed).sample(every, min(arguments.count, len(every)))  # noqa: S311 - a sample, no secret
