@@ -16,6 +16,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from ..api.meta import API_VERSION, GROUP, JOBS, TARGETS, VERSION
+from ..kube.kubeconfig import checked_context, kubeconfig_files
 from ..runtime.network import Network
 from ..runtime.settings import ConfigurationError
 
@@ -97,10 +98,17 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
     chosen = namespace
     try:
         loaded = client.Configuration(proxy="", no_proxy="")  # or it reads the environment, by its own rules
-        config.load_kube_config(context=context, client_configuration=loaded)
-        contexts, current = config.list_kube_config_contexts()
-        entry = next((one for one in contexts if one["name"] == context), current)
+        # The library would use KUBECONFIG as it was at its import, and the context of the last file, where kubectl
+        # uses that of the first.
+        named = kubeconfig_files(os.environ)
+        if not named:
+            raise ConfigurationError("KUBECONFIG is not set, and ~/.kube/config does not exist. Set KUBECONFIG.")
+        files, context = os.pathsep.join(map(str, named)), checked_context(named, context)[0]
+        config.load_kube_config(files, context=context, client_configuration=loaded)
+        entry = next(one for one in config.list_kube_config_contexts(files)[0] if one["name"] == context)
         chosen = chosen or entry["context"].get("namespace")
+    except ConfigurationError as error:
+        raise CommandError(f"Cannot load the kubeconfig: {error}") from None
     except Exception as error:  # the loader does not catch what a malformed file causes
         raise CommandError(f"Cannot load the kubeconfig: {error} Set KUBECONFIG or use --context.") from None
     if not loaded.verify_ssl:

@@ -12,15 +12,13 @@ import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import yaml
 from kubernetes.aio import client, config
 
 from ..runtime.settings import ConfigurationError
+from .kubeconfig import VARIABLE, checked_context, kubeconfig_files
 
 _log = logging.getLogger(__name__)
-_VARIABLE = "KUBECONFIG"
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
 _TIMEOUT = 5.0  # seconds
 
@@ -32,7 +30,7 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> cli
 
     It becomes the default of the client library. Raises ConfigurationError; nothing is asked of the cluster.
     """
-    files = _kubeconfigs(environment)
+    files = kubeconfig_files(environment)
     loaded = client.Configuration()
     if files:
         await _load_kubeconfig(files, loaded)
@@ -46,8 +44,8 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> cli
             ) from None
     else:
         raise ConfigurationError(
-            f"No cluster is configured: {_VARIABLE} is not set, ~/.kube/config does not exist, and this process does "
-            f"not run in a pod. Set {_VARIABLE} to the path of a kubeconfig."
+            f"No cluster is configured: {VARIABLE} is not set, ~/.kube/config does not exist, and this process does "
+            f"not run in a pod. Set {VARIABLE} to the path of a kubeconfig."
         )
     _check_tls(loaded, files)
     client.Configuration.set_default(loaded)
@@ -72,24 +70,9 @@ async def warn_of_absent_namespaces(api: client.ApiClient, namespaces: Sequence[
             return
 
 
-def _kubeconfigs(environment: Mapping[str, str]) -> list[Path]:
-    """The kubeconfig files to merge; none when the pod's ServiceAccount is to be used."""
-    named = [Path(part).expanduser() for part in environment.get(_VARIABLE, "").split(os.pathsep) if part.strip()]
-    if named:
-        found = [path for path in named if path.exists()]
-        if not found:
-            raise ConfigurationError(
-                f"{_VARIABLE} names {os.pathsep.join(map(str, named))}, which does not exist. Correct it, or unset it "
-                "to use ~/.kube/config or the pod's ServiceAccount."
-            )
-        return found
-    default = Path(environment.get("HOME") or "~").expanduser() / ".kube" / "config"
-    return [default] if default.exists() else []
-
-
 async def _load_kubeconfig(files: Sequence[Path], loaded: client.Configuration) -> None:
     where = f"The kubeconfig {os.pathsep.join(map(str, files))}"
-    context, user = _checked_context(files, where)
+    context, user = checked_context(files)
     try:
         # With the context named: the library would take that of the last file, kubectl takes that of the first.
         paths = os.pathsep.join(map(str, files))
@@ -106,55 +89,6 @@ async def _load_kubeconfig(files: Sequence[Path], loaded: client.Configuration) 
             f"{where} cannot be used: the command {plugin.get('command')} of context {context} gave no credentials. "
             f"Install it, log in, and check it with kubectl --context {context} version."
         )
-
-
-def _checked_context(files: Sequence[Path], where: str) -> tuple[str, Raw]:
-    """The current context and its user, once it and its cluster and user are known to exist."""
-    merged: dict[str, dict[str, Raw]] = {"contexts": {}, "clusters": {}, "users": {}}
-    current = ""
-    for path in files:
-        document = _read(path)
-        current = current or str(document.get("current-context") or "")
-        for kind, known in merged.items():
-            for entry in document.get(kind) or ():
-                if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-                    inner = entry.get(kind.removesuffix("s"))
-                    known.setdefault(entry["name"], inner if isinstance(inner, dict) else {})
-    if not current:
-        raise ConfigurationError(f"{where} has no current-context. Set it with kubectl config use-context.")
-    if current not in merged["contexts"]:
-        raise ConfigurationError(
-            f"{where} has no context {current}, its current-context. Set it with kubectl config use-context."
-        )
-    context = merged["contexts"][current]
-    cluster, user = str(context.get("cluster") or ""), str(context.get("user") or "")
-    if cluster not in merged["clusters"]:
-        raise ConfigurationError(f"{where} has no cluster {cluster!r}, which context {current} names. Add it.")
-    if user and user not in merged["users"]:
-        raise ConfigurationError(f"{where} has no user {user!r}, which context {current} names. Add it.")
-    server = str(merged["clusters"][cluster].get("server") or "")
-    if urlsplit(server).scheme not in ("http", "https"):
-        raise ConfigurationError(
-            f"{where} has no URL in the field server of cluster {cluster}. Write one such as https://10.0.0.1:6443."
-        )
-    return current, merged["users"].get(user, {})
-
-
-def _read(path: Path) -> Raw:
-    try:
-        document = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot read the kubeconfig {path}: {error.strerror}. Correct {_VARIABLE} or the file's mode."
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        at = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigurationError(f"The kubeconfig {path} is not valid YAML{at}. Correct it.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigurationError(f"The kubeconfig {path} is not valid YAML. Correct it.") from None
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"The kubeconfig {path} is empty or no mapping. Correct {_VARIABLE} or the file.")
-    return document
 
 
 def _check_tls(loaded: client.Configuration, files: Sequence[Path]) -> None:

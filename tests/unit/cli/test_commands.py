@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from builders import target
 from reltio_export_operator.api.target import Check, TargetStatus
 from reltio_export_operator.cli import targets
+from reltio_export_operator.cli.cluster import connect
 from reltio_export_operator.cli.main import main, plugin
 
 JOB = """
@@ -143,13 +145,81 @@ def test_a_file_without_a_manifest_is_reported_without_a_traceback(tmp_path: Pat
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("content", ["{", "text", "[]", "contexts: 1", "current-context: x"])
-def test_a_malformed_kubeconfig_is_reported_without_a_traceback(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("{", "is not valid YAML in line 1"),
+        ("token: [very-confidential", "is not valid YAML in line 1"),
+        ("text", "is empty or no mapping"),
+        ("[]", "is empty or no mapping"),
+        ("", "is empty or no mapping"),
+        ("contexts: 1", "has no current-context"),
+        ("kind: Config", "has no current-context"),
+        ("current-context: x", "has no context x"),
+    ],
+)
+def test_a_malformed_kubeconfig_is_reported_without_a_traceback(tmp_path: Path, content: str, text: str) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(content)
     result = call("why", "people", kubeconfig=str(path))
     assert result.exit_code == 2
     assert result.output.startswith("Error: Cannot load the kubeconfig")
+    assert text in result.output
+    assert "does not exist" not in result.output
+    assert "very-confidential" not in result.output
+
+
+def test_a_context_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    result = call("why", "people", "--context", "prod", kubeconfig=str(kubeconfig_of(tmp_path, "one")))
+    assert result.exit_code == 2
+    assert "has no context prod. List them with kubectl config get-contexts." in result.output
+
+
+def kubeconfig_of(folder: Path, name: str) -> Path:
+    """A kubeconfig with one context, which has a namespace of its own. Its server does not exist."""
+    path = folder / name
+    entries = {
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.invalid:6443"}}],
+        "users": [{"name": name, "user": {"token": "t"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": f"ns-{name}"}}],
+    }
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": name, **entries}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("named", "context", "reached"),
+    [
+        (["one"], None, "one"),
+        (["two", "one"], None, "two"),
+        (["one", "two"], None, "one"),
+        (["absent", "two", "one"], None, "two"),
+        (["one", "two"], "two", "two"),
+    ],
+)
+def test_a_command_reaches_the_cluster_that_kubectl_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str], context: str | None, reached: str
+) -> None:
+    for name in ("one", "two"):
+        kubeconfig_of(tmp_path, name)
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(str(tmp_path / name) for name in named))
+    cluster = connect(context, None)
+    assert cluster.namespace == f"ns-{reached}"
+    assert cluster.core.api_client.configuration.host == f"https://{reached}.invalid:6443"
+
+
+def test_without_the_variable_the_kubeconfig_of_the_user_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".kube").mkdir()
+    kubeconfig_of(tmp_path, "mine").rename(tmp_path / ".kube" / "config")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value in (None, ""):
+        if value is None:
+            monkeypatch.delenv("KUBECONFIG", raising=False)
+        else:
+            monkeypatch.setenv("KUBECONFIG", value)
+        assert connect(None, None).namespace == "ns-mine"
 
 
 def test_the_namespaces_of_the_file_and_of_the_option_must_not_differ(manifest: Path, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.config import kube_config
 
 from certificates import Authority
 from recording_proxy import Wire, wired
@@ -264,7 +263,7 @@ def test_the_command_line_reaches_the_api_server_as_kubectl_does(
     for name, value in expected["environment"].items():
         monkeypatch.setenv(name, value)
     for url in API_SERVERS:
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", kubeconfig(authority, url))
+        monkeypatch.setenv("KUBECONFIG", kubeconfig(authority, url))
         with pytest.raises(CommandError):
             connect(None, None).get("exportjobs", "nightly")
         assert set(wire.seen().split(", ")) == {in_go(expected, url)}  # it tries several times
@@ -289,7 +288,6 @@ async def test_the_proxy_of_the_kubeconfig_is_given_its_credentials_and_errors_a
         url = f"http://us%40er:{password}@{host}:3128"
         path = kubeconfig(authority, server, url)
         monkeypatch.setenv("KUBECONFIG", path)
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", path)
         with pytest.raises((*ENDED, CommandError, ApiException)) as failure:
             await ask(await routing.load_configuration(nothing), nothing)
         shown = f"{failure.value!r} {failure.value} {explain(failure.value)}"

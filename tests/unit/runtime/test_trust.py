@@ -17,7 +17,6 @@ import pytest
 import yaml
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, SSLError
-from kubernetes.config import kube_config
 
 from certificates import Authority
 from recording_proxy import RecordingProxy
@@ -99,7 +98,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
 
     return write
 
