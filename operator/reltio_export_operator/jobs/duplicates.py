@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..api.job import Submission
 from ..api.task import ObservedTask
 from .observation import Observation
 
@@ -30,21 +31,18 @@ def group_tasks(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask] = (
     return TaskGroups(tuple(oldest), tuple(task for export in later for task in export))
 
 
-def group_untracked_tasks(obs: Observation) -> TaskGroups:
+def group_untracked_tasks(obs: Observation, submission: Submission) -> TaskGroups:
     """Tasks that are not in status: siblings that the answer did not name, and duplicates.
 
     When the export in status is the newer one, it is the duplicate, and the older one takes its place.
     """
-    submission = obs.status.submission
     duplicate_ids = {task.id for task in obs.status.duplicates}
     untracked = [task for task in obs.untracked_tasks if task.id not in duplicate_ids]
     tracked = [obs.observed_tasks[task.id] for task in obs.status.tasks if task.id in obs.observed_tasks]
-    if not untracked or submission is None:
-        return TaskGroups(tuple(tracked), ())
-    if not tracked:
-        siblings = [task for task in untracked if task.group_id and task.group_id == submission.group_id]
-        return TaskGroups(tuple(siblings), tuple(task for task in untracked if task not in siblings))
-    return group_tasks(untracked, known=tracked)
+    if tracked:
+        return group_tasks(untracked, known=tracked)
+    siblings = [task for task in untracked if task.group_id and task.group_id == submission.group_id]
+    return TaskGroups(tuple(siblings), tuple(task for task in untracked if task not in siblings))
 
 
 def _exports(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask]) -> list[list[ObservedTask]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 
-from ...api.job import Output
+from ...api.job import Output, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
 from .. import duplicates, messages, tasks
@@ -16,12 +18,23 @@ _LATE_PAUSE = timedelta(minutes=10)
 _LOST_TASK_REQUEUE_SECONDS = 60.0  # between searches for the manifest of an export whose task vanished
 
 
-def stop_duplicates(obs: Observation) -> Decision | None:
+def _with_tasks(
+    policy: Callable[[Observation, Submission], Decision | None],
+) -> Callable[[Observation], Decision | None]:
+    """A policy that is asked only about a job whose submission and tasks are in status."""
+
+    @wraps(policy)
+    def ask(obs: Observation) -> Decision | None:
+        submission = obs.status.submission
+        return policy(obs, submission) if submission is not None and obs.status.tasks else None
+
+    return ask
+
+
+@_with_tasks
+def stop_duplicates(obs: Observation, submission: Submission) -> Decision | None:
     """More than one export carries the id of the attempt: the older one counts, the newer one is stopped."""
-    submission = obs.status.submission
-    if submission is None or not obs.status.tasks:
-        return None
-    recorded = record_duplicates(obs, duplicates.group_untracked_tasks(obs))
+    recorded = record_duplicates(obs, duplicates.group_untracked_tasks(obs, submission))
     unfinished = tasks.unfinished(recorded.status.duplicates, obs.lost_task_ids)
     if not unfinished and recorded.status is obs.status:
         return None
@@ -30,10 +43,10 @@ def stop_duplicates(obs: Observation) -> Decision | None:
     return Decision(recorded.status, action, requeue_after=10, events=recorded.events)
 
 
-def verify_delivery(obs: Observation) -> Decision | None:
+@_with_tasks
+def verify_delivery(obs: Observation, submission: Submission) -> Decision | None:
     """All tasks completed: the files in the bucket decide."""
-    submission = obs.status.submission
-    if submission is None or not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
+    if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         return None
     left = seconds_until_retry(obs)
     if left:
@@ -47,41 +60,41 @@ def verify_delivery(obs: Observation) -> Decision | None:
     return Decision(status_of(obs, "Verifying", reconciling=why), CheckDelivery(submission))
 
 
-def end_failed_attempt(obs: Observation) -> Decision | None:
+@_with_tasks
+def end_failed_attempt(obs: Observation, _submission: Submission) -> Decision | None:
     """All tasks ended, and not all of them completed."""
-    if obs.status.submission is None or not obs.status.tasks or tasks.unfinished(obs.status.tasks):
-        return None
-    return tasks_failed(obs)
+    return None if tasks.unfinished(obs.status.tasks) else tasks_failed(obs)
 
 
-def stop_siblings(obs: Observation) -> Decision | None:
+@_with_tasks
+def stop_siblings(obs: Observation, submission: Submission) -> Decision | None:
     """One task failed: the export cannot become complete, so stop the others.
 
     A task that Reltio no longer knows may still run: it never counts as stopped.
     """
-    submission, listed = obs.status.submission, obs.status.tasks
-    if submission is None or not any(task.status in tasks.FAILED | tasks.CANCELED for task in listed):
+    listed = obs.status.tasks
+    if not any(task.status in tasks.FAILED | tasks.CANCELED for task in listed):
         return None
     if not tasks.unfinished(listed, obs.lost_task_ids):
         return None
     return stop_tasks(obs, submission, "Stopping", messages.SIBLING_FAILED())
 
 
-def pause(obs: Observation) -> Decision | None:
+@_with_tasks
+def pause(obs: Observation, submission: Submission) -> Decision | None:
     """Suspended while it runs: pause its tasks."""
-    submission = obs.status.submission
     unfinished = tasks.unfinished(obs.status.tasks, obs.lost_task_ids)
-    if submission is None or not obs.job.spec.suspend or not unfinished:
+    if not obs.job.spec.suspend or not unfinished:
         return None
     ids = tuple(task.id for task in unfinished if task.status not in tasks.PAUSED | tasks.STOPPING)
     status = status_of(obs, "Suspended", suspended=messages.JOB_SUSPENDED(), start_time=None)
     return Decision(status, ControlTasks(submission, "pause", ids) if ids else Wait(), requeue_after=30)
 
 
-def resume(obs: Observation) -> Decision | None:
+@_with_tasks
+def resume(obs: Observation, submission: Submission) -> Decision | None:
     """No longer suspended: resume the tasks that the operator paused."""
-    submission = obs.status.submission
-    if submission is None or obs.job.spec.suspend:
+    if obs.job.spec.suspend:
         return None
     paused = tuple(task.id for task in obs.status.tasks if task.status in tasks.PAUSED)
     if not obs.job.is_suspended:
@@ -102,11 +115,11 @@ def _was_just_resumed(obs: Observation) -> bool:
     return condition is not None and obs.now - condition.last_transition_time < _LATE_PAUSE
 
 
-def find_lost_tasks(obs: Observation) -> Decision | None:
+@_with_tasks
+def find_lost_tasks(obs: Observation, submission: Submission) -> Decision | None:
     """Reltio no longer knows a task: the bucket may show how it ended. Never start a second export."""
-    submission = obs.status.submission
     lost = [task.id for task in tasks.unfinished(obs.status.tasks) if task.id in obs.lost_task_ids]
-    if submission is None or not lost:
+    if not lost:
         return None
     action, requeue_after = CheckDelivery(submission), _LOST_TASK_REQUEUE_SECONDS
     stalled = obs.job.condition("Stalled")
@@ -116,10 +129,9 @@ def find_lost_tasks(obs: Observation) -> Decision | None:
     return Decision(status_of(obs, "Unknown", stalled=why, retry_time=None), action, requeue_after)
 
 
-def report_progress(obs: Observation) -> Decision | None:
+@_with_tasks
+def report_progress(obs: Observation, _submission: Submission) -> Decision | None:
     """The export runs: report a change of status at once, and progress at an interval."""
-    if not obs.status.tasks:
-        return None
     is_paused = tasks.all_in(tasks.unfinished(obs.status.tasks), tasks.PAUSED)
     statuses = ", ".join(sorted({task.status or "SCHEDULED" for task in obs.status.tasks}))
     if obs.watch_error is not None:
