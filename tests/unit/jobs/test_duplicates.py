@@ -53,7 +53,7 @@ def test_a_task_created_soon_after_any_sibling_is_a_sibling() -> None:
     assert ids(found.own) == ["a", "b", "c"]
 
 
-def test_a_task_with_a_group_is_no_sibling_of_one_without_however_close_in_time() -> None:
+def test_a_task_with_a_group_is_not_a_sibling_of_one_without_however_close_in_time() -> None:
     found = group_tasks([task("a", NOW_MS), task("b", NOW_MS + 1, "g")])
     assert (ids(found.own), ids(found.duplicates)) == (["a"], ["b"])
     found = group_tasks([task("a", NOW_MS, "g"), task("b", NOW_MS + 1)])
@@ -80,7 +80,7 @@ def test_of_exports_created_at_the_same_time_the_one_with_the_lower_id_counts() 
     assert (ids(found.own), ids(found.duplicates)) == (["a"], ["b"])
 
 
-def test_no_tasks_are_no_export() -> None:
+def test_without_tasks_there_is_neither_an_export_nor_a_duplicate() -> None:
     found = group_tasks([])
     assert (found.own, found.duplicates) == ((), ())
 

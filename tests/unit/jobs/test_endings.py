@@ -157,7 +157,7 @@ def test_between_attempts_nothing_of_the_failed_one_is_left_to_clean_up() -> Non
 
 
 @pytest.mark.parametrize(("attempt", "delay"), [(1, 10), (2, 20), (3, 40), (6, 320), (7, 360), (200, 360)])
-def test_the_backoff_doubles_with_each_attempt_up_to_its_cap(attempt: int, delay: int) -> None:
+def test_the_backoff_grows_with_each_attempt_up_to_its_cap(attempt: int, delay: int) -> None:
     decision = endings.attempt_failed(obs(running("FAILED", attempts=attempt), spec={"backoffLimit": 999}), WHY)
     assert decision.requeue_after == delay
     assert decision.status.retry_time == T0 + timedelta(seconds=delay)

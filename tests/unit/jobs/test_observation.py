@@ -28,7 +28,7 @@ def obs(**status: Any) -> Observation:
 
 
 @pytest.mark.parametrize(("ahead", "left"), [(5, 5.0), (0, 0.0), (-5, 0.0)])
-def test_a_moment_that_has_passed_is_no_time_away(ahead: int, left: float) -> None:
+def test_a_moment_that_has_passed_is_zero_seconds_away(ahead: int, left: float) -> None:
     assert seconds_until(T0 + timedelta(seconds=ahead), T0) == left
 
 
