@@ -101,3 +101,24 @@ def test_terraform_names_every_part() -> None:
     for part in ("max_session_duration = 43200", '"sts:ExternalId" = "ext-1"', *ACTIONS, "reltio-exporter-export"):
         assert part in text
     assert text.count("{") == text.count("}")
+
+
+def test_terraform_is_indented_by_its_depth() -> None:
+    role = RoleDesign("r", "/", {"Version": "1", "Statement": [{"Principal": {"AWS": "a"}}]}, {"Statement": []})
+    assert as_terraform(role).splitlines()[:15] == [
+        'resource "aws_iam_role" "reltio_export" {',
+        '  name                 = "r"',
+        '  path                 = "/"',
+        "  max_session_duration = 43200",
+        "  assume_role_policy   = jsonencode({",
+        '    "Version" = "1"',
+        '    "Statement" = [{',
+        '        "Principal" = {',
+        '          "AWS" = "a"',
+        "        }",
+        "      }]",
+        "  })",
+        "}",
+        "",
+        'resource "aws_iam_role_policy" "reltio_export" {',
+    ]
