@@ -48,6 +48,7 @@ class RecordCounter:
         self._quoted = False
         self._continues = False  # whether the current line continues a record of earlier lines
         self._line = b""  # the current line, as far as it was fed
+        self._is_cut = False  # whether the middle of the current line of JSON was dropped, because it is too long
         self._last = b""  # the last byte that is not whitespace
         self._columns = 0
 
@@ -143,9 +144,11 @@ class RecordCounter:
         lines = (self._line + data).split(b"\n") if self._line else data.split(b"\n")
         for line in lines[:-1]:
             self._object(line)
+        self._is_cut = self._is_cut and len(lines) == 1
         self._line = lines[-1].lstrip(_WHITESPACE)
         if len(self._line) > _MAX_LINE_BYTES:
             self._line = b"{" + self._line[-1:] if self._line[:1] == b"{" else b"-"
+            self._is_cut = True
 
     def _object(self, line: bytes) -> None:
         line = line.strip(_WHITESPACE)
@@ -158,7 +161,8 @@ class RecordCounter:
         line = self._line
         if self._kind == "lines":
             self._object(line)
-        if self._last != (b"]" if self._kind == "array" else b"}") or (self._kind == "lines" and not _is_whole(line)):
+        is_cut_off = self._kind == "lines" and not self._is_cut and not _is_whole(line)
+        if self._last != (b"]" if self._kind == "array" else b"}") or is_cut_off:
             self.problem = "is truncated: its JSON does not end"
 
 

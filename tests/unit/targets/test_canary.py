@@ -106,3 +106,8 @@ def test_one_that_cannot_be_created_says_why_and_is_tried_again() -> None:
 def test_the_condition_goes_when_it_is_no_longer_asked_for() -> None:
     given = subject(READY, condition("Delivered"), wanted=False)
     assert find(canary.status_without(given, given.status, T0).conditions, "Delivered") is None
+
+
+def test_the_job_of_a_canary_belongs_to_its_target_and_blocks_no_deletion() -> None:
+    (owner,) = canary.manifest_of(subject(READY), "lake-canary-1")["metadata"]["ownerReferences"]
+    assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == ("t-1", True, False)
