@@ -32,7 +32,7 @@ def test_a_long_object_that_is_cut_is_truncated() -> None:
     assert counted(OBJECT[:-2]).problem == "is truncated: its JSON does not end"
 
 
-def test_a_long_line_that_is_no_object_gives_up_the_count() -> None:
+def test_a_long_line_without_an_object_gives_up_the_count() -> None:
     assert counted(b'{"a":1}\n' + b"x" * LONG + b"}").count is None
 
 

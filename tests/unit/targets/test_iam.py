@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reltio_export_operator.targets.iam import Request, evaluate
+from reltio_export_operator.targets.iam import Request, evaluate, wildcards_filled
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
 OBJECT = "arn:aws:s3:::lake/out/x"
@@ -185,3 +185,32 @@ def test_an_explicit_deny_wins_in_any_order(effects: list[str]) -> None:
 def test_an_account_of_which_only_some_principal_is_named_leaves_no_certainty(principal: str, answer: str) -> None:
     request = Request("sts:AssumeRole", "*", "arn:aws:iam::999999999999:root")
     assert evaluate(trust({"AWS": principal}), request) == answer
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "answer"),
+    [
+        ("StringEquals", "Ext-1", "Allow"),
+        ("StringEquals", "ext-1", "NoMatch"),
+        ("StringEqualsIgnoreCase", "ext-1", "Allow"),
+        ("StringEqualsIgnoreCase", "ext-2", "NoMatch"),
+        ("StringNotEquals", "ext-1", "Allow"),
+        ("StringNotEquals", "Ext-1", "NoMatch"),
+        ("StringNotEqualsIgnoreCase", "EXT-1", "NoMatch"),
+        ("StringNotEqualsIgnoreCase", "other", "Allow"),
+        ("StringNotLike", "Ext-*", "NoMatch"),
+        ("StringNotLike", "ext-*", "Allow"),
+    ],
+)
+def test_case_counts_unless_the_operator_ignores_it(operator: str, value: str, answer: str) -> None:
+    statement = allow(Action="s3:PutObject", Condition={operator: {"aws:tag": value}})
+    request = Request("s3:PutObject", OBJECT, context={"aws:tag": "Ext-1"})
+    assert evaluate(permission(statement), request) == answer
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("ext-*", "ext-x"), ("e?t", "ext"), ("a${*}b", "a*b"), ("a${?}${$}", "a?$"), ("plain", "plain")],
+)
+def test_a_pattern_matches_the_text_that_is_made_from_it(pattern: str, text: str) -> None:
+    assert wildcards_filled(pattern, "x") == text

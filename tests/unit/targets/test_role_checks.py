@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import target
-from reltio_export_operator.targets.role_checks import Role, check_role
+from reltio_export_operator.targets.role_checks import Role, check_role, check_session_duration
 
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
@@ -122,3 +122,8 @@ def test_a_key_is_asked_for_where_it_is(key: dict[str, Any], role: str, conditio
     writes = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     uses = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", "Condition": {"StringEquals": condition}}
     assert results(writes, uses, role=role, **key)["RolePermits"][0] == status
+
+
+def test_the_check_of_the_session_duration_names_the_hours_that_the_role_allows() -> None:
+    assert "12 hours" in check_session_duration(43_200).message
+    assert check_session_duration(43_199).status == "False"

@@ -124,3 +124,10 @@ def test_advisory_checks_are_made_at_once_when_one_fails_or_none_was_made() -> N
 def test_the_counts_of_jobs_are_shown_as_they_are() -> None:
     status = readiness.with_job_counts(target().status, 3, 7)
     assert (status.active_jobs, status.pending_jobs) == (3, 7)
+
+
+def test_only_modes_that_assume_the_role_check_the_public_access_block() -> None:
+    inspect = {"mode": "Inspect", "reltioPrincipals": ["999999999999"]}
+    assert "PublicAccessBlocked" in readiness.checks_of(target())
+    assert "PublicAccessBlocked" not in readiness.checks_of(target(spec={"verification": inspect}))
+    assert "SessionDuration" in readiness.checks_of(target(spec={"verification": inspect}))
