@@ -53,7 +53,7 @@ def _replaced(block: re.Pattern[str], inner: str, text: str) -> str:
 
 def _default(schema: dict[str, Any]) -> str:
     default = schema["default"]
-    if default in ("", ()):
+    if default in ("", (), {}):
         return "empty"
     if isinstance(default, bool):
         return str(default).lower()
@@ -68,7 +68,11 @@ def _values(schema: dict[str, Any]) -> str:
         return f"{whole}{schema['minimum']:g} to {schema['maximum']:g}"
     if schema["type"] == "string":
         return "name" if "pattern" in schema else "path"
-    return {"boolean": "`true`, `false`", "array": "list; in the variable separated by commas"}[schema["type"]]
+    return {
+        "boolean": "`true`, `false`",
+        "array": "list; in the variable separated by commas",
+        "object": "mapping of lists; in the variable as JSON",
+    }[schema["type"]]
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from allowed_roles import ACCOUNT, ALLOWED, VECTORS, Vector
 from charts import CHART, NAME, Manifest, only, render
 from tools import tool
 from unit.chart.test_values import CASES, NAMED
@@ -187,3 +189,60 @@ def test_the_operator_may_work_in_the_namespaces_of_its_release_and_in_no_others
     assert not cluster.can(user, "get", "secrets", ops)
     assert not cluster.can(user, "list", "secrets", sales)
     cluster.helm("uninstall", "exports", "-n", ops)
+
+
+def test_the_policy_of_allowed_roles_refuses_what_the_operator_refuses(cluster: Cluster) -> None:
+    values = {"allowedRolesPolicy": {"enabled": True}, "settings": {"allowedRoles": ALLOWED}}
+    manifests = render(values)
+    policy = [only(manifests, kind) for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")]
+    valid = [one for one in VECTORS if one.role.count(":role/") == 1 and not one.role.endswith("-")]
+    for namespace in {one.namespace for one in valid}:
+        cluster.namespace(namespace)
+    cluster.kubectl("apply", "-f", "-", objects=policy)
+    try:
+        _wait_for(lambda: not _is_taken(cluster, Vector("care", f"{ACCOUNT}never", False)))
+        assert {one: _is_taken(cluster, one) for one in valid} == {one: one.allowed for one in valid}
+        answer = _created(cluster, Vector("care", f"{ACCOUNT}never", False), "--dry-run=server")
+        assert (
+            f"RoleNotAllowed: the settings of the operator do not allow {ACCOUNT}never to targets in namespace"
+            in answer
+        )
+
+        _created(cluster, Vector("care", f"{ACCOUNT}shared/r", True))
+        change = json.dumps({"spec": {"s3": {"roleARN": f"{ACCOUNT}never"}}})
+        assert "RoleNotAllowed" in cluster.kubectl(*_PATCH, change, check=False)
+        cluster.kubectl(*_PATCH, json.dumps({"metadata": {"finalizers": ["example.com/x"]}}))
+        refuse_all = render({**values, "settings": {"allowedRoles": {"sales": []}}})
+        cluster.kubectl("apply", "-f", "-", objects=[only(refuse_all, "ValidatingAdmissionPolicy")])
+        _wait_for(lambda: not _is_taken(cluster, Vector("care", f"{ACCOUNT}shared/r", True)))
+        cluster.kubectl("delete", "exporttarget", "lake", "-n", "care", "--wait=false")
+        cluster.kubectl(*_PATCH, json.dumps({"metadata": {"finalizers": None}}))
+        assert "NotFound" in cluster.kubectl("get", "exporttarget", "lake", "-n", "care", check=False)
+    finally:
+        cluster.kubectl("delete", "-f", "-", objects=policy)
+    _wait_for(lambda: _is_taken(cluster, Vector("care", f"{ACCOUNT}never", False)))
+
+
+_PATCH = ("patch", "exporttarget", "lake", "-n", "care", "--type=merge", "-p")
+
+
+def _is_taken(cluster: Cluster, vector: Vector) -> bool:
+    answer = _created(cluster, vector, "--dry-run=server")
+    assert "created" in answer or "RoleNotAllowed" in answer or "AlreadyExists" in answer, answer
+    return "RoleNotAllowed" not in answer
+
+
+def _created(cluster: Cluster, vector: Vector, *options: str) -> str:
+    documents = yaml.safe_load_all((CHART.parents[1] / "examples" / "target.yaml").read_text())
+    (example,) = [one for one in documents if one["kind"] == "ExportTarget"]
+    example["metadata"] = {"name": "lake", "namespace": vector.namespace}
+    example["spec"]["s3"]["roleARN"] = vector.role
+    return cluster.kubectl("create", "-f", "-", *options, objects=[example], check=False)
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    """The API server takes a moment to use a policy that was written."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "The policy has no effect."
+        time.sleep(0.5)

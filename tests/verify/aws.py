@@ -46,9 +46,11 @@ class Aws:
     buckets: dict[str, Bucket] = field(default_factory=dict)
     key_denies: set[str] = field(default_factory=set)
     s3_answers: bool = True
+    clients: int = 0  # that were created
     region_name = "us-east-1"
 
     def client(self, service: str, **arguments: Any) -> Client:
+        self.clients += 1
         return Client(self, service, arguments.get("aws_access_key_id"), arguments.get("region_name"))
 
 

@@ -110,6 +110,38 @@ async def test_a_failing_target_waits_among_its_kind_unless_there_is_news_of_it(
     assert len(world.handed_over) == 1
 
 
+@pytest.mark.parametrize("mode", ["AssumeRole", "Inspect", "AssumeRoleAndInspect", "Disabled"])
+async def test_a_role_that_the_settings_do_not_allow_is_refused_before_any_call(mode: str) -> None:
+    inspects = {"reltioPrincipals": [RELTIO]} if "Inspect" in mode else {}
+    world = World({"verification": {"mode": mode, "canary": True, **inspects}})
+    world.allowed_roles = {"sales": [ROLE], "mdm": [f"{ROLE}-*"]}
+    target = await world.verify()
+    by_type = {one.type: one for one in target.status.conditions}
+    assert {(by_type[type_].status, by_type[type_].reason) for type_ in ("Ready", "RoleAssumable")} == {
+        ("False", "RoleNotAllowed")
+    }
+    assert by_type["Stalled"].reason == "RoleNotAllowed"
+    assert "allowedRoles" in by_type["Ready"].message
+    assert target.status.checks == ()
+    assert (world.calls, world.aws.clients) == (0, 0)
+    assert not [key for key in world.kube.objects if key[0] == "exportjobs"]
+
+    world.allowed_roles = {"mdm": [ROLE]}
+    target = await world.verify()
+    assert target.is_ready
+    assert (world.calls > 0) is (mode != "Disabled"), "verified at once, although the last verification was recent"
+
+
+async def test_a_ready_target_is_refused_once_the_settings_do_not_allow_its_role_any_more() -> None:
+    world = World()
+    assert (await world.verify()).is_ready
+    calls = world.calls
+    world.allowed_roles = {"sales": [ROLE]}
+    target = await world.verify()
+    assert not target.is_ready
+    assert world.calls == calls
+
+
 async def test_the_status_stays_when_the_canary_cannot_be_created() -> None:
     world = World({"verification": {"canary": True}})
 

@@ -17,6 +17,7 @@ from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.targets.reconciler import TargetController
+from reltio_export_operator.runtime.allowed_roles import AllowedRoles
 from reltio_export_sandbox.reltio import Client, Tenant
 from reltio_export_sandbox.reltio.agenda import Inline
 from reltio_export_sandbox.reltio.inprocess import InProcessReltio
@@ -53,6 +54,8 @@ class World:
         self.clock = FakeClock(datetime.now(UTC))
         self._clock = Clock()
         self._cut: list[str] = []
+        self.allowed_roles: dict[str, list[str]] = {}  # the setting
+        self.calls = 0  # to Reltio
         self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
         self.clients(Client("id", "secret"))
@@ -92,15 +95,18 @@ class World:
 
         class Network(httpx.AsyncBaseTransport):
             async def handle_async_request(network, request: httpx.Request) -> httpx.Response:  # noqa: N805
+                self.calls += 1
                 if any(request.url.path.startswith(path) for path in self._cut):
                     raise httpx.ConnectError("refused", request=request)
                 return await self.reltio.handle_async_request(request)
 
         async with httpx.AsyncClient(transport=Network()) as http:
+            allowed = AllowedRoles(self.allowed_roles)
+            sessions = RoleSessions(Inline(), new_session=lambda: self.aws, allowed=allowed)  # type: ignore[arg-type, return-value]
             controller = TargetController(
                 self.kube,
                 Access(self.kube, http, clock=self.clock),
-                RoleSessions(Inline(), new_session=lambda: self.aws),  # type: ignore[arg-type, return-value]
+                sessions,
                 JobCache(),
                 self.clock,
                 retry_interval_seconds=0,

@@ -17,6 +17,9 @@
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "serviceAccount.create is false, so the operator needs one that exists. Set serviceAccount.name." -}}
 {{- end -}}
+{{- if and .Values.allowedRolesPolicy.enabled (not .Values.settings.allowedRoles) -}}
+{{- fail "allowedRolesPolicy.enabled is true, and settings.allowedRoles is empty, so every role is allowed. Set settings.allowedRoles." -}}
+{{- end -}}
 {{- $instead := dict "RELTIO_EXPORT_NAMESPACES" "watch.namespaces" "RELTIO_EXPORT_METRICS_PORT" "metrics.port" "RELTIO_EXPORT_LEADER_ELECT" "settings.leaderElect" "RELTIO_EXPORT_CA_BUNDLE" "caBundle" "RELTIO_EXPORT_CONFIG" "settings" -}}
 {{- $seen := dict -}}
 {{- range include "operator.ownEnv" . | fromYamlArray -}}

@@ -98,3 +98,19 @@ rollingUpdate:
 {{- end -}}
 {{- toYaml $kept -}}
 {{- end -}}
+
+{{- /* The setting allowedRoles as a CEL expression over variables.roleARN. A `*` of a pattern stands for any characters. */ -}}
+{{- define "operator.allowedRoles" -}}
+{{- $allowed := list -}}
+{{- range $namespace, $patterns := . -}}
+{{- range $pattern := $patterns -}}
+{{- $expression := printf "(?s)^%s$" (regexQuoteMeta $pattern | replace "\\*" ".*") -}}
+{{- $matches := printf "variables.roleARN.matches(%s)" (toJson $expression) -}}
+{{- if ne $namespace "*" -}}
+{{- $matches = printf "(request.namespace == %s && %s)" (toJson $namespace) $matches -}}
+{{- end -}}
+{{- $allowed = append $allowed $matches -}}
+{{- end -}}
+{{- end -}}
+{{- $allowed | join " || " | default "false" -}}
+{{- end -}}

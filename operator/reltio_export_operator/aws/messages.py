@@ -35,6 +35,17 @@ ASSUME_ROLE_DENIED = Reason(
     "Check that the role exists, that its trust policy names the principal of the operator, that its sts:ExternalId "
     "equals spec.s3.externalID, and that the policy of the operator allows sts:AssumeRole on the role.",
 )
+ASSUME_TAGGED_ROLE_DENIED = Reason(
+    "AssumeRoleDenied",
+    f"{ASSUME_ROLE_DENIED.text}",
+    f"{ASSUME_ROLE_DENIED.action} As the setting sessionTags is on, both policies must allow sts:TagSession as well.",
+)
+ROLE_NOT_ALLOWED = Reason(
+    "RoleNotAllowed",
+    "The settings of the operator do not allow {role} to targets in namespace {namespace}. Nothing was sent.",
+    "Set spec.s3.roleARN to a role of this namespace, or ask the administrator of the operator to add the role to the "
+    "setting allowedRoles.",
+)
 ASSUME_ROLE_INVALID = Reason(
     "AssumeRoleInvalid",
     "AWS refused the request to assume {role}. It returned {answer}.",

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from . import messages
 from .errors import AwsError, from_botocore
+from .owner import Owner
 from .sessions import RoleSessions
 
 
@@ -25,8 +26,9 @@ class RoleDescription:
 class RoleReader:
     """Every method raises AwsError. Only roles of the operator's own account can be read."""
 
-    def __init__(self, sessions: RoleSessions) -> None:
+    def __init__(self, sessions: RoleSessions, owner: Owner) -> None:
         self._sessions = sessions
+        self._owner = owner
 
     async def max_session_duration(self, role_arn: str) -> int:
         """In seconds. Needs iam:GetRole."""
@@ -52,6 +54,7 @@ class RoleReader:
         return role
 
     async def _call(self, action: str, role_arn: str, call: Any) -> Any:
+        self._sessions.check_allowed(self._owner, role_arn)
         name = role_arn.rpartition("/")[2]
 
         def work() -> Any:

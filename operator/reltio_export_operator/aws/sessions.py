@@ -21,9 +21,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..api.reasons import ConditionReason
 from ..api.target import partition_of
+from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
-from .errors import from_botocore
+from . import messages
+from .errors import AwsError, from_botocore
+from .owner import Owner
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,7 +37,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _RENEW_BEFORE = timedelta(minutes=5)
-_SESSION_NAME = "reltio-export-operator"
 # Role chaining limits a session to one hour, and a session policy has at most 2,048 characters.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (text of botocore 1.44.5)
 _SESSION_SECONDS = 3600
@@ -48,6 +51,7 @@ _DEFAULT_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "u
 class RoleKey:
     """The parameters of AssumeRole. Callers with equal ones share a session."""
 
+    owner: Owner
     role_arn: str
     external_id: str | None = field(repr=False)
     region: str | None
@@ -73,8 +77,12 @@ class RoleSessions:
         *,
         bulk: Executor | None = None,
         new_session: Callable[[], boto3.Session] = boto3.Session,
+        allowed: AllowedRoles | None = None,
+        session_tags: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        self._allowed = allowed or AllowedRoles()
+        self._session_tags = session_tags
         self._pool = pool
         self._bulk = bulk or pool
         self._clock = clock
@@ -84,8 +92,22 @@ class RoleSessions:
         self._cached: OrderedDict[RoleKey, AssumedRole] = OrderedDict()
         self._pending: dict[RoleKey, asyncio.Task[AssumedRole]] = {}
 
+    def check_allowed(self, owner: Owner, role_arn: str) -> None:
+        """Raise AwsError if a target in this namespace may not name this role. Nothing is sent."""
+        if not self._allowed.allows(owner.namespace, role_arn):
+            raise AwsError(messages.ROLE_NOT_ALLOWED, role=role_arn, namespace=owner.namespace)
+
+    def refusal_of(self, owner: Owner, role_arn: str) -> ConditionReason | None:
+        """Why a target in this namespace may not name this role; None if it may."""
+        try:
+            self.check_allowed(owner, role_arn)
+        except AwsError as error:
+            return ConditionReason(error.reason, str(error))
+        return None
+
     async def assume(
         self,
+        owner: Owner,
         role_arn: str,
         external_id: str | None,
         *,
@@ -94,14 +116,15 @@ class RoleSessions:
         duration: int = _SESSION_SECONDS,
         fresh: bool = False,
     ) -> AssumedRole:
-        """The session of this role, limited by the session policy if there is one. Raises AwsError.
+        """The session of this role for the owner, limited by the session policy if there is one. Raises AwsError.
 
         `region`: that of the bucket. `duration`: in seconds. `fresh`: call AssumeRole even if a session is cached.
         """
+        self.check_allowed(owner, role_arn)
         packed = json.dumps(policy, separators=(",", ":")) if policy else None
         if packed is not None and len(packed) > _MAX_POLICY_LENGTH:
             packed = None  # the session then has all permissions of the role
-        key = RoleKey(role_arn, external_id, region, packed, duration)
+        key = RoleKey(owner, role_arn, external_id, region, packed, duration)
         cached = self._cached.get(key)
         if cached is not None and not fresh and cached.expires - self._clock.utc_now() > _RENEW_BEFORE:
             self._cached.move_to_end(key)
@@ -142,35 +165,41 @@ class RoleSessions:
             optional["ExternalId"] = key.external_id
         if key.policy:
             optional["Policy"] = key.policy
+        if self._session_tags:
+            optional["Tags"] = key.owner.tags
         try:
             # A new client each time: botocore does not search for credentials again where it found none.
-            sts: STSClient = self._client("sts", key)
+            sts: STSClient = self._client("sts", key.role_arn, key.region)
             answer = sts.assume_role(
                 RoleArn=key.role_arn,
-                RoleSessionName=_SESSION_NAME,
+                RoleSessionName=key.owner.session_name,
                 DurationSeconds=key.duration,
                 **optional,
             )
             credentials = answer["Credentials"]
             s3 = self._client(
                 "s3",
-                key,
+                key.role_arn,
+                key.region,
                 aws_access_key_id=credentials["AccessKeyId"],
                 aws_secret_access_key=credentials["SecretAccessKey"],
                 aws_session_token=credentials["SessionToken"],
             )
         except (BotoCoreError, ClientError) as error:
             secrets = [key.external_id] if key.external_id else []
-            raise from_botocore(error, "sts:AssumeRole", key.role_arn, secrets=secrets) from None
+            failure = from_botocore(error, "sts:AssumeRole", key.role_arn, secrets=secrets)
+            if self._session_tags and failure.reason == messages.ASSUME_ROLE_DENIED.name:
+                failure = AwsError(messages.ASSUME_TAGGED_ROLE_DENIED, code=failure.code, role=key.role_arn)
+            raise failure from None
         return AssumedRole(key, s3, credentials["Expiration"])
 
     def own_client(self, service: str, role_arn: str) -> Any:
         """A client with the operator's own credentials, in the partition of this role. Blocking."""
-        return self._client(service, RoleKey(role_arn, None, None, None, 0))
+        return self._client(service, role_arn, None)
 
-    def _client(self, service: Any, key: RoleKey, **credentials: Any) -> Any:
+    def _client(self, service: Any, role_arn: str, region: str | None, **credentials: Any) -> Any:
         with self._client_lock:
             if self._boto is None:
                 self._boto = self._new_session()
-            region = key.region or self._boto.region_name or _DEFAULT_REGIONS[partition_of(key.role_arn)]
+            region = region or self._boto.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
             return self._boto.client(service, region_name=region, config=_CONFIG, **credentials)

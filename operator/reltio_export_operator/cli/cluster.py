@@ -117,6 +117,14 @@ def connect(context: str | None, namespace: str | None) -> Cluster:
     return Cluster(client.CustomObjectsApi(api), client.CoreV1Api(api), chosen or "default")
 
 
+def namespace_of_context(context: str | None) -> str | None:
+    """The namespace that kubectl would use; None without a cluster, as when everything comes from files."""
+    try:
+        return connect(context, None).namespace
+    except CommandError:
+        return None
+
+
 def network() -> Network:
     """Proxies, certificate authorities and region of the environment. Raises CommandError."""
     try:

@@ -14,7 +14,15 @@ from ..api.meta import TARGETS
 from ..api.target import ExportTarget
 from ..jobs import naming
 from ..reltio.mapping import wire_request
-from .cluster import CommandError, cluster_options, connect, output_option, print_json, without_traceback
+from .cluster import (
+    CommandError,
+    cluster_options,
+    connect,
+    namespace_of_context,
+    output_option,
+    print_json,
+    without_traceback,
+)
 from .documents import as_model, namespace_of, only, read, shown
 
 _MASK = "***"
@@ -38,7 +46,7 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
     raw = only(documents, "ExportJob")
     if raw is None:
         raise CommandError(f"There is no ExportJob in {shown(filename)}.")
-    namespace = namespace_of(raw, namespace) or _of_the_context(context)
+    namespace = namespace_of(raw, namespace) or namespace_of_context(context)
     job = as_model(raw, ExportJob, namespace)
     name = job.spec.target_ref.name
     beside = only(read(target_file), "ExportTarget") if target_file else only(documents, "ExportTarget")
@@ -54,13 +62,6 @@ def plan(filename: Path, target_file: Path | None, context: str | None, namespac
         for key, value in request[part].items():
             click.echo(f"  {part:<8} {key}: {value}")
     click.echo(f"  body     {msgspec.json.encode(request['body']).decode()}")
-
-
-def _of_the_context(context: str | None) -> str | None:
-    try:
-        return connect(context, None).namespace
-    except CommandError:
-        return None  # no cluster is needed if the target comes from a file
 
 
 def planned(job: ExportJob, target: ExportTarget) -> dict[str, Any]:

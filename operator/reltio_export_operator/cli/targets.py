@@ -23,12 +23,16 @@ from ..api.conditions import find, is_true
 from ..api.decoding import decode_target
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
+from ..aws.owner import Owner
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..controllers.access import Access
 from ..controllers.targets.prober import Prober
 from ..kube.client import KubeClient, SecretError
 from ..reltio.transport import http_client
+from ..runtime import settings_loader
+from ..runtime.allowed_roles import AllowedRoles
+from ..runtime.settings import Settings
 from ..targets import readiness, role_templates
 from . import complete
 from .cluster import (
@@ -37,11 +41,13 @@ from .cluster import (
     Raw,
     cluster_options,
     connect,
+    namespace_of_context,
     network,
     output_option,
     print_json,
     without_traceback,
 )
+from .configured import configured
 from .documents import as_model, namespace_of, only, read, shown
 
 _VERIFY_TIMEOUT_SECONDS = 120.0
@@ -60,10 +66,22 @@ _PRINCIPAL = re.compile(r"\d{12}|arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:(root|(
 @click.option(
     "-f", "--filename", type=click.Path(path_type=Path), help="File with an ExportTarget to verify before you apply it."
 )
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file of the operator, for its allowedRoles. Default: RELTIO_EXPORT_CONFIG.",
+)
 @cluster_options
 @output_option("text", "json")
 @without_traceback
-def verify(target: str | None, filename: Path | None, context: str | None, namespace: str | None, output: str) -> None:
+def verify(
+    target: str | None,
+    filename: Path | None,
+    config: Path | None,
+    context: str | None,
+    namespace: str | None,
+    output: str,
+) -> None:
     """Verify TARGET now. The exit code is 0 only if it is Ready.
 
     With a name, the operator verifies with its own AWS credentials. With -f, this command verifies with your AWS
@@ -76,7 +94,9 @@ def verify(target: str | None, filename: Path | None, context: str | None, names
     if (target is None) == (filename is None):
         raise CommandError("Use either the name of a target or a file (-f).")
     if filename is not None:
-        verified = asyncio.run(_verify_here(filename, context, namespace))
+        with configured():
+            settings = settings_loader.load(path=config).settings
+        verified = asyncio.run(_verify_here(filename, settings, context, namespace))
     else:
         verified = _verify_by_operator(connect(context, namespace), str(target))
     if output == "json":
@@ -154,15 +174,26 @@ def _verify_by_operator(cluster: Cluster, name: str) -> ExportTarget:
     )
 
 
-async def _verify_here(filename: Path, context: str | None, namespace: str | None) -> ExportTarget:
+async def _verify_here(filename: Path, settings: Settings, context: str | None, namespace: str | None) -> ExportTarget:
     documents = read(filename)
     raw = _target_among(documents, filename)
+    namespace = namespace_of(raw, namespace) or namespace_of_context(context)
     target = as_model(raw, ExportTarget, namespace)
     outside = network()
-    secrets: Any = _Secrets(documents, context, namespace_of(raw, namespace))
+    secrets: Any = _Secrets(documents, context, namespace)
     with ThreadPoolExecutor(4) as threads:
         async with http_client(outside) as http:
-            prober = Prober(Access(secrets, http), RoleSessions(threads, new_session=session_factory(outside)), target)
+            sessions = RoleSessions(
+                threads,
+                new_session=session_factory(outside),
+                allowed=AllowedRoles(settings.allowed_roles),
+                session_tags=settings.session_tags,
+            )
+            refusal = sessions.refusal_of(Owner(*target.metadata.key), target.spec.s3.role_arn)
+            if refusal is not None:
+                refused = readiness.refused_status(target, refusal, datetime.now(UTC))
+                return msgspec.structs.replace(target, status=refused)
+            prober = Prober(Access(secrets, http), sessions, target)
             with Console(stderr=True).status("Verifying with your AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advisory=True)]

@@ -20,6 +20,7 @@ from ..jobs.observation import Limits
 from ..kube.client import KubeApi, KubeClient
 from ..kube.workqueue import WorkQueue
 from ..reltio.transport import http_client
+from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.failures import explain, is_outage
 from ..runtime.metrics import Metrics
@@ -128,6 +129,7 @@ class Manager:
                 cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
             progress_interval_seconds=settings.progress_interval_seconds,
+            role_refusal=sessions.refusal_of,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             count_event=metrics.job_event,
@@ -157,7 +159,13 @@ class Manager:
         bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
         try:
             async with http_client(network, limits) as http:
-                sessions = RoleSessions(threads, bulk=bulk, new_session=session_factory(network))
+                sessions = RoleSessions(
+                    threads,
+                    bulk=bulk,
+                    new_session=session_factory(network),
+                    allowed=AllowedRoles(settings.allowed_roles),
+                    session_tags=settings.session_tags,
+                )
                 manager = cls(settings, KubeClient(api), http, sessions, metrics=metrics, gate=gate)
                 try:
                     yield manager

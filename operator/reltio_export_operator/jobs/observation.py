@@ -50,6 +50,7 @@ class Elapsed:
 class Observation:
     """A job and all that a decision about it may know.
 
+    `role_refusal` says why the settings of the operator do not allow the target its role.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
     longer knows. `untracked_tasks` carry the attempt's id but are not in status. `watch_error` says why the tasks
     cannot be read.
@@ -58,6 +59,7 @@ class Observation:
     job: ExportJob
     now: datetime
     target: ExportTarget | None = None
+    role_refusal: ConditionReason | None = None
     queue_position: int = 0
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()

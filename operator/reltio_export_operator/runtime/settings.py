@@ -20,6 +20,9 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # RFC 1123, as of a namespace
 _SUBDOMAIN = rf"^{_LABEL}(\.{_LABEL})*$"  # as of most other objects
 
 Namespace = Annotated[str, Meta(pattern=rf"^{_LABEL}$")]
+NamespaceOrAll = Annotated[str, Meta(pattern=rf"^({_LABEL}|\*)$")]
+# The ARN of a role with `*` anywhere after `arn:`. Only characters that may stand in one, and no quotation marks.
+RolePattern = Annotated[str, Meta(pattern=r"^arn:[-a-z*]+:iam::[0-9*]+:role/[A-Za-z0-9_+=,.@/*-]+$", max_length=2048)]
 
 
 class ConfigurationError(ValueError):
@@ -85,6 +88,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 32
     aws_threads: Annotated[int, Meta(ge=1, le=256, description="Number of concurrent calls to AWS.")] = 8
     bulk_threads: Annotated[int, Meta(ge=1, le=256, description="Number of delivered files that are read at once.")] = 8
+    allowed_roles: Annotated[
+        dict[NamespaceOrAll, tuple[RolePattern, ...]],
+        Meta(
+            description="Roles that targets may use, as patterns of ARNs by namespace; * stands for any characters, "
+            "and namespace * for all namespaces. A target with another role is refused. Empty: all roles are allowed."
+        ),
+    ] = {}
+    session_tags: Annotated[
+        bool,
+        Meta(
+            description="Tag the sessions of roles with namespace and target. The roles and the policy of the operator "
+            "must allow sts:TagSession."
+        ),
+    ] = False
     leader_elect: Annotated[
         bool,
         Meta(description="Elect the active replica with a Lease. Set it to false only with a single replica."),

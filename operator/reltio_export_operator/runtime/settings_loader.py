@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -14,7 +15,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from .settings import PREFIX, ConfigurationError, Settings, variable_of
+from .settings import PREFIX, ConfigurationError, NamespaceOrAll, RolePattern, Settings, variable_of
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 # Read elsewhere: the settings file's path, and whether the command line shows tracebacks.
@@ -142,6 +143,10 @@ def _parse(text: str, type_: inspect.Type) -> object:
     """The value that the text of a variable stands for; the text itself where it stands for none of the type."""
     if isinstance(type_, inspect.VarTupleType):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(type_, inspect.DictType):
+        with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):
+            return yaml.load(text, _StrictLoader)  # noqa: S506 - a SafeLoader
+        return text
     if isinstance(type_, inspect.BoolType) and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if isinstance(type_, inspect.IntType | inspect.FloatType) and _NUMBER.fullmatch(text):
@@ -157,6 +162,8 @@ def _take(values: dict[str, Any], field: inspect.Field, value: object, where: st
         problems.append(f"{where} names {twice[0]} more than once. Name it once.")
     elif taken is not None:
         values[field.name] = taken
+    elif isinstance(value, dict) and isinstance(type_, inspect.DictType):
+        problems += _wrong_entries(value, where)
     elif isinstance(value, list) and isinstance(type_, inspect.VarTupleType):
         (hint, _) = get_args(get_args(_HINTS[field.name])[0])
         number, item = next((number, item) for number, item in enumerate(value) if _converted(item, hint) is None)
@@ -165,11 +172,28 @@ def _take(values: dict[str, Any], field: inspect.Field, value: object, where: st
         problems.append(f"{where} must be {_expected(type_)}, not {_shown(value)}.")
 
 
+def _wrong_entries(value: Mapping[object, object], where: str) -> Iterable[str]:
+    """What is wrong with the patterns of each namespace."""
+    for name, patterns in value.items():
+        if _converted(name, NamespaceOrAll) is None:
+            yield f"{where} has the key {_shown(name)}, which must be the name of a namespace, or * for all."
+        elif not isinstance(patterns, list):
+            yield f"{where}.{name} must be a list of patterns of role ARNs, not {_shown(patterns)}."
+        else:
+            for number, pattern in enumerate(patterns):
+                if _converted(pattern, RolePattern) is None:
+                    example = "arn:aws:iam::111122223333:role/exports-*"
+                    wrong = f"{where}.{name}[{number}]"
+                    yield f"{wrong} must be a pattern of role ARNs such as {example}, not {_shown(pattern)}."
+
+
 def _converted(value: object, hint: object) -> object:
     """The value as the field's type has it, or None when it does not fit."""
     if isinstance(value, str) and value != value.strip():
         return None  # in a pattern, $ would overlook a newline at the end
     if isinstance(value, list) and any(isinstance(item, str) and item != item.strip() for item in value):
+        return None
+    if isinstance(value, dict) and any(_converted(item, Any) is None for item in [*value, *value.values()]):
         return None
     try:
         return msgspec.convert(value, hint)
@@ -196,6 +220,8 @@ def _expected(type_: inspect.Type) -> str:
             return f"a number from {low:g} to {high:g}"
         case inspect.LiteralType(values=values):
             return "one of " + ", ".join(str(value) for value in values)
+        case inspect.DictType():
+            return "a mapping, such as {sales: ['arn:aws:iam::111122223333:role/exports-*']}"
         case inspect.VarTupleType():
             return "a list, such as [sales, care]"
         case _:

@@ -33,6 +33,7 @@ VERIFICATION_DISABLED = Reason("VerificationDisabled", "spec.verification.mode i
 READY_UNVERIFIED = Reason(
     "VerificationDisabled", "The target was not verified, because spec.verification.mode is Disabled."
 )
+REFUSED = Reason("NotVerified", "Not checked, because the settings of the operator do not allow the target.")
 SUSPENDED = Reason("Suspended", "The target is suspended.", "Set spec.suspend to false to continue.")
 
 # -- checks

@@ -181,6 +181,25 @@ def suspended_status(target: ExportTarget, now: datetime) -> TargetStatus:
     return _status(target, conditions)
 
 
+def refused_status(target: ExportTarget, why: ConditionReason, now: datetime) -> TargetStatus:
+    """The status of a target that the settings of the operator do not allow. Nothing was checked."""
+    conditions = _conditions(target, now)
+    _put(conditions, "RoleAssumable", "False", why)
+    for type_ in messages.HEALTHY:
+        if type_ != "RoleAssumable":
+            _put(conditions, type_, "Unknown", messages.REFUSED())
+    _put(conditions, "Ready", "False", why)
+    _put(conditions, "Stalled", "True", why)
+    conditions.drop("Reconciling")
+    return _status(target, conditions, checks=(), external_id_in_use=None)
+
+
+def was_refused(target: ExportTarget, reason: str) -> bool:
+    """Whether the target was refused for this reason when it was last reconciled."""
+    ready = find(target.status.conditions, "Ready")
+    return ready is not None and ready.reason == reason
+
+
 def is_verified(target: ExportTarget) -> bool:
     """Whether the operator verifies the target at all."""
     return not target.spec.suspend and target.spec.verification.mode != "Disabled"

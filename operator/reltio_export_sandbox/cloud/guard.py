@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from dataclasses import dataclass, field
@@ -65,12 +66,16 @@ def _check_assume_role(signed: Signed, caller: Caller, settings: Settings) -> No
     context = {"aws:principalarn": caller.role or caller.arn, "sts:rolesessionname": signed.form["RoleSessionName"]}
     if "ExternalId" in signed.form:
         context["sts:externalid"] = signed.form["ExternalId"]
-    request = Request(caller.principals, "sts:AssumeRole", arn, context)
+    tags = _session_tags(signed)
+    context |= {f"aws:requesttag/{key.lower()}": value for key, value in tags.items()}
     role = account.role(arn)
-    trusted = role is not None and decide([role.trust], request) is Decision.ALLOW
-    # The sandbox's one account stands for several: both sides must allow, as between accounts.
-    if role is None or not trusted or _identity_decision(caller, request) is not Decision.ALLOW:
-        raise not_authorized(caller.arn, "sts:AssumeRole", arn)
+    for action in ("sts:AssumeRole", *(["sts:TagSession"] if tags else [])):
+        request = Request(caller.principals, action, arn, context)
+        trusted = role is not None and decide([role.trust], request) is Decision.ALLOW
+        # The sandbox's one account stands for several: both sides must allow, as between accounts.
+        if not trusted or _identity_decision(caller, request) is not Decision.ALLOW:
+            raise not_authorized(caller.arn, action, arn)
+    assert role is not None
     seconds = int(signed.form.get("DurationSeconds", _DEFAULT_SESSION))
     if seconds > _CHAIN_LIMIT and (caller.role or caller.arn in settings.chained):
         raise Refusal(
@@ -82,6 +87,12 @@ def _check_assume_role(signed: Signed, caller: Caller, settings: Settings) -> No
         raise Refusal(
             400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
         )
+
+
+def _session_tags(signed: Signed) -> dict[str, str]:
+    """The tags that the request asks for, by their keys."""
+    numbers = itertools.takewhile(lambda number: f"Tags.member.{number}.Key" in signed.form, itertools.count(1))
+    return {signed.form[f"Tags.member.{n}.Key"]: signed.form.get(f"Tags.member.{n}.Value", "") for n in numbers}
 
 
 def _check_s3(signed: Signed, caller: Caller, body: bytes, settings: Settings) -> None:

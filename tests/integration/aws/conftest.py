@@ -13,12 +13,14 @@ import boto3
 import pytest
 import pytest_asyncio
 
+from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
 from reltio_export_operator.runtime.clock import SystemClock
 from reltio_export_sandbox.cloud import Cloud
 from reltio_export_sandbox.cloud.cloud import EXPORT_ACTIONS
 
+OWNER = Owner("mdm", "lake")
 EXTERNAL_ID = "3f0c2b5e-8d1a-4c56-9a2f-0b7f7f6f1c11"
 
 
@@ -64,7 +66,7 @@ class Account:
         await self.allow([allowed for allowed in EXPORT_ACTIONS if allowed != action])
 
     async def assume(self, external_id: str | None = EXTERNAL_ID, *, fresh: bool = False) -> AssumedRole:
-        return await self.sessions.assume(self.role_arn, external_id, region="us-east-1", fresh=fresh)
+        return await self.sessions.assume(OWNER, self.role_arn, external_id, region="us-east-1", fresh=fresh)
 
     async def store(self, bucket: str | None = None) -> ObjectStore:
         return ObjectStore(self.sessions, await self.assume(), bucket or self.name)

@@ -18,7 +18,7 @@ from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.store import ObjectStore
 from reltio_export_sandbox.cloud.cloud import EXPORT_ACTIONS
 
-from .conftest import EXTERNAL_ID, Account
+from .conftest import EXTERNAL_ID, OWNER, Account
 
 PREFIX = "reltio/exports/"
 
@@ -68,7 +68,7 @@ async def test_a_principal_that_the_role_does_not_trust_is_denied(account: Accou
 
     sessions = account.operator(await asyncio.to_thread(outsider))
     with pytest.raises(AwsError) as caught:
-        await sessions.assume(account.role_arn, EXTERNAL_ID)
+        await sessions.assume(OWNER, account.role_arn, EXTERNAL_ID)
     assert caught.value.reason == "AssumeRoleDenied"
 
 
@@ -128,12 +128,12 @@ async def test_missing_credentials_are_reported_and_found_later(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     sessions = account.operator()
     with pytest.raises(AwsError) as caught:
-        await sessions.assume(account.role_arn, EXTERNAL_ID)
+        await sessions.assume(OWNER, account.role_arn, EXTERNAL_ID)
     assert caught.value.reason == "NoCredentials"
     assert "IRSA" in caught.value.remedy
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.cloud.operator_credentials.id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.cloud.operator_credentials.secret)
-    assert (await sessions.assume(account.role_arn, EXTERNAL_ID)).key.role_arn == account.role_arn
+    assert (await sessions.assume(OWNER, account.role_arn, EXTERNAL_ID)).key.role_arn == account.role_arn
 
 
 async def test_an_unknown_key_of_the_operator_is_its_own_fault(
@@ -141,12 +141,12 @@ async def test_an_unknown_key_of_the_operator_is_its_own_fault(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWNUNKNOWN12")
     with pytest.raises(AwsError) as caught:
-        await account.operator().assume(account.role_arn, EXTERNAL_ID)
+        await account.operator().assume(OWNER, account.role_arn, EXTERNAL_ID)
     assert caught.value.reason == "OperatorCredentialsRejected"
 
 
 async def test_an_endpoint_that_nobody_serves_is_unreachable(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(AwsError) as caught:
-        await account.operator().assume(account.role_arn, EXTERNAL_ID)
+        await account.operator().assume(OWNER, account.role_arn, EXTERNAL_ID)
     assert (caught.value.reason, caught.value.transient) == ("EndpointUnreachable", True)

@@ -16,11 +16,12 @@ from botocore.exceptions import ReadTimeoutError
 from aws_fakes import FakeClient, refusal
 from reltio_export_operator.api.target import Encryption
 from reltio_export_operator.aws.errors import AwsError
+from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore, StoredObject
 
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
-KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", None, 3600)
+KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", None, 3600)
 ACTIONS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
 Handler = Callable[..., Any]
 

@@ -28,6 +28,11 @@ REFUSED: dict[str, tuple[Manifest, tuple[str, ...]]] = {
         {"caBundle": {"configMapName": "a", "secretName": "b"}},
         ("caBundle.configMapName", "caBundle.secretName"),
     ),
+    "a policy of roles without roles": (
+        {"allowedRolesPolicy": {"enabled": True}},
+        ("allowedRolesPolicy.enabled", "Set settings.allowedRoles"),
+    ),
+    "a pattern without the form of an ARN": ({"settings": {"allowedRoles": {"sales": ["exporter"]}}}, ("pattern",)),
     "no ServiceAccount": ({"serviceAccount": {"create": False}}, ("serviceAccount.name",)),
     "a variable of the chart": (
         {"extraEnv": [{"name": "RELTIO_EXPORT_NAMESPACES", "value": "sales"}]},

@@ -110,6 +110,17 @@ CASES: dict[str, tuple[Manifest, Callable[[Manifests], Any]]] = {
             and template_metadata(m)["annotations"]["owner"] == "mdm"
         ),
     ),
+    "policy of allowed roles": (
+        {"allowedRolesPolicy": {"enabled": True}, "settings": {"allowedRoles": {"*": ["arn:aws:iam::1*:role/*"]}}},
+        lambda m: (
+            only(m, "ValidatingAdmissionPolicyBinding")["spec"]["policyName"]
+            == only(m, "ValidatingAdmissionPolicy")["metadata"]["name"]
+        ),
+    ),
+    "no policy of allowed roles": (
+        {"settings": {"allowedRoles": {"*": ["arn:aws:iam::1*:role/*"]}}},
+        lambda m: not of_kind(m, "ValidatingAdmissionPolicy"),
+    ),
     "strategy": (
         {"strategy": {"rollingUpdate": {"maxSurge": 0}}},
         lambda m: (

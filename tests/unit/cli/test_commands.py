@@ -267,3 +267,26 @@ def test_an_unexpected_error_is_reported_without_a_traceback(manifest: Path, mon
     result = call("plan", "-f", str(manifest))
     assert result.exit_code == 2
     assert result.output.startswith("Error: ZeroDivisionError: division by zero. Set RELTIO_EXPORT_TRACEBACK=1")
+
+
+def test_verify_of_a_file_refuses_a_role_that_the_settings_of_the_operator_do_not_allow(
+    manifest: Path, tmp_path: Path
+) -> None:
+    """Nothing is called: there is no network and no cluster in this test."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("allowedRoles: {sales: ['arn:aws:iam::111122223333:role/*']}\n")
+    for how in (["--config", str(settings)], []):
+        variable = {} if how else {"RELTIO_EXPORT_CONFIG": str(settings)}
+        environment = {"KUBECONFIG": "/nowhere", **variable}
+        result = CliRunner().invoke(plugin, ["verify", "-f", str(manifest), *how, "-o", "json"], env=environment)
+        assert result.exit_code == 1, result.output
+        ready = {one["type"]: one for one in json.loads(result.stdout)["conditions"]}["Ready"]
+        assert (ready["status"], ready["reason"]) == ("False", "RoleNotAllowed")
+
+
+def test_verify_of_a_file_reports_a_mistake_in_the_settings(manifest: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("allowedRoles: {sales: exporter}\n")
+    result = call("verify", "-f", str(manifest), "--config", str(settings))
+    assert result.exit_code == 2
+    assert "allowedRoles.sales must be a list of patterns" in result.output

@@ -17,13 +17,14 @@ from aws_fakes import FakeClient, refusal
 from builders import job, running
 from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.aws.errors import AwsError
+from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
 from reltio_export_operator.controllers.jobs.delivery_reader import DeliveryReader, Reports
 from reltio_export_operator.delivery.manifest import Delivery, differences_of
 
 FILES = 10_000
-KEY = RoleKey("arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
+KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 ROW = gzip.compress(b'{"uri":"entities/1"}\n', mtime=0)
 EXPORT = {"type": "Entities", "fileFormat": "JSON"}

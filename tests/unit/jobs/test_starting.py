@@ -11,6 +11,7 @@ import pytest
 
 from builders import T0, between_attempts, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.jobs.observation import Decision, Observation, Search, Submit, Wait
 from reltio_export_operator.jobs.policies import decide
 
@@ -98,6 +99,15 @@ def test_a_job_at_the_head_of_the_queue_is_submitted_and_shows_no_place() -> Non
     assert decision.action.submission == status.submission
     assert (status.queue_position, status.retry_time, status.waits, status.waiting_since) == (None, None, None, None)
     assert (status.phase, status.attempts) == ("Submitting", 1)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_job_whose_target_has_a_role_that_is_not_allowed_waits_and_says_why(ready: bool) -> None:
+    why = ConditionReason("RoleNotAllowed", "The settings do not allow it.")
+    for status in (None, queued(1)):
+        decision = decide(obs(status, target=target(ready=ready), role_refusal=why))
+        assert (decision.action, decision.status.phase, reason(decision)) == (Wait(), "Pending", "RoleNotAllowed")
+        assert decision.status.submission is None
 
 
 def test_a_job_starts_with_its_first_submission() -> None:

@@ -59,6 +59,14 @@ def test_the_option_wins_over_the_variable_that_names_the_file(config: Path, tmp
     assert load({"RELTIO_EXPORT_CONFIG": ""}).settings == Settings()
 
 
+def test_a_mapping_is_given_to_a_variable_as_json() -> None:
+    roles = {"sales": ["arn:aws:iam::111122223333:role/a", "arn:*:iam::*:role/b-*"], "*": []}
+    settings = load({"RELTIO_EXPORT_ALLOWED_ROLES": json.dumps(roles)}).settings
+    assert {name: list(patterns) for name, patterns in settings.allowed_roles.items()} == roles
+    assert "must be a mapping" in refused({"RELTIO_EXPORT_ALLOWED_ROLES": "arn:aws:iam::1:role/a"})
+    assert "must be a mapping" in refused({"RELTIO_EXPORT_ALLOWED_ROLES": "{a: ["})
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "workers:\nlogLevel: null\n", "---\n"])
 def test_a_file_that_sets_nothing_leaves_the_defaults(config: Path, text: str) -> None:
     config.write_text(text)
@@ -89,6 +97,19 @@ def test_a_file_that_sets_nothing_leaves_the_defaults(config: Path, text: str) -
         ("namespaces: [sales, care, sales]", "namespaces names sales more than once."),
         ("namespaces: ['sales\\n']", "namespaces[0] must be a name of a Kubernetes object"),
         ('namespaces: ["sales\\n"]', "namespaces[0] must be a name of a Kubernetes object"),
+        (
+            "allowedRoles: [x]",
+            "allowedRoles must be a mapping, such as {sales: ['arn:aws:iam::111122223333:role/exports-*",
+        ),
+        ("allowedRoles: {Sales: []}", "allowedRoles has the key 'Sales', which must be the name of a namespace, or *"),
+        ("allowedRoles: {sales: x}", "allowedRoles.sales must be a list of patterns of role ARNs, not 'x'."),
+        (
+            "allowedRoles: {sales: [x]}",
+            "allowedRoles.sales[0] must be a pattern of role ARNs such as arn:aws:iam::1111",
+        ),
+        ('allowedRoles: {"sales\\n": []}', "allowedRoles has the key 'sales\\n', which must be"),
+        ('allowedRoles: {sales: ["arn:aws:iam::1:role/x\\n"]}', "allowedRoles.sales[0] must be a pattern of role ARNs"),
+        ('allowedRoles: {sales: ["arn:aws:iam::1:role/\'"]}', "allowedRoles.sales[0] must be a pattern of role ARNs"),
         ("leaseName: Exports", "leaseName must be a name of a Kubernetes object"),
         (
             "retryBaseSeconds: 60\nretryCapSeconds: 10",

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from ...api.job import ExportJob, Submission
 from ...api.target import ExportTarget
 from ...aws.errors import AwsError
+from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
@@ -70,6 +71,7 @@ class ReltioS3Gateway:
     async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
         """Start the attempt whose intent is in status, or find out that it runs already."""
         async with _call_failures():
+            self._sessions.check_allowed(_owner_of(job), submission.s3.role_arn)
             client = await self._client(job, submission)
             external_id = await self._external_id(job, submission)
             try:
@@ -165,7 +167,7 @@ class ReltioS3Gateway:
                 if external_id in tried:
                     continue
                 tried.append(external_id)
-                role = await self._sessions.assume(s3.role_arn, external_id, region=s3.region)
+                role = await self._sessions.assume(_owner_of(job), s3.role_arn, external_id, region=s3.region)
                 return ObjectStore(self._sessions, role, s3.bucket, bulk=True)
             except (AwsError, SecretError) as error:
                 if isinstance(error, AwsError) and error.reason != "AssumeRoleDenied":
@@ -187,3 +189,8 @@ class ReltioS3Gateway:
     async def stop(self) -> None:
         """Cancel what runs outside of the calls."""
         await self._tasks.stop()
+
+
+def _owner_of(job: ExportJob) -> Owner:
+    """The target of the job, whose role is used."""
+    return Owner(job.metadata.namespace, job.spec.target_ref.name)

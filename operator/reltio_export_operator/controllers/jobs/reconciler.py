@@ -12,7 +12,9 @@ import msgspec
 from ...api.decoding import decode_job, decode_target
 from ...api.job import ExportJob
 from ...api.meta import JOBS, TARGETS
+from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
+from ...aws.owner import Owner
 from ...jobs import identity, messages, results, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import (
@@ -73,6 +75,7 @@ class JobController:
         *,
         limits: Limits,
         progress_interval_seconds: float,
+        role_refusal: Callable[[Owner, str], ConditionReason | None] = lambda owner, role_arn: None,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
         count_event: Callable[[str], None] = lambda reason: None,
@@ -84,6 +87,7 @@ class JobController:
         self._gate = gate
         self._clock = clock
         self._limits = limits
+        self._role_refusal = role_refusal
         self._wake = wake
         self._wake_target = wake_target
         self._timer = StateTimer(clock)
@@ -146,7 +150,8 @@ class JobController:
         decision = decide(obs)
         if isinstance(decision.action, Submit):
             # The cached target may be older than what decides about a submission.
-            decision = decide(replace(obs, target=await self._target(job, fresh=True)))
+            target = await self._target(job, fresh=True)
+            decision = decide(replace(obs, target=target, role_refusal=self._refusal_of(target)))
         with self._limit(job, decision.action) as may_call:
             if not may_call:
                 return _REQUEUE_SECONDS
@@ -255,6 +260,7 @@ class JobController:
             job=job,
             now=self._clock.utc_now(),
             target=target,
+            role_refusal=self._refusal_of(target),
             queue_position=self._cache.queue_position(job) if submission is None else 0,
             limits=self._limits,
             progress_due=self._writer.progress_due(key),
@@ -298,6 +304,9 @@ class JobController:
             else:
                 self._cache.put_target(decode_target(raw))
         return self._cache.target(key)
+
+    def _refusal_of(self, target: ExportTarget | None) -> ConditionReason | None:
+        return self._role_refusal(Owner(*target.metadata.key), target.spec.s3.role_arn) if target else None
 
     def _wake_queue(self, target_key: Key, before: Counts) -> None:
         """When the counts of the target have changed, wake its next jobs, and the target to show the counts."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ...api.target import Check, ExportTarget, partition_of
 from ...aws.errors import AwsError
+from ...aws.owner import Owner
 from ...aws.roles import RoleReader
 from ...aws.sessions import AssumedRole, RoleSessions
 from ...aws.store import ObjectStore
@@ -32,7 +33,8 @@ class Prober:
     def __init__(self, access: Access, sessions: RoleSessions, target: ExportTarget) -> None:
         self._access = access
         self._sessions = sessions
-        self._roles = RoleReader(sessions)
+        self._owner = Owner(*target.metadata.key)
+        self._roles = RoleReader(sessions, self._owner)
         self._target = target
         self._s3 = target.spec.s3
         self._probe_id = target.metadata.uid or secrets.token_hex(8)
@@ -131,7 +133,7 @@ class Prober:
             any_kms_key=True,
         )
         return await self._sessions.assume(
-            self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True, **more
+            self._owner, self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True, **more
         )
 
     async def _check_bucket(self, store: ObjectStore) -> AsyncIterator[Check]:
@@ -215,7 +217,7 @@ class Prober:
     async def _check_public_access(self) -> Check:
         name = "PublicAccessBlocked"
         try:
-            role = await self._sessions.assume(self._s3.role_arn, self.external_id, region=self._s3.region)
+            role = await self._sessions.assume(self._owner, self._s3.role_arn, self.external_id, region=self._s3.region)
             blocked = await ObjectStore(self._sessions, role, self._s3.bucket).blocks_public_access()
         except AwsError:
             return check_unknown(name, messages.PUBLIC_ACCESS_NOT_READABLE)

@@ -12,8 +12,11 @@ import msgspec
 from ...api.conditions import Condition, find
 from ...api.decoding import decode_job, decode_target, with_report
 from ...api.meta import JOBS, TARGETS
+from ...api.reasons import ConditionReason
 from ...api.status_patch import status_patch
 from ...api.target import Check, ExportTarget, TargetStatus
+from ...aws.messages import ROLE_NOT_ALLOWED
+from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeApi, Raw
 from ...runtime.clock import Clock
@@ -76,7 +79,7 @@ class TargetController:
             self._wake_jobs(key)
             return None
         target = decode_target(raw)
-        due = await self._due(target) if readiness.is_verified(target) else "No"
+        due = await self._due(target) if self._is_verified(target) else "No"
         if due == "Elapsed" and not include_failing and _is_failing(target):
             self._cache.put_target(target)
             self._hand_over(key)
@@ -92,7 +95,7 @@ class TargetController:
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
-        if not readiness.is_verified(target):
+        if not self._is_verified(target):
             return None
         seen = msgspec.structs.replace(target, status=status)
         requeue_after = max(0.5, self._seconds_until_due(seen))
@@ -119,6 +122,8 @@ class TargetController:
         now = self._clock.utc_now()
         if target.spec.suspend:
             status = readiness.suspended_status(target, now)
+        elif refusal := self._refusal_of(target):
+            status = readiness.refused_status(target, refusal, now)
         elif target.spec.verification.mode == "Disabled":
             status = readiness.disabled_status(target, now)
         elif due == "No":
@@ -130,10 +135,16 @@ class TargetController:
             self._failures[key] = 0 if readiness.is_healthy(status) else failures + 1
         return readiness.with_job_counts(status, *self._cache.counts(key))
 
+    def _refusal_of(self, target: ExportTarget) -> ConditionReason | None:
+        return self._sessions.refusal_of(Owner(*target.metadata.key), target.spec.s3.role_arn)
+
+    def _is_verified(self, target: ExportTarget) -> bool:
+        return readiness.is_verified(target) and self._refusal_of(target) is None
+
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. A new spec, verify annotation, or Secret of a failing target is a change."""
         key = target.metadata.key
-        if readiness.needs_verification(target):
+        if readiness.needs_verification(target) or readiness.was_refused(target, ROLE_NOT_ALLOWED.name):
             return "Changed"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
         if before and _is_failing(target) and self._clock.monotonic() - read_at >= self._retry_interval:

@@ -74,6 +74,8 @@ def wait_for_target(obs: Observation) -> Decision | None:
         why = messages.TARGET_DELETED(target=name)
     elif target.spec.suspend:
         why = _target_suspended(obs)
+    elif obs.role_refusal is not None:
+        why = obs.role_refusal
     elif not target.is_ready:
         why = messages.TARGET_NOT_READY(target=name)
     else:
