@@ -17,6 +17,7 @@ import yaml
 
 from allowed_roles import ACCOUNT, ALLOWED, VECTORS, Vector
 from charts import CHART, NAME, Manifest, only, render
+from reltio_export_sandbox.environment import crds
 from tools import tool
 from unit.chart.test_values import CASES, NAMED
 
@@ -198,6 +199,9 @@ def test_the_policy_of_allowed_roles_refuses_what_the_operator_refuses(cluster: 
     valid = [one for one in VECTORS if one.role.count(":role/") == 1 and not one.role.endswith("-")]
     for namespace in {one.namespace for one in valid}:
         cluster.namespace(namespace)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", objects=crds())
+    names = [f"crd/{one['metadata']['name']}" for one in crds()]
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
     cluster.kubectl("apply", "-f", "-", objects=policy)
     try:
         _wait_for(lambda: not _is_taken(cluster, Vector("care", f"{ACCOUNT}never", False)))
