@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from .auth import TokenSource
 from .errors import (
     AnswerLost,
     ReltioError,
+    SearchIncomplete,
     SubmissionWithheld,
     TokenRejected,
     UnexpectedAnswer,
@@ -21,6 +22,7 @@ from .errors import (
     error_from_transport,
     invalid_parameter,
 )
+from .history import RecentHistory
 from .messages import NO_TASK_IDS, UNENCODABLE_HEADER
 from .model import Submitted, WireRequest, parse_task
 from .retry import next_delay
@@ -99,9 +101,13 @@ class ReltioClient:
         async for task in self._pages(f"{self._tenant}/tasks"):
             yield task
 
-    async def history(self) -> AsyncIterator[ObservedTask]:
-        """Every finished task of the tenant."""
-        async for task in self._pages(f"{self._tenant}/tasks/history"):
+    async def history(self, since_ms: int | None = None) -> AsyncIterator[ObservedTask]:
+        """The finished tasks of the tenant; those that were created since then, and some older ones, if it is given.
+
+        Raises SearchIncomplete when not all of them can be read.
+        """
+        is_complete = RecentHistory(since_ms) if since_ms is not None else None
+        async for task in self._pages(f"{self._tenant}/tasks/history", is_complete):
             yield task
 
     async def task(self, task_id: str) -> ObservedTask:
@@ -120,7 +126,10 @@ class ReltioClient:
     def _task_path(self, task_id: str) -> str:
         return f"{self._tenant}/tasks/{quote(task_id, safe='')}"
 
-    async def _pages(self, path: str) -> AsyncIterator[ObservedTask]:
+    async def _pages(
+        self, path: str, is_complete: Callable[[Sequence[ObservedTask]], bool] | None = None
+    ) -> AsyncIterator[ObservedTask]:
+        """The tasks of a list, a page at a time, until `is_complete` returns True for a page of new tasks."""
         # Tasks that finish during the listing shift later ones to earlier offsets, so a page may skip some. A page
         # that starts with a known task proves that none was skipped; otherwise the listing goes back one page. New
         # tasks shift known ones to later offsets, and Reltio may cap `max`: so neither a page of known tasks nor a
@@ -138,8 +147,10 @@ class ReltioClient:
             known.update(new)
             for task in new.values():
                 yield task
+            if is_complete is not None and new and is_complete(tuple(new.values())):
+                return
             offset += max(1, len(page) - _PAGE_OVERLAP) if len(page) > 1 else 0
-        raise UnexpectedAnswer(status=200, detail=f"the list of tasks does not end within {_MAX_PAGES} pages")
+        raise SearchIncomplete(pages=_MAX_PAGES)
 
     async def _page(self, path: str, offset: int) -> list[ObservedTask]:
         body = await self._with_retries("GET", path, params={"max": _PAGE_SIZE, "offset": offset})

@@ -160,6 +160,12 @@ class AnswerLost(ReltioError):
     transient = True
 
 
+class SearchIncomplete(ReltioError):
+    """A list of tasks did not end within the bound on pages, so a task that was not found may exist."""
+
+    entry = messages.SEARCH_INCOMPLETE
+
+
 class UnexpectedAnswer(ReltioError):
     entry = messages.UNEXPECTED_ANSWER
     transient = True

@@ -59,7 +59,7 @@ PAYLOAD_TOO_LARGE = Reason(
 DESTINATION_BUSY = Reason(
     "DestinationBusy",
     "Another task exports to this directory. Reltio returned {answer}.",
-    "No action is needed; the operator waits until that task has ended.",
+    "No action is needed; the operator follows that task.",
 )
 
 # -- limits and outages
@@ -101,6 +101,12 @@ UNEXPECTED_ANSWER = Reason(
     "UnexpectedAnswer",
     "The answer is not one of Reltio's: {detail}.",
     "Check that spec.reltio.exportServiceURL and spec.reltio.authURL are services of Reltio, not a portal or a proxy.",
+)
+SEARCH_INCOMPLETE = Reason(
+    "SearchIncomplete",
+    "Reltio's list of tasks is too long to be searched: it did not end within {pages} pages.",
+    "Search Reltio's console for the name in status.submission.name. Cancel the job if the export is not there, and "
+    "create a new one.",
 )
 NOT_SENT = Reason(
     "NotSent",

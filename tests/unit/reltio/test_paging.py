@@ -79,6 +79,74 @@ async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     assert len(found) == len(set(found))
 
 
+MINUTE_MS = 60_000
+
+
+class History(Listing):
+    """Tasks that were created and ended at these minutes, served in this order. Counts the pages."""
+
+    def __init__(self, *, created: list[int | None], ended: list[int | None]) -> None:
+        super().__init__(len(created), [])
+        self._times = {
+            id_: {"createdTime": _ms(began), "endTime": _ms(end)}
+            for id_, began, end in zip(self.ids, created, ended, strict=True)
+        }
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = super()._answer(request)
+        if str(request.url) == TOKEN_URL:
+            return answer
+        return httpx.Response(200, json=[{**task, **self._times[task["id"]]} for task in answer.json()])
+
+    async def since(self, minute: int) -> list[str]:
+        return [task.id async for task in self.client.history(minute * MINUTE_MS)]
+
+
+def _ms(minute: int | None) -> int | None:
+    return minute * MINUTE_MS if minute is not None else None
+
+
+async def test_a_long_history_is_read_only_as_far_back_as_asked() -> None:
+    minutes: list[int | None] = list(range(20_000, 0, -1))
+    listing = History(created=minutes, ended=minutes)
+    found = await listing.since(19_950)
+    assert set(listing.ids[:51]) <= set(found)
+    assert listing.pages == 3, "the page with the time, and two whole pages of older tasks"
+
+
+async def test_a_history_in_the_order_of_ends_is_read_as_far_back_as_asked() -> None:
+    ended: list[int | None] = list(range(20_000, 0, -1))
+    created: list[int | None] = [minute - minute * 7919 % 300 for minute in range(20_000, 0, -1)]
+    listing = History(created=created, ended=ended)
+    wanted = {id_ for id_, minute in zip(listing.ids, created, strict=True) if minute is not None and minute >= 19_900}
+    assert wanted <= set(await listing.since(19_900))
+    assert listing.pages < 10
+
+
+@pytest.mark.parametrize("times", ["oldest first", "shuffled", "without times"])
+async def test_a_history_in_another_order_is_read_to_its_end(times: str) -> None:
+    minutes: list[int | None] = {
+        "oldest first": [*range(1, 3001)],
+        "shuffled": [minute * 7919 % 3001 for minute in range(3000)],
+        "without times": [None] * 3000,
+    }[times]
+    listing = History(created=minutes, ended=minutes)
+    assert await listing.since(2_990) == listing.ids
+
+
+async def test_one_old_page_among_newer_ones_does_not_end_the_reading() -> None:
+    minutes: list[int | None] = [*range(5000, 4900, -1), *[1] * 100, *range(4900, 0, -1)]
+    listing = History(created=minutes, ended=minutes)
+    assert set(listing.ids[200:290]) <= set(await listing.since(4_800))
+
+
+async def test_a_history_that_does_not_end_within_the_bound_is_an_incomplete_search() -> None:
+    minutes: list[int | None] = [*range(200_000)]
+    listing = History(created=minutes, ended=minutes)
+    with pytest.raises(errors.SearchIncomplete):
+        await listing.since(199_990)
+
+
 async def test_finished_tasks_come_from_the_history() -> None:
     listing = Listing(3, [])
     assert [task.id async for task in listing.client.history()] == listing.ids
