@@ -173,7 +173,7 @@ class Service:
 def _shown(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
-        "name": f"Export: {task.export.name}",
+        "name": task.export.name,
         "status": task.status,
         "groupId": task.export.group,
         "createdTime": int(task.created * 1000),

@@ -199,6 +199,28 @@ def test_a_secret_is_named_as_the_api_server_names_objects(name: str, fits: bool
     assert (broken("reltio.credentialsSecretRef.name", name) == 0) is fits
 
 
+IMITATION = "0b9a2c4e-1f2d-4a3b-8c7d-5e6f7a8b9c0d-1"
+
+
+@pytest.mark.parametrize("field", ["path", "export.name"])
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ("nightly", True),
+        ("build-0b9a2c4e-1f2d-4a3b-8c7d-5e6f7a8b9c0d", True),
+        (IMITATION, False),
+        (f"nightly-{IMITATION}", False),
+        (IMITATION.upper(), False),
+        (f"a{IMITATION}0b", False),
+    ],
+)
+def test_nothing_that_a_user_names_contains_the_id_of_an_attempt(field: str, value: str, fits: bool) -> None:
+    schema = schema_of("exportjobs")["properties"]["spec"]
+    for name in field.split("."):
+        schema = schema["properties"][name]
+    assert (not list(broken_rules(value, None, schema, field))) is fits
+
+
 @pytest.mark.parametrize(("key", "fits"), [("client_id.v2", True), ("client id", False), ("a/b", False)])
 def test_a_key_of_a_secret_is_spelled_as_the_api_server_spells_keys(key: str, fits: bool) -> None:
     assert (broken("reltio.credentialsSecretRef.clientIDKey", key) == 0) is fits

@@ -107,8 +107,9 @@ class S3Snapshot(Model, frozen=True, kw_only=True):
 class Submission(Model, frozen=True, kw_only=True):
     """The intent of one attempt, written before the service is called.
 
-    `refused_time` is set while it is certain that the service does not have the export, `resent` counts the calls
-    after the first one, and `group_id` is the service's own name for the tasks of one export.
+    `refused_time` is set while it is certain that the service does not have the export. `resent` counts the calls after
+    the first one, and `first_intended_time` is set with them: `intended_time` is that of the last call. `group_id` is
+    the service's own name for the tasks of one export.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Submission(Model, frozen=True, kw_only=True):
     path: str
     destination: str
     intended_time: Time
+    first_intended_time: Time | None = None
     service: ServiceSnapshot
     s3: S3Snapshot
     submitted_time: Time | None = None

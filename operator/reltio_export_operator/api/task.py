@@ -6,14 +6,17 @@ import re
 
 import msgspec
 
-_ATTEMPT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")  # <uid of a job>-<attempt>
+# How the service wraps the names of some tasks. A name that a client chose ends with a letter or digit, so no client
+# can imitate it.
+_WRAPPED = re.compile(r"[a-z]+-export-task\[(.+)_[0-9a-f]{6}\]", re.DOTALL)
 
 
 class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     """One task of the Export Service at one moment.
 
-    Times are epoch milliseconds. None means that the service did not say. `name` is the service's name for the task;
-    `export_name` is the one that the submission asked for. In documented examples the first contains the second.
+    Times are epoch milliseconds. None means that the service did not say. `name` is the service's name for the task,
+    which is documented to be the one that the submission asked for; some versions wrap it, or show it as
+    `parameters.exportName` (`export_name`).
     """
 
     id: str
@@ -32,12 +35,9 @@ class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int | None = None
     error: str | None = None
 
-    def names_attempt(self, attempt_id: str) -> bool:
-        """Whether one of the names contains this attempt id."""
-        exactly = re.compile(re.escape(attempt_id) + r"(?!\d)")
-        return any(exactly.search(name) for name in (self.name, self.export_name) if name)
-
     @property
-    def attempt_ids(self) -> frozenset[str]:
-        """The attempt ids in the names."""
-        return frozenset(found for name in (self.name, self.export_name) if name for found in _ATTEMPT_ID.findall(name))
+    def given_names(self) -> frozenset[str]:
+        """The names that the submission of this task may have asked for, each as a whole."""
+        found = {name for name in (self.name, self.export_name) if name}
+        found |= {wrapped[1] for name in found if (wrapped := _WRAPPED.fullmatch(name))}
+        return frozenset(found)

@@ -1,8 +1,8 @@
 """Which tasks in Reltio are one export, and which are a second one.
 
-All tasks given here carry the id of one attempt. Tasks that share a `groupId` are siblings: parts of one export.
-Reltio may leave `groupId` out; then tasks created together count as siblings, because the operator never submits an
-attempt twice within that time.
+All tasks given here belong to one attempt (`ownership.py`). Tasks that share a `groupId` are siblings: parts of one
+export. Reltio may leave `groupId` out; then tasks created together count as siblings, because the operator never
+submits an attempt twice within that time.
 """
 
 from __future__ import annotations

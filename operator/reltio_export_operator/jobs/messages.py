@@ -66,11 +66,6 @@ DESTINATION_UNREADABLE = Reason(
 )
 SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
 ADOPTED = Reason("Adopted", "Found task {tasks}, which already exports to {destination}.")
-DESTINATION_BUSY = Reason(
-    "DestinationBusy",
-    "Task {task} ({name}), which this operator did not start, exports to {destination}. "
-    "The job continues when that task has ended.",
-)
 
 # -- while the export runs
 

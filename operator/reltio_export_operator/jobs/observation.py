@@ -52,8 +52,8 @@ class Observation:
 
     `role_refusal` says why the settings of the operator do not allow the target its role.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
-    longer knows. `untracked_tasks` carry the attempt's id but are not in status. `watch_error` says why the tasks
-    cannot be read.
+    longer knows. `untracked_tasks` belong to the attempt (`ownership.py`) but are not in status. `watch_error` says
+    why the tasks cannot be read.
     """
 
     job: ExportJob

@@ -25,6 +25,7 @@ _UNREADABLE_RETRIES = 8
 _MANIFEST_RETRIES = 3  # Reltio may report the end of the last task a moment before the manifest can be read
 _STALLED_AFTER = 3  # retries
 _VANISHED_REQUEUE_SECONDS = 60
+SEARCH_INCOMPLETE = "SearchIncomplete"  # the reason in `reltio/messages.py`
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
 
 def on_search_failed(obs: Observation, failure: CallFailure) -> Decision:
     """The search for an attempt whose submission has no answer failed."""
-    return wait(obs, "Stopping" if _is_ending(obs) else "Submitting", failure)
+    # That the list of tasks is too long does not change by itself.
+    stalled_after = 0 if failure.reason == SEARCH_INCOMPLETE else None
+    return wait(obs, "Stopping" if _is_ending(obs) else "Submitting", failure, stalled_after=stalled_after)
 
 
 def _adopt(obs: Observation, submission: Submission, found: Sequence[ObservedTask]) -> Decision:

@@ -12,7 +12,7 @@ _OLD_PAGES = 2  # in a row, after which no newer task is expected
 class RecentHistory:
     """Called with each page of new tasks, returns whether all tasks that were created since a time have been read.
 
-    The service shows the latest tasks first in its examples, but does not say so. So the order is observed: as long as
+    The service shows the latest tasks first in its examples, but does not promise it. So the order is observed: as long as
     the tasks come newest first, by their creation or by their end, two whole pages of older tasks end the reading. Once
     they prove to be in another order, only the end of the list does.
     """

@@ -51,8 +51,8 @@ def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
     return ObservedTask(
         id=str(raw["id"]),
         status=str(raw.get("status") or ""),
-        name=_text(raw.get("name")),
-        export_name=_text(_mapping(raw.get("parameters")).get("exportName")),
+        name=_name(raw.get("name")),
+        export_name=_name(_mapping(raw.get("parameters")).get("exportName")),
         group_id=_text(raw.get("groupId")),
         stage_id=_whole(state.get("statusId")),
         stage=_text(state.get("status")),
@@ -93,6 +93,11 @@ def _number(value: object) -> float | None:
 def _whole(value: object) -> int | None:
     number = _number(value)
     return int(number) if number is not None else None
+
+
+def _name(value: object) -> str | None:
+    """A name as it is, because it is compared as a whole. It is not for messages."""
+    return value.strip()[:_TEXT_LIMIT] or None if isinstance(value, str) else None
 
 
 def _text(value: object) -> str | None:

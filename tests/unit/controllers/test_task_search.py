@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from builders import job, submission
+from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_search import TaskSearch
 from reltio_export_operator.reltio.errors import ServerError
 
 
-def attempt_id(number: int) -> str:
-    return f"00000000-0000-0000-0000-{number:012d}-1"
+def attempt(number: int) -> Submission:
+    found = job(status={"submission": {**submission(), "id": f"u-{number}-1", "name": f"x-u-{number}-1"}})
+    assert found.status.submission is not None
+    return found.status.submission
 
 
 class Lists:
@@ -30,18 +34,18 @@ class Lists:
         await self.gate.wait()
         if self.fails:
             raise ServerError(status=500, answer="500")
-        yield ObservedTask(id="active", status="PROCESSING", name=f"Export: x-{attempt_id(1)}")
+        yield ObservedTask(id="active", status="PROCESSING", name="x-u-1-1")
 
-    async def history(self) -> AsyncIterator[ObservedTask]:
-        yield ObservedTask(id="ended", status="COMPLETED", export_name=f"y-{attempt_id(2)}")
+    async def history(self, since_ms: int) -> AsyncIterator[ObservedTask]:
+        yield ObservedTask(id="ended", status="COMPLETED", export_name="x-u-2-1")
 
 
 async def test_searches_during_a_listing_share_the_next_one() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
-    first = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
+    first = asyncio.create_task(search.tasks_of(lists, attempt(1)))  # type: ignore[arg-type]
     await lists.begun.wait()
-    later = [asyncio.create_task(search.tasks_of(lists, attempt_id(n))) for n in range(1, 51)]  # type: ignore[arg-type]
+    later = [asyncio.create_task(search.tasks_of(lists, attempt(n))) for n in range(1, 51)]  # type: ignore[arg-type]
     lists.gate.set()
     found = await asyncio.gather(first, *later)
     assert lists.listings == 2
@@ -51,18 +55,18 @@ async def test_searches_during_a_listing_share_the_next_one() -> None:
 async def test_a_failed_listing_fails_the_waiting_searches_only() -> None:
     lists, search = Lists(), TaskSearch()
     lists.fails = True
-    both = [search.tasks_of(lists, attempt_id(n)) for n in (1, 2)]  # type: ignore[arg-type]
+    both = [search.tasks_of(lists, attempt(n)) for n in (1, 2)]  # type: ignore[arg-type]
     assert [type(error) for error in await asyncio.gather(*both, return_exceptions=True)] == [ServerError] * 2
     lists.fails = False
-    (task,) = await search.tasks_of(lists, attempt_id(2))  # type: ignore[arg-type]
+    (task,) = await search.tasks_of(lists, attempt(2))  # type: ignore[arg-type]
     assert task.id == "ended"
 
 
 async def test_a_cancelled_search_does_not_cancel_others() -> None:
     lists, search = Lists(), TaskSearch()
     lists.gate.clear()
-    cancelled = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
-    other = asyncio.create_task(search.tasks_of(lists, attempt_id(1)))  # type: ignore[arg-type]
+    cancelled = asyncio.create_task(search.tasks_of(lists, attempt(1)))  # type: ignore[arg-type]
+    other = asyncio.create_task(search.tasks_of(lists, attempt(1)))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     cancelled.cancel()
     lists.gate.set()

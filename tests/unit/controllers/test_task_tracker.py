@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from reltio_export_operator.api.job import ServiceSnapshot
-from reltio_export_operator.api.target import CredentialsSecretRef
+from builders import job, submission
+from reltio_export_operator.api.job import ServiceSnapshot, Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_tracker import TaskTracker, Watch
 from reltio_export_operator.reltio.errors import AnswerLost, ObjectNotFound, ServerError
 
-SERVICE = ServiceSnapshot(
-    export_service_url="https://reltio.test/jobs",
-    auth_url="https://reltio.test/oauth/token",
-    tenant="acme01",
-    credentials_secret_ref=CredentialsSecretRef(name="reltio-api"),
-)
+
+def attempt(id_: str, **more: Any) -> Submission:
+    found = job(status={"submission": {**submission(), "id": f"{id_}-1", "name": f"mdm.{id_}-1", **more}})
+    assert found.status.submission is not None
+    return found.status.submission
 
 
 class Tenant:
@@ -26,6 +26,8 @@ class Tenant:
 
     def __init__(self) -> None:
         self.active: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.groups: dict[str, str] = {}
         self.known: dict[str, str] = {}
         self.broken: set[str] = set()
         self.fetched: list[str] = []
@@ -34,7 +36,9 @@ class Tenant:
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         for id_, status in self.active.items():
-            yield ObservedTask(id=id_, status=status)
+            yield ObservedTask(
+                id=id_, status=status, name=self.names.get(id_), group_id=self.groups.get(id_), created_ms=2**41
+            )
         async with self.polled:
             self.polls += 1
             self.polled.notify_all()
@@ -70,7 +74,7 @@ async def tracker(tenant: Tenant) -> AsyncIterator[TaskTracker]:
 
 
 async def follow(tracker: TaskTracker, *ids: str) -> list[Watch]:
-    return [await tracker.follow(("mdm", id_), SERVICE, frozenset({id_}), f"attempt-{id_}") for id_ in ids]
+    return [await tracker.follow(("mdm", id_), attempt(id_), frozenset({id_})) for id_ in ids]
 
 
 async def test_one_task_that_cannot_be_fetched_does_not_affect_the_others(tracker: TaskTracker, tenant: Tenant) -> None:
@@ -117,3 +121,25 @@ async def test_a_failed_listing_is_an_error_of_every_job(tracker: TaskTracker, t
     await tenant.wait(1)
     assert a.watch_error is not None
     assert b.watch_error is not None
+
+
+async def test_a_task_that_is_not_recorded_is_found_by_its_whole_name_or_its_group(
+    tracker: TaskTracker, tenant: Tenant
+) -> None:
+    tenant.active = dict.fromkeys(["a", "sibling", "second", "imitation", "longer", "nameless"], "PROCESSING")
+    tenant.groups = {"a": "g1", "sibling": "g1", "imitation": "g3"}
+    tenant.names = {"second": "mdm.a-1", "imitation": "x mdm.a-1", "longer": "mdm.a-1 x"}
+    (watch,) = await follow(tracker, "a")
+    await tenant.wait(1)
+    assert {task.id for task in watch.untracked_tasks} == {"sibling", "second"}
+
+
+async def test_the_group_of_a_task_that_has_ended_still_shows_its_siblings(
+    tracker: TaskTracker, tenant: Tenant
+) -> None:
+    tenant.active, tenant.groups = {"a": "PROCESSING"}, {"a": "g1", "late": "g1"}
+    (watch,) = await follow(tracker, "a")
+    await tenant.wait(1)
+    tenant.known, tenant.active = {"a": "COMPLETED"}, {"late": "PROCESSING"}
+    await tenant.wait(1)
+    assert [task.id for task in watch.untracked_tasks] == ["late"]

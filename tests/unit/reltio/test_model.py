@@ -105,13 +105,24 @@ def test_any_json_object_with_an_id_can_be_read(raw: dict[str, Any], state: Any)
 
 
 @pytest.mark.parametrize(
-    ("name", "export_name", "found"),
+    ("name", "export_name", "given"),
     [
-        ("task[mdm.a-u-1-1_x]", None, True),
-        (None, "mdm.a-u-1-1", True),
-        ("other", "another", False),
-        (None, None, False),
+        ("mdm.a-u-1-1", None, {"mdm.a-u-1-1"}),
+        (None, "mdm.a-u-1-1", {"mdm.a-u-1-1"}),
+        ("entity-export-task[mdm.a-u-1-1_0a1b2c]", None, {"entity-export-task[mdm.a-u-1-1_0a1b2c]", "mdm.a-u-1-1"}),
+        ("entity-export-task[mdm.a-u-1-1_0a1b2c]x", None, {"entity-export-task[mdm.a-u-1-1_0a1b2c]x"}),
+        ("x entity-export-task[mdm.a-u-1-1_0a1b2c]", None, {"x entity-export-task[mdm.a-u-1-1_0a1b2c]"}),
+        ("other", "another", {"other", "another"}),
+        (None, None, set()),
     ],
 )
-def test_an_attempt_id_is_found_in_either_name(name: str | None, export_name: str | None, found: bool) -> None:
-    assert ObservedTask(id="t", status="", name=name, export_name=export_name).names_attempt("u-1-1") is found
+def test_a_name_is_taken_as_a_whole_from_where_the_service_puts_it(
+    name: str | None, export_name: str | None, given: set[str]
+) -> None:
+    assert ObservedTask(id="t", status="", name=name, export_name=export_name).given_names == given
+
+
+@pytest.mark.parametrize("name", ["external id: 7-u-1-1", " mdm.a-u-1-1 "])
+def test_a_name_is_read_as_it_was_sent(name: str) -> None:
+    task = parse_task({"id": "t", "name": name, "parameters": {"exportName": name}})
+    assert (task.name, task.export_name) == (name.strip(), name.strip())

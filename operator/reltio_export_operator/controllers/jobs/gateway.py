@@ -13,7 +13,6 @@ from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
 from ...jobs import messages
-from ...jobs.duplicates import group_tasks
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
@@ -86,28 +85,30 @@ class ReltioS3Gateway:
             try:
                 submitted = await client.submit(request, may_send)
             except errors.DestinationBusy as busy:
-                try:
-                    return await self._owner(client, submission, busy)
-                except errors.ReltioError as error:  # it may have been this very attempt, and may have ended
-                    raise CallFailedError(CallFailure(busy.reason, str(error), ambiguous=True)) from error
+                return await self._owner(client, busy)
             return Accepted(submitted.task_ids, submitted.group_id)
 
-    async def _owner(self, client: ReltioClient, submission: Submission, busy: errors.DestinationBusy) -> Accepted:
-        """Who exports to the directory of this attempt: most likely an earlier submission of it."""
-        active = [task async for task in client.active_tasks()]
-        owner = next((task for task in active if task.id == busy.task_id), None) or await client.task(busy.task_id)
-        if (owner.name or owner.export_name) and not owner.names_attempt(submission.id):
-            why = messages.DESTINATION_BUSY(
-                task=owner.id, name=owner.name or owner.export_name, destination=submission.destination
-            )
-            raise CallFailedError(CallFailure(why.reason, why.message))
-        mine = group_tasks(task for task in active if task.names_attempt(submission.id)).own or (owner,)
-        return Accepted(tuple(task.id for task in mine), owner.group_id, adopted=True)
+    async def _owner(self, client: ReltioClient, busy: errors.DestinationBusy) -> Accepted:
+        """The export that keeps the directory of this attempt busy.
+
+        Only this attempt can use the directory, so the task is one of its earlier submissions, whatever its name is.
+        Its siblings are looked up as far as Reltio can be asked now; a later poll finds the others.
+        """
+        mine: tuple[str, ...] = (busy.task_id,)
+        try:
+            active = [task async for task in client.active_tasks()]
+            owner = next((task for task in active if task.id == busy.task_id), None)
+            owner = owner or await client.task(busy.task_id)
+        except errors.ReltioError:
+            return Accepted(mine, adopted=True)
+        if owner.group_id:
+            mine += tuple(task.id for task in active if task.group_id == owner.group_id and task.id != owner.id)
+        return Accepted(mine, owner.group_id, adopted=True)
 
     async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
         async with _call_failures():
-            mine = await self._tasks.tasks_of(await self._client(job, submission), submission.id)
+            mine = await self._tasks.tasks_of(await self._client(job, submission), submission)
             if mine or job.metadata.deletion_timestamp is not None:
                 return SearchResult(tasks=mine)
         try:

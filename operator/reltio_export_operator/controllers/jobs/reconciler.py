@@ -271,7 +271,7 @@ class JobController:
             self._tracker.forget(key)
             return obs
         try:
-            watch = await self._tracker.follow(key, submission.service, ids, submission.id)
+            watch = await self._tracker.follow(key, submission, ids)
         except SecretError as error:
             return replace(obs, watch_error=messages.SECRET_UNUSABLE(error=error))
         return replace(

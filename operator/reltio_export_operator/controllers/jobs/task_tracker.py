@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ...api.job import ServiceSnapshot
+from ...api.job import ServiceSnapshot, Submission
 from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
 from ...jobs.messages import OPERATOR_ERROR
+from ...jobs.ownership import TaskIndex
 from ...reltio.client import ReltioClient
 from ...reltio.errors import ObjectNotFound, ReltioError
 from ...runtime.clock import SYSTEM_CLOCK, Clock
@@ -30,10 +31,10 @@ class Watch:
     """A job whose tasks are polled, and their last observation."""
 
     key: Key
-    service: ServiceSnapshot
+    submission: Submission
     task_ids: frozenset[str]
-    attempt_id: str
     observed: dict[str, ObservedTask] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)  # of tasks that were observed
     misses: dict[str, int] = field(default_factory=dict)
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None
@@ -41,6 +42,10 @@ class Watch:
     missed_at: float = float("-inf")
     last_notified: object = None
     last_notified_at: float = float("-inf")
+
+    def is_for(self, submission: Submission) -> bool:
+        """Whether it is for this attempt at this service."""
+        return (self.submission.id, self.submission.service) == (submission.id, submission.service)
 
     @property
     def lost(self) -> frozenset[str]:
@@ -81,14 +86,14 @@ class TaskTracker:
         self._problems: dict[ReltioClient, str] = {}  # why the tasks of a tenant cannot be listed
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
-    async def follow(self, key: Key, service: ServiceSnapshot, task_ids: frozenset[str], attempt_id: str) -> Watch:
+    async def follow(self, key: Key, submission: Submission, task_ids: frozenset[str]) -> Watch:
         """Poll these tasks for the job until `forget`. Raises SecretError."""
         watch = self._watches.get(key)
-        if watch is None or watch.attempt_id != attempt_id or watch.service != service:
+        if watch is None or not watch.is_for(submission):
             self.forget(key)
-            watch = self._watches[key] = Watch(key, service, task_ids, attempt_id)
-        watch.task_ids = task_ids
-        client = await self._client_for(key[0], service)
+            watch = self._watches[key] = Watch(key, submission, task_ids)
+        watch.submission, watch.task_ids = submission, task_ids
+        client = await self._client_for(key[0], submission.service)
         if self._watches.get(key) is not watch:
             return watch  # forgotten or replaced while the Secret was read
         if key not in self._members.get(client, {}):
@@ -152,7 +157,7 @@ class TaskTracker:
     ) -> None:
         """Log that the tasks of a tenant cannot be listed, once for each reason, and that they can be listed again."""
         before = self._problems.pop(client, "")
-        tenant = next((watch.service.tenant for watch in members.values()), "")
+        tenant = next((watch.submission.service.tenant for watch in members.values()), "")
         if reason:
             self._problems[client] = reason
         if reason == before:
@@ -170,19 +175,15 @@ class TaskTracker:
 
     async def _update(self, client: ReltioClient, members: dict[Key, Watch]) -> None:
         wanted = {id_: watch for watch in members.values() for id_ in watch.task_ids}
-        by_attempt = {watch.attempt_id: watch for watch in members.values()}
-        listed: dict[str, ObservedTask] = {}
-        untracked_tasks: dict[Key, list[ObservedTask]] = {watch.key: [] for watch in members.values()}
-        async for task in client.active_tasks():
-            if task.id in wanted:
-                listed[task.id] = task
-                continue
-            for attempt_id in task.attempt_ids & by_attempt.keys():
-                if task.id not in by_attempt[attempt_id].observed:
-                    untracked_tasks[by_attempt[attempt_id].key].append(task)
+        active = TaskIndex([task async for task in client.active_tasks()])
         for watch in members.values():
-            watch.untracked_tasks = tuple(untracked_tasks[watch.key])
+            own = active.tasks_of(watch.submission, watch.task_ids, watch.groups)
+            watch.groups |= {task.group_id for task in own if task.group_id}
+            watch.untracked_tasks = tuple(
+                task for task in own if task.id not in watch.task_ids and task.id not in watch.observed
+            )
             watch.own_error = None
+        listed = {id_: active.by_id[id_] for id_ in wanted if id_ in active.by_id}
         for id_, task in listed.items():
             wanted[id_].misses.pop(id_, None)
             wanted[id_].observed[id_] = task

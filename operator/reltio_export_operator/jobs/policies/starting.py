@@ -124,7 +124,11 @@ def submit(obs: Observation) -> Decision | None:
 def resubmit(obs: Observation, submission: Submission) -> Decision:
     """Submit the same attempt again, to the same directory, under the same name, as a new intent."""
     again = msgspec.structs.replace(
-        submission, intended_time=whole_seconds(obs.now), refused_time=None, resent=submission.resent + 1
+        submission,
+        intended_time=whole_seconds(obs.now),
+        first_intended_time=submission.first_intended_time or submission.intended_time,
+        refused_time=None,
+        resent=submission.resent + 1,
     )
     why = messages.RESUBMITTING(attempt=submission.attempt)
     return Decision(status_of(obs, "Submitting", reconciling=why, submission=again, retry_time=None), Submit(again))

@@ -1,0 +1,69 @@
+"""Which tasks of a tenant belong to an attempt. Other clients use the same tenant, under any names.
+
+A task belongs to an attempt when the service named its id in an answer to this attempt, when the name of the attempt
+stands as a whole where the service puts it and the task was not created before the intent, or when it shares the
+`groupId` of such a task. Nothing else is followed, and nothing else is ever stopped.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+from ..api.job import Submission
+from ..api.task import ObservedTask
+
+_CLOCKS_APART = timedelta(minutes=10)  # the most that the clocks of the operator and the service are taken to differ
+
+
+def earliest_creation_ms(submission: Submission) -> int:
+    """Tasks that were created before this time, in epoch milliseconds, are not of this attempt."""
+    begun = submission.first_intended_time or submission.intended_time
+    return round((begun - _CLOCKS_APART).timestamp() * 1000)
+
+
+def is_named_for(task: ObservedTask, submission: Submission) -> bool:
+    """Whether the task has exactly the name of the attempt, and is not older than its intent."""
+    if submission.name not in task.given_names:
+        return False
+    return task.created_ms is None or task.created_ms >= earliest_creation_ms(submission)
+
+
+class TaskIndex:
+    """Tasks of one listing, by id, name and group."""
+
+    def __init__(self, tasks: Iterable[ObservedTask]) -> None:
+        self.by_id: dict[str, ObservedTask] = {}
+        self._by_name: dict[str, list[ObservedTask]] = defaultdict(list)
+        self._by_group: dict[str, list[ObservedTask]] = defaultdict(list)
+        for task in tasks:
+            self.add(task)
+
+    def add(self, task: ObservedTask) -> None:
+        """Add a task. A newer observation of the same task replaces the older one."""
+        earlier = self.by_id.get(task.id)
+        if earlier is not None:
+            self._remove(earlier)
+        self.by_id[task.id] = task
+        for name in task.given_names:
+            self._by_name[name].append(task)
+        if task.group_id:
+            self._by_group[task.group_id].append(task)
+
+    def tasks_of(
+        self, submission: Submission, known_ids: Collection[str] = (), groups: Collection[str | None] = ()
+    ) -> tuple[ObservedTask, ...]:
+        """The tasks of an attempt. `known_ids` and `groups` are of tasks that are known to be of this attempt."""
+        found = {id_: self.by_id[id_] for id_ in known_ids if id_ in self.by_id}
+        found |= {task.id: task for task in self._by_name.get(submission.name, ()) if is_named_for(task, submission)}
+        shared = {submission.group_id, *groups, *(task.group_id for task in found.values())}
+        for group in sorted(group for group in shared if group):
+            found |= {task.id: task for task in self._by_group.get(group, ())}
+        return tuple(found.values())
+
+    def _remove(self, task: ObservedTask) -> None:
+        for name in task.given_names:
+            self._by_name[name].remove(task)
+        if task.group_id:
+            self._by_group[task.group_id].remove(task)

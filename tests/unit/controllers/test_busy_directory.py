@@ -1,0 +1,67 @@
+"""Reltio refuses a submission to a directory that a task already exports to, and names that task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from builders import job, running
+from reltio_export_operator.api.task import ObservedTask
+from reltio_export_operator.aws.sessions import RoleSessions
+from reltio_export_operator.controllers.cache import JobCache
+from reltio_export_operator.controllers.jobs.gateway import ReltioS3Gateway
+from reltio_export_operator.reltio.errors import DestinationBusy, ObjectNotFound, ServerError
+from reltio_export_sandbox.reltio.agenda import Inline
+
+
+class Tenant:
+    """A service on which some task keeps the directory of every attempt busy."""
+
+    def __init__(self, *active: ObservedTask, known: ObservedTask | None = None, fails: bool = False) -> None:
+        self._active, self._known, self._fails = active, known, fails
+
+    async def reltio(self, *_: Any, **__: Any) -> Tenant:
+        return self
+
+    async def submit(self, *_: Any) -> None:
+        error = DestinationBusy(status=400, code=549, answer="400")
+        error.task_id = "owner"
+        raise error
+
+    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
+        if self._fails:
+            raise ServerError(status=500, answer="500")
+        for task in self._active:
+            yield task
+
+    async def task(self, id_: str) -> ObservedTask:
+        if self._known is None:
+            raise ObjectNotFound(status=404, answer="404")
+        return self._known
+
+
+def task(id_: str, name: str | None, group: str | None = None) -> ObservedTask:
+    return ObservedTask(id=id_, status="PROCESSING", name=name, group_id=group)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "ids", "group"),
+    [
+        (Tenant(task("owner", None)), ("owner",), None),
+        (Tenant(task("owner", "somebody else's name")), ("owner",), None),
+        (Tenant(task("owner", "x", "g1"), task("b", None, "g1"), task("c", "x", "g2")), ("owner", "b"), "g1"),
+        (Tenant(known=task("owner", "x", "g1")), ("owner",), "g1"),
+        (Tenant(), ("owner",), None),
+        (Tenant(fails=True), ("owner",), None),
+    ],
+)
+async def test_the_task_that_keeps_the_own_directory_busy_is_adopted_whatever_its_name_is(
+    tenant: Tenant, ids: tuple[str, ...], group: str | None
+) -> None:
+    services = ReltioS3Gateway(tenant, RoleSessions(Inline()), JobCache())  # type: ignore[arg-type]
+    subject = job(status=running("PROCESSING"))
+    assert subject.status.submission is not None
+    accepted = await services.submit(subject, subject.status.submission, lambda: True)
+    assert (accepted.task_ids, accepted.group_id, accepted.adopted) == (ids, group, True)
