@@ -12,9 +12,9 @@ _OLD_PAGES = 2  # in a row, after which no newer task is expected
 class RecentHistory:
     """Called with each page of new tasks, returns whether all tasks that were created since a time have been read.
 
-    The service shows the latest tasks first in its examples, but does not promise it. So the order is observed: as long as
-    the tasks come newest first, by their creation or by their end, two whole pages of older tasks end the reading. Once
-    they prove to be in another order, only the end of the list does.
+    The service shows the latest tasks first in its examples, but does not promise it. So the order is observed. As long
+    as the tasks come newest first, by their creation or by their end, two whole pages of older tasks end the reading.
+    Once they prove to be in another order, only the end of the list does.
     """
 
     def __init__(self, since_ms: int) -> None:
