@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix body-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,6 +42,9 @@ crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault
 
 mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the unit tests do not notice
 	$(BIN)/python hack/mutation.py $(MUTATION_ARGS)
+
+body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
+	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
 	cd tests && ../$(BIN)/python -m verify.matrix

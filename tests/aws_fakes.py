@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+
+def object_answer(content: bytes, part: str | None = None) -> dict[str, Any]:
+    """The answer of GetObject with botocore's own body. `part`: the value of Range, such as `bytes=0-9`."""
+    if part is not None:
+        start, end = part.removeprefix("bytes=").split("-")
+        content = content[int(start) : int(end) + 1]
+    return {"Body": StreamingBody(io.BytesIO(content), len(content)), "ContentLength": len(content)}
 
 
 def refusal(code: str, region: str | None = None) -> ClientError:

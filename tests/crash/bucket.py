@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from aws_fakes import object_answer
 
 
 class Bucket:
@@ -43,11 +44,11 @@ class Bucket:
         ]
         return {"Contents": found, "IsTruncated": False}
 
-    def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, *, Key: str, Range: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
         self._strike("s3:GetObject")
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "No such key."}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[Key])}
+        return object_answer(self.objects[Key], Range)
 
     def _strike(self, action: str) -> None:
         error = self.fault(action)

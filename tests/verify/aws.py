@@ -9,7 +9,6 @@ external ID, session lengths, role chaining, regions, KMS keys, bucket policies.
 from __future__ import annotations
 
 import fnmatch
-import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
+
+from aws_fakes import object_answer
 
 Raw = dict[str, Any]
 
@@ -159,7 +160,7 @@ class Client:
     def get_object(self, *, Bucket: str, Key: str, **_: Any) -> Raw:
         bucket = self._may("s3:GetObject", Bucket, Key)
         self._key("kms:Decrypt", "aws:kms" if self._aws.key_denies else "")
-        return {"Body": io.BytesIO(bucket.objects[Key])}
+        return object_answer(bucket.objects[Key])
 
     def delete_object(self, *, Bucket: str, Key: str) -> Raw:
         self._may("s3:DeleteObject", Bucket, Key).objects.pop(Key, None)

@@ -16,6 +16,7 @@ from botocore import exceptions as boto
 
 from ..api.reasons import Reason
 from . import messages
+from .bodies import INTERRUPTED
 
 # Differs from call to call, so that a condition with it would change each time.
 _REQUEST_IDS = re.compile(
@@ -110,6 +111,8 @@ def from_botocore(
     if isinstance(error, boto.SSLError) and _UNTRUSTED in str(error):
         return AwsError(messages.UNTRUSTED_CERTIFICATE, transient=True, action=action, resource=resource)
     name = type(error).__name__
+    if isinstance(error, INTERRUPTED):
+        return AwsError(messages.READ_INTERRUPTED, transient=True, action=action, resource=resource, error=name)
     if isinstance(error, _NO_ANSWER):
         return AwsError(messages.ENDPOINT_UNREACHABLE, transient=True, action=action, resource=resource, error=name)
     return AwsError(messages.AWS_CLIENT_ERROR, action=action, resource=resource, error=name)
@@ -126,6 +129,11 @@ def region_mismatch(bucket: str, configured: str | None, region: str | None, *, 
         region=region,
         configured=configured or "the region of the request",
     )
+
+
+def object_changed(bucket: str, code: str) -> AwsError:
+    """An object was replaced or deleted after it was listed."""
+    return AwsError(messages.OBJECT_CHANGED, code=code, transient=True, bucket=bucket)
 
 
 def bucket_region(answer: Mapping[str, Any]) -> str | None:

@@ -120,6 +120,17 @@ UNTRUSTED_CERTIFICATE = Reason(
     "{action} on {resource} was not sent, because the certificate of the endpoint is not trusted.",
     "Behind a proxy that inspects TLS, name its certificate authority in caBundle of the chart; see docs/proxies.md.",
 )
+READ_INTERRUPTED = Reason(
+    "ReadInterrupted",
+    "The answer to {action} on {resource} was cut off or damaged in transit ({error}).",
+    "No action is needed; the operator will read the object again. If this does not end, check the proxies between the "
+    "operator and AWS.",
+)
+OBJECT_CHANGED = Reason(
+    "ObjectChanged",
+    "An object in bucket {bucket} was replaced or deleted while the delivery was read.",
+    "No action is needed; the operator will list the directory again.",
+)
 ENDPOINT_UNREACHABLE = Reason(
     "EndpointUnreachable",
     "AWS did not answer {action} on {resource} ({error}).",

@@ -6,19 +6,21 @@ import io
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Summary, check_file, check_zip, is_zip
-from .errors import AwsError, bucket_region, from_botocore, region_mismatch
+from .bodies import opened, read_whole
+from .errors import AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .messages import EXPIRED_CREDENTIALS
 from .sessions import AssumedRole, RoleSessions
 
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
+_NO_OBJECT = frozenset({"NoSuchKey", "404"})
+_OTHER_OBJECT = _NO_OBJECT | {"PreconditionFailed", "412", "InvalidRange", "416"}  # than that of the listing
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
 ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject, and why it failed
@@ -31,7 +33,6 @@ class StoredObject:
     key: str
     size: int
     etag: str
-    modified: datetime
 
 
 class ObjectStore:
@@ -86,44 +87,72 @@ class ObjectStore:
                 "s3:ListBucket", self._s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **token
             )
             for item in page.get("Contents", []):
-                yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
+                yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def read(self, key: str, *, limit: int) -> bytes | None:
         """The first `limit` bytes of the object, or None if it does not exist."""
-        return await self._read(key, limit)
 
-    async def read_range(self, key: str, start: int, end: int) -> bytes | None:
-        """The bytes from `start` to `end`, without `end` itself, or None if the object does not exist."""
-        return await self._read(key, end - start, Range=f"bytes={start}-{end - 1}")
+        def read() -> bytes:
+            with opened(self._s3.get_object(Bucket=self._bucket, Key=key)) as body:
+                return read_whole(body, limit)
 
-    async def check_file(self, key: str, size: int) -> Summary:
-        """Read the object to its end and check its integrity. One streamed request; for a ZIP one for each 4 MiB."""
+        try:
+            content: bytes = await self._call("s3:GetObject", read)
+        except AwsError as error:
+            if error.code in _NO_OBJECT:
+                return None
+            raise
+        return content
+
+    async def read_range(self, file: StoredObject, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`, without `end` itself; the object is that of the listing."""
+        part: bytes = await self._of_listing(file, self._range, file, start, min(end, file.size))
+        return part
+
+    async def check_file(self, file: StoredObject) -> Summary:
+        """Read the object to its end and check its integrity. One streamed request; for a ZIP one for each 4 MiB.
+
+        The object is that of the listing, byte by byte as long as it says.
+        """
         cancelled = threading.Event()
         try:
-            summary: Summary = await self._call("s3:GetObject", self._check_file, key, size, cancelled)
+            summary: Summary = await self._of_listing(file, self._check_file, file, cancelled)
         finally:
             cancelled.set()
         return summary
 
-    def _check_file(self, key: str, size: int, cancelled: threading.Event) -> Summary:
+    async def _of_listing(self, file: StoredObject, call: Callable[..., Any], *args: Any) -> Any:
+        """A call that reads this object. Raises AwsError with reason ObjectChanged if it is no longer the same."""
         try:
-            if not is_zip(key, b""):
-                with self._s3.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
-                    stream = _Stream(body, cancelled)
-                    if not is_zip(key, stream.head):
-                        return check_file(key, stream)
-            ranged = RangeStream(size, lambda start, end: self._range(key, start, end, cancelled))
-            return check_zip(io.BufferedReader(ranged, _RANGE_BYTES))
-        except (ReadTimeoutError, ResponseStreamingError) as error:
-            raise from_botocore(error, "s3:GetObject", self._bucket) from None
+            return await self._call("s3:GetObject", call, *args)
+        except AwsError as error:
+            if error.code in _OTHER_OBJECT:
+                raise object_changed(self._bucket, error.code) from None
+            raise
 
-    def _range(self, key: str, start: int, end: int, cancelled: threading.Event) -> bytes:
-        _raise_if(cancelled)
-        with self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}")["Body"] as body:
-            return body.read()
+    def _get(self, file: StoredObject, **part: Any) -> Any:
+        unchanged: dict[str, Any] = {"IfMatch": f'"{file.etag}"'} if file.etag else {}
+        return self._s3.get_object(Bucket=self._bucket, Key=file.key, **unchanged, **part)
+
+    def _check_file(self, file: StoredObject, cancelled: threading.Event) -> Summary:
+        if not is_zip(file.key, b""):
+            with opened(self._get(file), file.size) as body:
+                stream = _Stream(body, cancelled)
+                if not is_zip(file.key, stream.head):
+                    return check_file(file.key, stream)
+
+        def read(start: int, end: int) -> bytes:
+            _raise_if(cancelled)
+            return self._range(file, start, end)
+
+        return check_zip(io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES))
+
+    def _range(self, file: StoredObject, start: int, end: int) -> bytes:
+        with opened(self._get(file, Range=f"bytes={start}-{end - 1}"), end - start) as body:
+            return read_whole(body, end - start + 1)  # one more, so that the end of the body is seen
 
     async def put(self, key: str, body: bytes, encryption: Encryption | None = None) -> None:
         await self._call(
@@ -166,7 +195,8 @@ class ObjectStore:
 
         def get() -> None:
             try:
-                self._s3.get_object(**where)["Body"].read()
+                with opened(self._s3.get_object(**where), len(_PROBE_BODY)) as body:
+                    read_whole(body, len(_PROBE_BODY) + 1)
             except ClientError as error:
                 # It may be read, but another probe of the same target deleted it just now.
                 if error.response.get("Error", {}).get("Code") != "NoSuchKey":
@@ -188,19 +218,6 @@ class ObjectStore:
         except (BotoCoreError, ClientError) as error:
             return action, from_botocore(error, action, self._bucket)
         return action, None
-
-    async def _read(self, key: str, limit: int, **part: Any) -> bytes | None:
-        def read() -> bytes:
-            with self._s3.get_object(Bucket=self._bucket, Key=key, **part)["Body"] as body:
-                return body.read(limit)
-
-        try:
-            content: bytes = await self._call("s3:GetObject", read)
-        except AwsError as error:
-            if error.code in ("NoSuchKey", "404"):
-                return None
-            raise
-        return content
 
     async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import click
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from rich.console import Console
 from rich.progress import track
 
 from ..api.decoding import decode_job
 from ..api.job import Output
 from ..api.meta import JOBS, Model
+from ..aws.bodies import INTERRUPTED, opened, read_whole
 from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
 from ..delivery.manifest import RECEIPT, UNLISTED_FILES, Delivery, StoredFile, digest_of
 from . import complete
 from .cluster import CommandError, cluster_options, connect, network, output_option, print_json, without_traceback
 
+T = TypeVar("T")
+
 _CHUNK_BYTES = 1 << 20
+_MAX_RECEIPT_BYTES = 256 << 20
+_MAX_ATTEMPTS = 3  # to read one object
 
 
 class _Entry(Model, frozen=True, kw_only=True):
@@ -59,10 +64,7 @@ def receipt(job: str, verify: bool, context: str | None, namespace: str | None, 
     outside = network()
     try:
         s3 = session_factory(outside)().client("s3")
-        content = s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + RECEIPT)["Body"].read()
-        recorded, problems = _read(content)
-        if recorded is not None and verify:
-            problems += [*_against_status(recorded, delivered), *_against_bucket(s3, recorded, delivered)]
+        content, recorded, problems = check(s3, delivered, verify=verify)
     except (BotoCoreError, ClientError) as error:
         raise CommandError(f"s3://{delivered.bucket}/{delivered.prefix} cannot be read: {error}") from None
     if output == "json":
@@ -76,6 +78,19 @@ def receipt(job: str, verify: bool, context: str | None, namespace: str | None, 
         if verify and not problems:
             click.echo("Every file is unchanged since the delivery.")
     sys.exit(1 if problems else 0)
+
+
+def check(s3: Any, delivered: Output, *, verify: bool = True) -> tuple[bytes, _Receipt | None, list[str]]:
+    """The receipt of a delivery as it is stored and as it reads, and what is wrong. Raises BotoCoreError, ClientError.
+
+    `verify`: compare it with the status of the job, and with the bytes of every file.
+    """
+    sizes = _sizes(s3, delivered)
+    content = _retried(lambda: _content(s3, delivered, sizes.get(RECEIPT)))
+    recorded, problems = _read(content)
+    if recorded is not None and verify:
+        problems += [*_against_status(recorded, delivered), *_against_bucket(s3, sizes, recorded, delivered)]
+    return content, recorded, problems
 
 
 def _read(content: bytes) -> tuple[_Receipt | None, list[str]]:
@@ -98,11 +113,15 @@ def _against_status(recorded: _Receipt, delivered: Output) -> Iterator[str]:
         yield f"{RECEIPT} lists {size} bytes, but the job's status has {delivered.bytes}"
 
 
-def _against_bucket(s3: Any, recorded: _Receipt, delivered: Output) -> Iterator[str]:
+def _sizes(s3: Any, delivered: Output) -> dict[str, int]:
+    """The sizes of the objects in the directory, by their names."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=delivered.bucket, Prefix=delivered.prefix)
-    found = {
+    return {
         item["Key"].removeprefix(delivered.prefix): item["Size"] for page in pages for item in page.get("Contents", [])
     }
+
+
+def _against_bucket(s3: Any, found: Mapping[str, int], recorded: _Receipt, delivered: Output) -> Iterator[str]:
     listed = {entry.name for entry in recorded.files}
     for name in sorted(found.keys() - listed - UNLISTED_FILES):
         if not name.startswith(PROBE_PREFIX) and not (found[name] == 0 and (not name or name.endswith("/"))):
@@ -111,13 +130,31 @@ def _against_bucket(s3: Any, recorded: _Receipt, delivered: Output) -> Iterator[
     for entry in track(recorded.files, description="Reading", console=console, disable=not console.is_terminal):
         if entry.name not in found:
             yield f"{entry.name} was not found"
-        elif found[entry.name] != entry.size or _sha256(s3, delivered, entry.name) != entry.sha256:
+        elif found[entry.name] != entry.size or _sha256_of(s3, delivered, entry) != entry.sha256:
             yield f"{entry.name} was changed"
 
 
-def _sha256(s3: Any, delivered: Output, name: str) -> str:
-    sums = hashlib.sha256()
-    with s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + name)["Body"] as body:
-        while chunk := body.read(_CHUNK_BYTES):
-            sums.update(chunk)
-    return sums.hexdigest()
+def _content(s3: Any, delivered: Output, size: int | None) -> bytes:
+    with opened(s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + RECEIPT), size) as body:
+        return read_whole(body, _MAX_RECEIPT_BYTES)
+
+
+def _sha256_of(s3: Any, delivered: Output, entry: _Entry) -> str:
+    def read() -> str:
+        sums = hashlib.sha256()
+        with opened(s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + entry.name), entry.size) as body:
+            while chunk := body.read(_CHUNK_BYTES):
+                sums.update(chunk)
+        return sums.hexdigest()
+
+    return _retried(read)
+
+
+def _retried(read: Callable[[], T]) -> T:
+    """What `read` returns; a body that was cut off in transit is read again, as botocore does not do that."""
+    for _ in range(_MAX_ATTEMPTS - 1):
+        try:
+            return read()
+        except (*INTERRUPTED, ReadTimeoutError):
+            continue
+    return read()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from aws_fakes import FakeClient, refusal
+from aws_fakes import FakeClient, object_answer, refusal
 from reltio_export_operator.api.target import Encryption
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.owner import Owner
@@ -33,13 +32,17 @@ class Bucket:
         working: dict[str, Handler] = {
             "list_objects_v2": lambda **_: {"Contents": []},
             "put_object": lambda **_: {},
-            "get_object": lambda **_: {"Body": io.BytesIO(b"content")},
+            "get_object": self._get,
             "delete_object": lambda **_: {},
         }
         self.s3 = FakeClient(**{**working, **handlers})
         self.sessions = RoleSessions(pool)
         self.role = AssumedRole(KEY, self.s3, WHEN)  # type: ignore[arg-type]
         self.store = ObjectStore(self.sessions, self.role, "lake")
+
+    def _get(self, *, Key: str, Range: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
+        probed = [arguments["Body"] for arguments in self.s3.named("put_object") if arguments["Key"] == Key]
+        return object_answer(probed[0] if probed else b"content", Range)
 
     async def probe(self, encryption: Encryption | None = None) -> dict[str, str | None]:
         """The reason of each action that was tried; None if it succeeded."""
@@ -174,8 +177,8 @@ async def test_a_listing_continues_to_its_last_page(pool: ThreadPoolExecutor) ->
     ]
     bucket = Bucket(pool, list_objects_v2=lambda **_: pages.pop(0))
     assert [item async for item in bucket.store.list("reltio/")] == [
-        StoredObject("reltio/1", 1, "e1", WHEN),
-        StoredObject("reltio/2", 2, "e2", WHEN),
+        StoredObject("reltio/1", 1, "e1"),
+        StoredObject("reltio/2", 2, "e2"),
     ]
     tokens = [arguments.get("ContinuationToken") for arguments in bucket.s3.named("list_objects_v2")]
     assert tokens == [None, "next", "last"]
@@ -187,8 +190,27 @@ async def test_a_read_is_bounded(pool: ThreadPoolExecutor) -> None:
 
 async def test_the_end_of_a_range_is_not_included(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool)
-    await bucket.store.read_range("k", 10, 20)
-    assert bucket.s3.named("get_object") == [{"Bucket": "lake", "Key": "k", "Range": "bytes=10-19"}]
+    assert await bucket.store.read_range(StoredObject("k", 7, "e1"), 1, 3) == b"on"
+    sent = {"Bucket": "lake", "Key": "k", "Range": "bytes=1-2", "IfMatch": '"e1"'}
+    assert bucket.s3.named("get_object") == [sent]
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "412", "NoSuchKey", "InvalidRange"])
+async def test_an_object_that_is_no_longer_that_of_the_listing_is_a_transient_error(
+    pool: ThreadPoolExecutor, code: str
+) -> None:
+    store = Bucket(pool, get_object=refusing(code)).store
+    for reading in (store.read_range(StoredObject("k", 7, "e1"), 0, 3), store.check_file(StoredObject("k", 7, "e1"))):
+        with pytest.raises(AwsError) as caught:
+            await reading
+        assert (caught.value.reason, caught.value.transient) == ("ObjectChanged", True)
+
+
+async def test_an_object_longer_or_shorter_than_in_the_listing_is_a_transient_error(pool: ThreadPoolExecutor) -> None:
+    for size in (6, 8):
+        with pytest.raises(AwsError) as caught:
+            await Bucket(pool).store.check_file(StoredObject("k", size, "e1"))
+        assert (caught.value.reason, caught.value.transient) == ("ReadInterrupted", True)
 
 
 async def test_a_missing_object_is_none_and_a_denied_one_raises(pool: ThreadPoolExecutor) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aws_fakes import FakeClient, refusal
+from aws_fakes import FakeClient, object_answer, refusal
 from builders import job, running
 from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.aws.errors import AwsError
@@ -58,7 +57,7 @@ class MemoryBucket:
             start, end = Range.removeprefix("bytes=").split("-")
             body = body[int(start) : int(end) + 1]
         self.bytes_read += len(body)
-        return {"Body": io.BytesIO(body)}
+        return object_answer(body)
 
     def _put(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
         self.objects[Key] = Body

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from ...api.job import ExportJob, Submission
 from ...aws.errors import AwsError
-from ...aws.messages import EXPIRED_CREDENTIALS
-from ...aws.store import PROBE_PREFIX, ObjectStore
+from ...aws.messages import EXPIRED_CREDENTIALS, OBJECT_CHANGED
+from ...aws.store import PROBE_PREFIX, ObjectStore, StoredObject
 from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
 from ...delivery.manifest import (
     CHECKSUMS,
@@ -34,6 +35,9 @@ _MAX_CONCURRENT_FILES = 4
 _MAX_ATTEMPTS = 4  # to read one file, before the delivery check fails
 _RETRY_SECONDS = 2.0  # before the second attempt; doubled for each further one
 
+_EMPTY = FileReport(sha256=hashlib.sha256(b"").hexdigest(), records=0)
+
+T = TypeVar("T")
 Reports = MutableMapping[tuple[str, str], FileReport]  # by name and ETag
 
 
@@ -68,11 +72,11 @@ class DeliveryReader:
         Requests: one GET for the manifest and one LIST for each 1,000 objects. `Objects` makes up to two GETs for each
         file and reads at most 256 MiB; `Full` reads every byte.
         """
-        store = await self._opened()
-        content = await store.read(self._path + MANIFEST, limit=_MAX_MANIFEST_BYTES)
+        files = await self._listing(await self._opened())
+        content = await self._manifest(files)
         delivery = Delivery(
             _parsed(content),
-            await self._listing(store),
+            files,
             bucket=self._submission.s3.bucket,
             path=self._path,
             countable=is_countable(self._job.spec.export),
@@ -104,6 +108,16 @@ class DeliveryReader:
             and not (item.key.endswith("/") and not item.size)  # a folder of the S3 console
         }
 
+    async def _manifest(self, files: Mapping[str, StoredFile]) -> bytes | None:
+        """The manifest of the listing. Reltio writes it last, so the listing that has it has the files as well."""
+        if MANIFEST not in files:
+            return None
+
+        async def read(store: ObjectStore, listed: StoredObject) -> bytes:
+            return await store.read_range(listed, 0, min(listed.size, _MAX_MANIFEST_BYTES)) if listed.size else b""
+
+        return await self._retried(MANIFEST, files[MANIFEST], read)
+
     async def _read_all(self, delivery: Delivery, names: Sequence[str], whole: set[str]) -> dict[str, FileReport]:
         remaining: Iterator[str] = iter(names)
         reports: dict[str, FileReport] = {}
@@ -113,7 +127,8 @@ class DeliveryReader:
                 file = delivery.files[name]
                 known = self._known.get((name, file.etag))
                 if known is None:
-                    known = self._known[name, file.etag] = await self._read(name, file, name in whole)
+                    report = _read_whole if name in whole else _read_ends
+                    known = self._known[name, file.etag] = await self._retried(name, file, report)
                 reports[name] = known
 
         try:
@@ -124,16 +139,19 @@ class DeliveryReader:
             raise group.exceptions[0] from None
         return {name: reports[name] for name in names}
 
-    async def _read(self, name: str, file: StoredFile, whole: bool) -> FileReport:
-        """The report on one file. A transient error is retried here, so that other files are not read again."""
+    async def _retried(
+        self, name: str, file: StoredFile, read: Callable[[ObjectStore, StoredObject], Awaitable[T]]
+    ) -> T:
+        """What `read` returns for one file. Transient errors are retried here, so other files are not read again."""
+        listed = StoredObject(self._path + name, file.size, file.etag)
         store = await self._opened()
         delay = _RETRY_SECONDS
         for attempts_left in reversed(range(_MAX_ATTEMPTS)):
             try:
-                return await _report(store, self._path + name, file.size, whole)
+                return await read(store, listed)
             except AwsError as error:
                 expired = error.reason == EXPIRED_CREDENTIALS.name
-                if not attempts_left or not (expired or error.transient):
+                if not attempts_left or not (expired or error.transient) or error.reason == OBJECT_CHANGED.name:
                     raise
             if expired:
                 store = await self._opened(instead_of=store)
@@ -159,19 +177,22 @@ class DeliveryReader:
         await store.put(self._path + RECEIPT, json.dumps(receipt, indent=2).encode(), encryption)
 
 
-async def _report(store: ObjectStore, key: str, size: int, whole: bool) -> FileReport:
-    if not size:
-        return FileReport(sha256=hashlib.sha256(b"").hexdigest(), records=0)
-    if not whole:
-        return FileReport(await _check_ends(store, key, size))
-    summary = await store.check_file(key, size)
+async def _read_ends(store: ObjectStore, file: StoredObject) -> FileReport:
+    return FileReport(await _check_ends(store, file)) if file.size else _EMPTY
+
+
+async def _read_whole(store: ObjectStore, file: StoredObject) -> FileReport:
+    if not file.size:
+        return _EMPTY
+    summary = await store.check_file(file)
     return FileReport(summary.problem, summary.sha256, summary.records, summary.empty_lines, summary.first_lines)
 
 
-async def _check_ends(store: ObjectStore, key: str, size: int) -> str | None:
-    head = await store.read_range(key, 0, min(size, 512)) or b""
-    tail = await store.read_range(key, max(0, size - ZIP_TAIL_BYTES), size) or b"" if is_zip(key, head) else b""
-    return check_ends(key, size, head, tail)
+async def _check_ends(store: ObjectStore, file: StoredObject) -> str | None:
+    size = file.size
+    head = await store.read_range(file, 0, min(size, 512))
+    tail = await store.read_range(file, max(0, size - ZIP_TAIL_BYTES), size) if is_zip(file.key, head) else b""
+    return check_ends(file.key, size, head, tail)
 
 
 def _smallest_files(delivery: Delivery, names: Sequence[str]) -> set[str]:

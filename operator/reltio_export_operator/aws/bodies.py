@@ -1,0 +1,92 @@
+"""Reads the bodies of S3 objects so that a body that was cut off in transit is an error, never a shorter object.
+
+The `with` statement on a body of botocore gives the stream of urllib3 without botocore's checks of length and checksum
+(`StreamingBody.__enter__` of botocore 1.44.5), so bodies are opened here alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import urllib3.exceptions
+from botocore.exceptions import FlexibleChecksumError, IncompleteReadError, ResponseStreamingError
+
+# What reading a body raises when it was cut off or damaged in transit: the object may be whole.
+INTERRUPTED = (IncompleteReadError, FlexibleChecksumError, ResponseStreamingError)
+
+_CHUNK_BYTES = 1 << 20
+# A body that is slower than this is given up: botocore's read timeout only limits the time between two packets.
+_SLOWEST_BYTES_PER_SECOND = 16 << 10
+_GRACE_SECONDS = 60.0
+
+
+class Body(Protocol):
+    """`read` returns at most `size` bytes, and nothing only at the end of the whole body."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@contextlib.contextmanager
+def opened(answer: Any, expected: int | None = None) -> Iterator[Body]:
+    """The body of an answer of GetObject, closed at the end.
+
+    `expected`: its length in bytes, where the caller knows it from a listing. Reading raises BotoCoreError if the body
+    ends before or after its length, or does not match the checksum that S3 returned. Every such error is transient:
+    the object may be whole.
+    """
+    stream = answer["Body"]
+    stated = answer.get("ContentLength")
+    length = expected if expected is not None else stated
+    if stated is not None and length != stated:
+        stream.close()
+        raise IncompleteReadError(actual_bytes=stated, expected_bytes=length)
+    with contextlib.closing(stream), _time_limit(stream, length):
+        yield _CheckedBody(stream, length)
+
+
+def read_whole(body: Body, limit: int) -> bytes:
+    """The first `limit` bytes of the body, or all if it has less."""
+    content = bytearray()
+    while len(content) < limit and (chunk := body.read(min(_CHUNK_BYTES, limit - len(content)))):
+        content += chunk
+    return bytes(content)
+
+
+class _CheckedBody:
+    def __init__(self, stream: Any, length: int | None) -> None:
+        self._stream = stream
+        self._length = length
+        self._count = 0
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            chunk: bytes = self._stream.read(size)
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise ResponseStreamingError(error=error) from None
+        except ValueError as error:  # a checksum that is not base64, or a stream that the time limit shut down
+            raise FlexibleChecksumError(error_msg=type(error).__name__) from None
+        self._count += len(chunk)
+        at_end = not chunk and size > 0
+        if self._length is not None and (self._count > self._length or (at_end and self._count < self._length)):
+            raise IncompleteReadError(actual_bytes=self._count, expected_bytes=self._length)
+        return chunk
+
+
+@contextlib.contextmanager
+def _time_limit(stream: Any, length: int | None) -> Iterator[None]:
+    """Shut the connection down when the body takes too long. A read that is under way then ends with an error."""
+    shutdown = getattr(getattr(stream, "_raw_stream", None), "shutdown", None)
+    if shutdown is None or length is None:
+        yield
+        return
+    timer = threading.Timer(_GRACE_SECONDS + length / _SLOWEST_BYTES_PER_SECOND, shutdown)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
