@@ -6,10 +6,12 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import CodeType
 from typing import Any
 
 PACKAGE = "reltio_export_operator"
+START = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)  # when the clock of the world is at 0
 
 
 class Killed(BaseException):

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -57,8 +57,11 @@ class MemoryKube:
     async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
         return await self._call("patch_status", lambda: self._patch(plural, raw, {"status": change}))
 
-    async def set_finalizers(self, plural: str, raw: Raw, finalizers: list[str]) -> Raw | None:
-        change = {"metadata": {"finalizers": finalizers}}
+    async def set_finalizers(
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+    ) -> Raw | None:
+        more = {"annotations": dict(annotations)} if annotations else {}
+        change: Raw = {"metadata": {"finalizers": finalizers, **more}}
         return await self._call("set_finalizers", lambda: self._patch(plural, raw, change))
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
@@ -170,6 +173,7 @@ class MemoryKube:
 
     def _store(self, plural: str, raw: Raw, type_: str) -> None:
         raw["metadata"]["resourceVersion"] = str(next(self._versions))
+        raw["metadata"]["managedFields"] = [{"manager": "somebody", "operation": "Update", "time": self._stamp()}]
         self.objects[plural, raw["metadata"]["namespace"], raw["metadata"]["name"]] = raw
         self._notify(type_, plural, raw)
 

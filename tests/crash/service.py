@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from .clock import Clock
+from .clock import START, Clock
 
 _ROWS = gzip.compress(b"ID\n1\n2\n3\n4\n", mtime=0)
 ENDED = ("COMPLETED", "FAILED", "CANCELED")
@@ -170,13 +170,18 @@ class Service:
             self._objects[f"{prefix}manifest.json"] = json.dumps(manifest).encode()
 
 
+def _millis(seconds: float) -> int:
+    """A time of the world as epoch milliseconds."""
+    return int((START.timestamp() + seconds) * 1000)
+
+
 def _shown(task: Task) -> dict[str, Any]:
     return {
         "id": task.id,
         "name": task.export.name,
         "status": task.status,
         "groupId": task.export.group,
-        "createdTime": int(task.created * 1000),
-        **({"endTime": int(task.ended * 1000)} if task.ended is not None else {}),
+        "createdTime": _millis(task.created),
+        **({"endTime": _millis(task.ended)} if task.ended is not None else {}),
         **({"error": task.error} if task.status == "FAILED" else {}),
     }

@@ -137,7 +137,7 @@ def test_a_deleted_job_in_doubt_goes_within_the_bound_although_the_service_never
 def test_a_job_in_doubt_is_cancelled_although_its_bucket_cannot_be_read(world: World) -> None:
     world.submit_job()
     world.bucket.fault = denied
-    world.wire.strikes = {1: "reset-before"}
+    world.wire.strikes_of_submissions = ["reset-before"]
     world.start()
     world.wait(lambda: conditions(world).get("Stalled") == "AccessDenied")
     assert len(world.service.submissions) == 0
@@ -149,7 +149,7 @@ def test_a_job_in_doubt_is_cancelled_although_its_bucket_cannot_be_read(world: W
 def test_a_job_in_doubt_continues_once_its_bucket_can_be_read(world: World) -> None:
     world.submit_job()
     world.bucket.fault = denied
-    world.wire.strikes = {1: "reset-before"}
+    world.wire.strikes_of_submissions = ["reset-before"]
     world.start()
     world.wait(lambda: "Stalled" in conditions(world))
     world.bucket.fault = lambda action: None

@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -19,12 +19,11 @@ from reltio_export_operator.runtime.settings import Settings
 from reltio_export_sandbox.reltio.agenda import Inline
 
 from .bucket import Bucket
-from .clock import Clock, MortalLoop
+from .clock import START, Clock, MortalLoop
 from .kube import MemoryKube, Raw
 from .service import Service
 from .wire import Wire
 
-START = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 NAMESPACE, TARGET, JOB = "mdm", "lake", "nightly"
 HORIZON = 3 * 3600.0  # seconds of the world's time after which a job that has not ended counts as stuck
 SETTINGS = Settings(poll_interval_seconds=5, progress_interval_seconds=10, workers=4, leader_elect=False)

@@ -108,8 +108,8 @@ class Submission(Model, frozen=True, kw_only=True):
     """The intent of one attempt, written before the service is called.
 
     `refused_time` is set while it is certain that the service does not have the export. `resent` counts the calls after
-    the first one, and `first_intended_time` is set with them: `intended_time` is that of the last call. `group_id` is
-    the service's own name for the tasks of one export.
+    the first one, and `first_intended_time` is set with them: `intended_time` is that of the last call. The first one
+    has the time of the API server's clock. `group_id` is the service's own name for the tasks of one export.
     """
 
     id: str

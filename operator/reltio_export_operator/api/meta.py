@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ TARGETS = "exporttargets"
 JOBS = "exportjobs"
 FINALIZER = f"{GROUP}/running-export"
 CANCEL_ANNOTATION = f"{GROUP}/cancel"
+ATTEMPT_ANNOTATION = f"{GROUP}/attempt"  # written by the operator
+RESTORED_ANNOTATION = f"{GROUP}/restored"  # a person's answer: adopt or new
 VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
@@ -71,6 +74,15 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     def key(self) -> tuple[str, str]:
         """Namespace and name."""
         return self.namespace, self.name
+
+
+def last_written(meta: ObjectMeta) -> datetime | None:
+    """When the object was last written, by the clock of the API server; None if it does not say."""
+    moments = []
+    for entry in meta.managed_fields:
+        with contextlib.suppress(msgspec.ValidationError):
+            moments.append(msgspec.convert(entry.get("time"), Time))
+    return max(moments, default=None)
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -47,8 +47,7 @@ class JobCache:
         self._target_of[key] = target_key
         created = job.metadata.creation_timestamp
         assert created is not None
-        uncertain = bool(identity.doubts(job))  # an export may run: it takes a place, and does not want another
-        active = job.status.submission is not None or uncertain
+        active = identity.takes_place(job)
         if active:
             self._assumed.discard(job.metadata.uid)  # its status shows it now
         self._jobs[target_key][job.metadata.name] = Entry(
@@ -56,8 +55,12 @@ class JobCache:
             created=created,
             name=job.metadata.name,
             active=active or job.metadata.uid in self._assumed,
-            eligible=not job.spec.suspend and job.status.retry_time is None and job.metadata.deletion_timestamp is None,
+            eligible=_wants_place(job),
         )
+
+    def has(self, uid: str) -> bool:
+        """Whether a job of this uid exists and is unfinished."""
+        return any(entry.uid == uid for entries in self._jobs.values() for entry in entries.values())
 
     def target_of(self, key: Key) -> Key | None:
         """The target of an unfinished job."""
@@ -123,3 +126,9 @@ class JobCache:
         entries = self._jobs.get(target_key, {}).values()
         active = sum(entry.active for entry in entries)
         return active, len(entries) - active
+
+
+def _wants_place(job: ExportJob) -> bool:
+    """Whether the job would be submitted if it had a place, so that later jobs wait for it."""
+    waits = job.spec.suspend or job.status.retry_time is not None or job.metadata.deletion_timestamp is not None
+    return not waits and not identity.waits_for_person(job)

@@ -29,6 +29,7 @@ from ..runtime.settings import Settings
 from .access import Access
 from .cache import JobCache, Key
 from .gate import SubmissionGate
+from .jobs.census import Census
 from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
 from .jobs.task_tracker import TaskTracker
@@ -113,11 +114,13 @@ class Manager:
             progress_interval=settings.progress_interval_seconds,
             clock=clock,
         )
-        self._gateway = ReltioS3Gateway(access, sessions, cache)
+        census = Census()
+        self._gateway = ReltioS3Gateway(access, sessions, cache, census)
         job_controller = JobController(
             kube,
             self._gateway,
             cache,
+            census,
             self._tracker,
             gate,
             clock,

@@ -64,6 +64,34 @@ DESTINATION_UNREADABLE = Reason(
     "Reltio does not list the export, and the operator cannot read whether it arrived: {error}",
     "Restore the operator's access to the bucket.",
 )
+RECOVERING = Reason(
+    "AttemptRecovered",
+    "The status of the job was lost. Its annotation names attempt {attempt} in {path}, which may have been submitted. "
+    "The operator searches for it.",
+)
+UNRECORDED_FOUND = Reason(
+    "AttemptRecovered",
+    "Neither status nor annotation of the job say that it was submitted, but Reltio has attempt {attempt}. "
+    "The operator follows it.",
+)
+ATTEMPT_LOST = Reason(
+    "AttemptLost",
+    "The status of the job was lost, and the attempt cannot be searched for: {doubt}.",
+    "Correct the target, or set spec.cancel to true and create a new ExportJob.",
+)
+DIRECTORY_UNKNOWN = Reason(
+    "DirectoryUnknown",
+    "Neither status nor annotation of the job say that it was submitted, but Reltio has its export {name} "
+    "(task {tasks}). Its directory cannot be computed again, because spec.path contains the time.",
+    "Check the export in Reltio's console. Then set spec.cancel to true, and create a new ExportJob to export again.",
+)
+RESTORED_COPY = Reason(
+    "RestoredCopy",
+    "The job was restored or created again from a copy of an earlier object of its name, which had begun attempt "
+    "{attempt} in {path}. The operator does not know whether to export again.",
+    "Run `kubectl annotate exportjob {name} -n {namespace} {annotation}=adopt` to follow that export, or to submit it "
+    "to the same directory if Reltio does not have it; or set {annotation}=new to export again.",
+)
 SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
 ADOPTED = Reason("Adopted", "Found task {tasks}, which already exports to {destination}.")
 

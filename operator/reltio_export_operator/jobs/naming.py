@@ -9,8 +9,10 @@ https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-exp
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
+from ..api.attempt import AttemptRecord
 from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
 from ..api.meta import whole_seconds
 from ..api.target import ExportTarget, SecretKeyRef
@@ -19,6 +21,8 @@ _NAME_LIMIT = 140  # characters
 # Bytes of an S3 key: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _KEY_LIMIT = 1024
 _FILE_NAME = 64  # bytes that remain for the names of files
+_TIMES = {"{date}": "%Y-%m-%d", "{time}": "%H%M%S", "{year}": "%Y", "{month}": "%m", "{day}": "%d"}
+_PATH = re.compile(r"([-A-Za-z0-9!_.*()=]+/)+")  # as the schemas of spec.path and spec.s3.path allow it
 
 
 def attempt_id(job: ExportJob, attempt: int) -> str:
@@ -28,7 +32,11 @@ def attempt_id(job: ExportJob, attempt: int) -> str:
 
 def export_name(job: ExportJob, attempt: int) -> str:
     """Name of the export in Reltio: that of the user, then the attempt id."""
-    tail = f"-{attempt_id(job, attempt)}"
+    return _export_name(job, attempt_id(job, attempt))
+
+
+def _export_name(job: ExportJob, id_: str) -> str:
+    tail = f"-{id_}"
     chosen = job.spec.export.name or f"{job.metadata.namespace}.{job.metadata.name}"
     return chosen[: _NAME_LIMIT - len(tail)] + tail
 
@@ -42,11 +50,7 @@ def directory(job: ExportJob, target: ExportTarget, attempt: int, now: datetime)
         "{name}": job.metadata.name,
         "{type}": job.spec.export.type,
         "{tenant}": target.spec.reltio.tenant,
-        "{date}": utc.strftime("%Y-%m-%d"),
-        "{time}": utc.strftime("%H%M%S"),
-        "{year}": utc.strftime("%Y"),
-        "{month}": utc.strftime("%m"),
-        "{day}": utc.strftime("%d"),
+        **{placeholder: utc.strftime(form) for placeholder, form in _TIMES.items()},
     }.items():
         chosen = chosen.replace(placeholder, value)
     chosen = chosen.strip("/")
@@ -62,15 +66,37 @@ def excess_bytes(path: str) -> int:
 def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
     """The intent of the next attempt, with the target frozen as it is now."""
     attempt = (job.status.attempts or 0) + 1
-    path = directory(job, target, attempt, now)
+    return _submission(job, target, attempt_id(job, attempt), attempt, directory(job, target, attempt, now), now)
+
+
+def recovered(job: ExportJob, target: ExportTarget, record: AttemptRecord) -> Submission:
+    """The intent of an attempt of which only the annotation is left, with the target as it is now."""
+    return _submission(job, target, record.id, record.attempt, record.path, record.intended_time)
+
+
+def is_within(path: str, target: ExportTarget) -> bool:
+    """Whether a recorded directory is one that the target could have led to: an annotation can be edited."""
+    segments = path.removesuffix("/").split("/")
+    is_plain = _PATH.fullmatch(path) is not None and not {".", ".."} & {*segments}
+    return is_plain and path.startswith(target.spec.s3.prefix)
+
+
+def depends_on_time(job: ExportJob) -> bool:
+    """Whether the directory of an attempt cannot be computed again."""
+    return any(placeholder in job.spec.path for placeholder in _TIMES)
+
+
+def _submission(
+    job: ExportJob, target: ExportTarget, id_: str, attempt: int, path: str, intended: datetime
+) -> Submission:
     reltio, s3 = target.spec.reltio, target.spec.s3
     return Submission(
-        id=attempt_id(job, attempt),
+        id=id_,
         attempt=attempt,
-        name=export_name(job, attempt),
+        name=_export_name(job, id_),
         path=path,
         destination=f"s3://{s3.bucket}/{path}",
-        intended_time=whole_seconds(now),
+        intended_time=whole_seconds(intended),
         service=ServiceSnapshot(
             export_service_url=reltio.service_url,
             auth_url=reltio.auth_url,

@@ -53,7 +53,9 @@ class Observation:
     `role_refusal` says why the settings of the operator do not allow the target its role.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
     longer knows. `untracked_tasks` belong to the attempt (`ownership.py`) but are not in status. `watch_error` says
-    why the tasks cannot be read.
+    why the tasks cannot be read. `unrecorded`: an export may exist of which the object says nothing. `unsent_attempt`
+    is the id of an attempt that this process has put into the annotation and has certainly not submitted.
+    `original_exists`: the object that this one may have been restored from is still there.
     """
 
     job: ExportJob
@@ -65,6 +67,9 @@ class Observation:
     lost_task_ids: frozenset[str] = frozenset()
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None
+    unrecorded: bool = False
+    unsent_attempt: str | None = None
+    original_exists: bool = False
     progress_due: bool = True
     elapsed: Elapsed = field(default_factory=Elapsed)
     limits: Limits = field(default_factory=Limits)
@@ -102,6 +107,11 @@ class Search:
 
 
 @dataclass(frozen=True)
+class FindUnrecorded:
+    """Search Reltio for exports of the job, of which neither status nor annotation say anything."""
+
+
+@dataclass(frozen=True)
 class ControlTasks:
     """Ask Reltio to pause, resume or stop tasks. Idempotent."""
 
@@ -127,7 +137,7 @@ class DeleteJob:
     """Delete the object: its spec.ttlSecondsAfterFinished has passed."""
 
 
-Action = Wait | Submit | Search | ControlTasks | CheckDelivery | RemoveFinalizer | DeleteJob
+Action = Wait | Submit | Search | FindUnrecorded | ControlTasks | CheckDelivery | RemoveFinalizer | DeleteJob
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,32 @@ stands as a whole where the service puts it and the task was not created before 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from ..api.job import Submission
+from ..api.job import ExportJob, Submission
 from ..api.task import ObservedTask
+from . import naming
 
+_ATTEMPT = re.compile(r"-([1-9][0-9]{0,4})$")
 _CLOCKS_APART = timedelta(minutes=10)  # the most that the clocks of the operator and the service are taken to differ
 
 
 def earliest_creation_ms(submission: Submission) -> int:
     """Tasks that were created before this time, in epoch milliseconds, are not of this attempt."""
-    begun = submission.first_intended_time or submission.intended_time
+    return earliest_ms(submission.first_intended_time or submission.intended_time)
+
+
+def earliest_ms(begun: datetime) -> int:
+    """A time as the service may show it, in epoch milliseconds, if its clock is as far behind as can be."""
     return round((begun - _CLOCKS_APART).timestamp() * 1000)
+
+
+def time_of(milliseconds: int) -> datetime:
+    """A time of the service."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def is_named_for(task: ObservedTask, submission: Submission) -> bool:
@@ -28,6 +40,21 @@ def is_named_for(task: ObservedTask, submission: Submission) -> bool:
     if submission.name not in task.given_names:
         return False
     return task.created_ms is None or task.created_ms >= earliest_creation_ms(submission)
+
+
+def unrecorded_attempts(job: ExportJob, tasks: Iterable[ObservedTask]) -> dict[int, list[ObservedTask]]:
+    """The tasks that have exactly the name of an attempt of this job, by the number of the attempt."""
+    created = job.metadata.creation_timestamp
+    found: dict[int, list[ObservedTask]] = defaultdict(list)
+    for task in tasks:
+        if created is not None and task.created_ms is not None and task.created_ms < earliest_ms(created):
+            continue
+        for name in task.given_names:
+            number = _ATTEMPT.search(name)
+            if number is not None and name == naming.export_name(job, int(number[1])):
+                found[int(number[1])].append(task)
+                break
+    return dict(found)
 
 
 class TaskIndex:

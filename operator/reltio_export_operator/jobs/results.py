@@ -124,7 +124,8 @@ def on_search_failed(obs: Observation, failure: CallFailure) -> Decision:
     """The search for an attempt whose submission has no answer failed."""
     # That the list of tasks is too long does not change by itself.
     stalled_after = 0 if failure.reason == SEARCH_INCOMPLETE else None
-    return wait(obs, "Stopping" if _is_ending(obs) else "Submitting", failure, stalled_after=stalled_after)
+    phase = "Submitting" if obs.status.submission else "Pending"
+    return wait(obs, "Stopping" if _is_ending(obs) else phase, failure, stalled_after=stalled_after)
 
 
 def _adopt(obs: Observation, submission: Submission, found: Sequence[ObservedTask]) -> Decision:

@@ -59,8 +59,10 @@ class KubeApi(SecretReader, Protocol):
         """
         ...
 
-    async def set_finalizers(self, plural: str, raw: Raw, finalizers: list[str]) -> Raw | None:
-        """Replace the finalizers of the object as it was read. Raises as `patch_status`."""
+    async def set_finalizers(
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+    ) -> Raw | None:
+        """Replace the finalizers of the object as it was read, and add annotations. Raises as `patch_status`."""
         ...
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
@@ -126,9 +128,13 @@ class KubeClient:
         """
         return await self._patch(self._objects.patch_namespaced_custom_object_status, plural, raw, {"status": change})
 
-    async def set_finalizers(self, plural: str, raw: Raw, finalizers: list[str]) -> Raw | None:
-        """Replace the finalizers of the object as it was read. Raises ConflictError, as above."""
-        change = {"metadata": {"finalizers": finalizers}}
+    async def set_finalizers(
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+    ) -> Raw | None:
+        """Replace the finalizers of the object as it was read, and add annotations. Raises ConflictError, as above."""
+        change: Raw = {"metadata": {"finalizers": finalizers}}
+        if annotations:
+            change["metadata"]["annotations"] = dict(annotations)
         return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
 
     async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from ...api.job import ExportJob, Submission
 from ...api.target import ExportTarget
+from ...api.task import ObservedTask
 from ...aws.errors import AwsError
 from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
@@ -19,8 +20,9 @@ from ...kube.client import SecretError
 from ...reltio import errors
 from ...reltio.client import ReltioClient
 from ...reltio.mapping import wire_request
-from ..access import Access
+from ..access import Access, snapshot
 from ..cache import JobCache
+from .census import Census
 from .delivery_reader import DeliveryReader, Reports
 from .gateway_port import CallFailedError
 from .task_search import TaskSearch
@@ -60,11 +62,12 @@ async def _call_failures() -> AsyncIterator[None]:
 class ReltioS3Gateway:
     """ExportGateway on Reltio and S3."""
 
-    def __init__(self, access: Access, sessions: RoleSessions, cache: JobCache) -> None:
+    def __init__(self, access: Access, sessions: RoleSessions, cache: JobCache, census: Census | None = None) -> None:
         self._access = access
         self._sessions = sessions
         self._cache = cache
         self._tasks = TaskSearch()
+        self._census = census or Census()
         self._external_ids: dict[str, str | None] = {}
 
     async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
@@ -117,6 +120,13 @@ class ReltioS3Gateway:
                 return SearchResult(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
         except CallFailedError as error:
             return SearchResult(unreadable=error.failure)
+
+    async def find_unrecorded(self, job: ExportJob, target: ExportTarget) -> tuple[ObservedTask, ...]:
+        """The tasks whose name ends with an attempt id of the job, of which the object says nothing."""
+        async with _call_failures():
+            deleted = job.metadata.deletion_timestamp is not None
+            client = await self._access.reltio(job.metadata.namespace, snapshot(target), last_known=deleted)
+            return await self._census.tasks_of(client, job)
 
     async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""
@@ -190,6 +200,7 @@ class ReltioS3Gateway:
     async def stop(self) -> None:
         """Cancel what runs outside of the calls."""
         await self._tasks.stop()
+        await self._census.stop()
 
 
 def _owner_of(job: ExportJob) -> Owner:

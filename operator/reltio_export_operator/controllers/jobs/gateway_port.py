@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...api.job import ExportJob, Submission
+from ...api.target import ExportTarget
+from ...api.task import ObservedTask
 from ...delivery.manifest import Delivery
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
@@ -29,6 +31,10 @@ class ExportGateway(Protocol):
 
     async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Search for the attempt: in the lists of active and finished tasks, then in the bucket."""
+        ...
+
+    async def find_unrecorded(self, job: ExportJob, target: ExportTarget) -> tuple[ObservedTask, ...]:
+        """The tasks whose name ends with an attempt id of the job, of which the object says nothing."""
         ...
 
     async def control(self, job: ExportJob, action: ControlTasks) -> None:

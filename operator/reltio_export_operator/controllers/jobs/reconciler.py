@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
+from ...api.attempt import record_of
 from ...api.decoding import decode_job, decode_target
 from ...api.job import ExportJob
 from ...api.meta import JOBS, TARGETS
@@ -24,6 +25,7 @@ from ...jobs.observation import (
     Decision,
     DeleteJob,
     Elapsed,
+    FindUnrecorded,
     Limits,
     Observation,
     RemoveFinalizer,
@@ -31,13 +33,16 @@ from ...jobs.observation import (
     Submit,
     Wait,
 )
+from ...jobs.ownership import unrecorded_attempts
 from ...jobs.policies import decide
+from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
 from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError
 from ...runtime.clock import Clock
 from .. import transitions
 from ..cache import JobCache, Key
 from ..gate import GateClosedError, SubmissionGate
+from .census import Census
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .gateway_port import CallFailedError, ExportGateway
@@ -69,6 +74,7 @@ class JobController:
         kube: KubeApi,
         gateway: ExportGateway,
         cache: JobCache,
+        census: Census,
         tracker: TaskTracker,
         gate: SubmissionGate,
         clock: Clock,
@@ -83,6 +89,7 @@ class JobController:
         self._kube = kube
         self._gateway = gateway
         self._cache = cache
+        self._census = census
         self._tracker = tracker
         self._gate = gate
         self._clock = clock
@@ -98,9 +105,7 @@ class JobController:
             on_written=cache.put_job,
             count_event=count_event,
         )
-        self._submitter = Submitter(
-            kube, gateway, cache, self._writer, gate, clock, limits=limits, observe=self._observe
-        )
+        self._submitter = Submitter(kube, gateway, self._writer, gate, clock, limits=limits, observe=self._observe)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
         self._limiter: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
@@ -135,6 +140,7 @@ class JobController:
             except msgspec.ValidationError:
                 continue  # reported when it is reconciled
             self._cache.put_job(job)
+            self._census.expect(job)
             if not job.is_finished:
                 self._wake(job.metadata.key)  # also in case it is deleted before the watch starts
 
@@ -145,16 +151,23 @@ class JobController:
     async def _advance(self, loaded: Loaded) -> float | None:
         job = loaded.job
         counts = self._cache.counts(_target_key(job))
-        self._cache.put_job(job)
+        self._cache.forget_assumed(job)  # a fresh read shows whether it is active
+        if _needs_mark(job) and job.status.submission is not None:
+            loaded = await self._writer.mark(loaded, job.status.submission)
+            job = loaded.job
         obs = await self._observe(job)
         decision = decide(obs)
         if isinstance(decision.action, Submit):
             # The cached target may be older than what decides about a submission.
             target = await self._target(job, fresh=True)
-            decision = decide(replace(obs, target=target, role_refusal=self._refusal_of(target)))
+            obs = replace(obs, target=target, role_refusal=self._refusal_of(target))
+            # From here to the assumption there is no await: another job of the target may be in the same place.
+            decision = decide(replace(obs, queue_position=self._queue_position(job)))
         with self._limit(job, decision.action) as may_call:
             if not may_call:
                 return _REQUEUE_SECONDS
+            if isinstance(decision.action, Submit):
+                self._cache.assume(job)
             final = await self._execute(loaded, decision)
         self._wake_queue(_target_key(job), counts)
         if final.status.completion_time is not None:
@@ -181,6 +194,8 @@ class JobController:
                     return await self._submitter.submit(loaded, decision, submission)
             case Search():
                 return await self._search(loaded, decision, decision.action)
+            case FindUnrecorded():
+                return await self._find_unrecorded(loaded, decision)
             case ControlTasks():
                 return await self._control_tasks(loaded, decision, decision.action)
             case CheckDelivery():
@@ -200,6 +215,21 @@ class JobController:
         else:
             result = results.on_search_result(obs, action.submission, found)
         return await self._execute(loaded, result)
+
+    async def _find_unrecorded(self, loaded: Loaded, decision: Decision) -> Decision:
+        loaded = await self._writer.write_status(loaded, decision)
+        obs = await self._observe(loaded.job)
+        target = obs.target
+        if target is None:
+            return replace(decision, requeue_after=0)
+        try:
+            found = await self._gateway.find_unrecorded(loaded.job, target)
+        except CallFailedError as error:
+            return await self._execute(loaded, results.on_search_failed(obs, error.failure))
+        if not unrecorded_attempts(loaded.job, found):
+            self._census.close(loaded.job)
+            return replace(decision, requeue_after=0)
+        return await self._execute(loaded, on_unrecorded_found(obs, target, found))
 
     async def _control_tasks(self, loaded: Loaded, decision: Decision, action: ControlTasks) -> Decision:
         self._gate.check()
@@ -261,9 +291,12 @@ class JobController:
             now=self._clock.utc_now(),
             target=target,
             role_refusal=self._refusal_of(target),
-            queue_position=self._cache.queue_position(job) if submission is None else 0,
+            queue_position=self._queue_position(job),
             limits=self._limits,
             progress_due=self._writer.progress_due(key),
+            unrecorded=self._census.is_open(job),
+            unsent_attempt=self._submitter.unsent(key),
+            original_exists=self._original_exists(job),
         )
         obs = replace(obs, elapsed=self._elapsed(obs))
         ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
@@ -282,6 +315,14 @@ class JobController:
             untracked_tasks=watch.untracked_tasks,
             watch_error=watch.watch_error,
         )
+
+    def _queue_position(self, job: ExportJob) -> int:
+        return self._cache.queue_position(job) if job.status.submission is None else 0
+
+    def _original_exists(self, job: ExportJob) -> bool:
+        """Whether the job that began the attempt in the annotation is another one, and still unfinished."""
+        record = record_of(job)
+        return record is not None and record.first_uid != job.metadata.uid and self._cache.has(record.first_uid)
 
     def _elapsed(self, obs: Observation) -> Elapsed:
         key, uid, submission = obs.job.metadata.key, obs.job.metadata.uid, obs.status.submission
@@ -330,7 +371,18 @@ class JobController:
         self._writer.forget(key)
         self._timer.forget(key, *_TOPICS)
         self._deliveries.forget(key)
+        self._census.forget(key)
+        self._submitter.forget(key)
         self._control_log.succeeded(key)
+
+
+def _needs_mark(job: ExportJob) -> bool:
+    """Whether the job must have the finalizer and the annotation: there is something to undo, and it is certain what.
+
+    The API server refuses new finalizers once an object is being deleted.
+    """
+    is_active = job.status.submission is not None and not job.is_finished
+    return is_active and job.metadata.deletion_timestamp is None and not identity.doubts(job)
 
 
 def _target_key(job: ExportJob) -> Key:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from ...api.attempt import AttemptRecord, record_of
 from ...api.conditions import Conditions
 from ...api.decoding import decode_status, with_report
-from ...api.job import ExportJob, JobStatus
-from ...api.meta import FINALIZER, JOBS
+from ...api.job import ExportJob, JobStatus, Submission
+from ...api.meta import ATTEMPT_ANNOTATION, FINALIZER, JOBS
 from ...api.reasons import ConditionReason
 from ...api.status_patch import status_patch
 from ...jobs import messages
@@ -98,12 +99,21 @@ class JobStatusWriter:
         if change and await self._kube.patch_status(JOBS, raw, change) is not None:
             transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], why.reason, why.message)
 
-    async def add_finalizer(self, loaded: Loaded) -> Loaded:
-        """Add the finalizer: from now on there is something outside the cluster to clean up."""
-        finalizers = loaded.raw["metadata"].get("finalizers", [])
-        if FINALIZER in finalizers:
+    async def mark(self, loaded: Loaded, submission: Submission) -> Loaded:
+        """Add the finalizer and the annotation: from now on there is something outside the cluster to clean up.
+
+        Both are put back when somebody has removed them. A status that is lost can be recovered from the annotation.
+        """
+        meta = loaded.raw["metadata"]
+        finalizers, record = meta.get("finalizers", []), AttemptRecord.of(loaded.job, submission)
+        if FINALIZER in finalizers and record.is_same(record_of(loaded.job)):
             return loaded
-        patched = await self._kube.set_finalizers(JOBS, loaded.raw, [*finalizers, FINALIZER])
+        patched = await self._kube.set_finalizers(
+            JOBS,
+            loaded.raw,
+            finalizers if FINALIZER in finalizers else [*finalizers, FINALIZER],
+            annotations={ATTEMPT_ANNOTATION: record.encoded()},
+        )
         if patched is None:
             raise ConflictError(loaded.job.metadata.name)
         return Loaded.of(patched)

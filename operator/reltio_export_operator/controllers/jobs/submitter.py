@@ -6,19 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import msgspec
+
 from ...api.job import ExportJob, Submission
-from ...api.meta import JOBS
+from ...api.meta import JOBS, last_written
 from ...jobs import messages, results
 from ...jobs.observation import Decision, Limits, Observation
 from ...jobs.results import Accepted, CallFailure
 from ...kube.client import ConflictError, KubeApi
 from ...runtime.clock import Clock
-from ..cache import JobCache
+from ..cache import Key
 from ..gate import SubmissionGate
 from .gateway_port import CallFailedError, ExportGateway
 from .loaded import Loaded
 from .status_writer import JobStatusWriter
 
+_UNSENT_SECONDS = 5.0  # shorter than a Lease: no other process can have submitted the attempt by then
 _RECORD_TRIES = 5  # writes of the result while other clients write to the object
 
 
@@ -29,7 +32,6 @@ class Submitter:
         self,
         kube: KubeApi,
         gateway: ExportGateway,
-        cache: JobCache,
         writer: JobStatusWriter,
         gate: SubmissionGate,
         clock: Clock,
@@ -39,23 +41,42 @@ class Submitter:
     ) -> None:
         self._kube = kube
         self._gateway = gateway
-        self._cache = cache
         self._writer = writer
         self._gate = gate
         self._clock = clock
         self._limits = limits
         self._observe = observe
+        self._unsent: dict[Key, tuple[str, float]] = {}  # attempt id, and when its intent could not be written
+
+    def unsent(self, key: Key) -> str | None:
+        """The attempt whose intent could not be written, because the job had changed since it was read."""
+        id_, since = self._unsent.get(key, (None, 0.0))
+        return id_ if self._clock.monotonic() - since < _UNSENT_SECONDS else None
+
+    def forget(self, key: Key) -> None:
+        self._unsent.pop(key, None)
 
     async def submit(self, loaded: Loaded, decision: Decision, submission: Submission) -> Decision:
-        """Write the intent, call Reltio and write the result. Returns the decision that the result led to."""
-        self._cache.assume(loaded.job)
+        """Write the intent, call Reltio and write the result. Returns the decision that the result led to.
+
+        The job is assumed to be active from before this call. If a write fails, its place is given back by the next
+        reconcile, which reads whether the intent was written.
+        """
         started = self._clock.monotonic()
+        key = loaded.job.metadata.key
+        loaded = await self._writer.mark(loaded, submission)
+        moment = last_written(loaded.job.metadata)
+        if moment is not None and submission.first_intended_time is None:
+            # Tasks are recognised by their time of creation too, so the wall clock of this machine must not matter.
+            submission = msgspec.structs.replace(submission, intended_time=moment)
+            decision = replace(decision, status=msgspec.structs.replace(decision.status, submission=submission))
         try:
-            loaded = await self._writer.add_finalizer(loaded)
             loaded = await self._writer.write_status(loaded, decision)
-        except Exception:
-            self._cache.forget_assumed(loaded.job)
+        except ConflictError:
+            # The annotation alone would be a doubt. This process knows that it has not submitted this attempt.
+            self._unsent[key] = (submission.id, self._clock.monotonic())
             raise
+        self._unsent.pop(key, None)
         result = await self._call(loaded.job, submission, started)
         return await self._record(loaded, submission, result)
 

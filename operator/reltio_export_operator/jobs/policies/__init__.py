@@ -16,6 +16,7 @@ from ...api.job import TaskStatus
 from .. import tasks
 from ..observation import Decision, Observation, seconds_until
 from .ending import end_early, keep_finished, orphan_export, stop_for_deletion
+from .recovering import ask_about_restored, find_before_end, recover_attempt
 from .running import (
     end_failed_attempt,
     find_lost_tasks,
@@ -43,6 +44,9 @@ _UNWATCHED_REQUEUE_SECONDS = 20.0
 Policy = Callable[[Observation], Decision | None]
 
 CHAIN: tuple[Policy, ...] = (
+    # The status may have lost an attempt: it is searched for before anything else is decided.
+    recover_attempt,
+    find_before_end,
     # The end: nothing may start or continue.
     release_uncertain,
     orphan_export,
@@ -55,6 +59,7 @@ CHAIN: tuple[Policy, ...] = (
     retry_refused_submission,
     resolve_unknown_submission,
     # Nothing is in status.
+    ask_about_restored,
     wait_while_suspended,
     wait_for_backoff,
     wait_for_target,

@@ -9,7 +9,7 @@ from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
 from .. import messages, naming
 from ..endings import failed
-from ..observation import Decision, Observation, Search, Submit, seconds_until_retry, status_of
+from ..observation import Decision, FindUnrecorded, Observation, Search, Submit, seconds_until_retry, status_of
 
 
 def retry_refused_submission(obs: Observation) -> Decision | None:
@@ -99,6 +99,8 @@ def submit(obs: Observation) -> Decision | None:
     """Admitted: write the intent first, then call Reltio."""
     if obs.status.submission is not None or obs.target is None:
         return None
+    if obs.unrecorded:
+        return Decision(obs.status, FindUnrecorded())
     submission = naming.intend(obs.job, obs.target, obs.now)
     excess_bytes = naming.excess_bytes(submission.path)
     if excess_bytes:
