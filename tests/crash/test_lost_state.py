@@ -341,7 +341,7 @@ def test_the_jobs_of_a_first_list_share_one_reading_and_later_jobs_need_none(wor
     assert sum("/tasks/history" in line for line in world.wire.log) == 1
 
 
-def test_a_conflict_with_the_intent_is_no_doubt(world: World) -> None:
+def test_a_conflict_with_the_intent_leaves_nothing_to_search_for(world: World) -> None:
     """The annotation was written and the intent was not, and this process knows it."""
     allowed = world.kube.set_finalizers
     started = world.clock.now
