@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from reltio_export_operator.kube.client import ConflictError, SecretError
+from reltio_export_operator.kube.client import ConflictError, SecretError, SecretNotAllowedError
 
 from .clock import Clock
 
@@ -33,6 +33,7 @@ class MemoryKube:
         self._uids = itertools.count(1)
         self.objects: dict[Key, Raw] = {}
         self.secrets: dict[tuple[str, str], dict[str, str]] = {}
+        self.not_opted_in: set[tuple[str, str]] = set()  # Secrets without the label
         self.events: list[tuple[str, str, str]] = []
         self.listeners: list[Callable[[str, Raw], None]] = []
         self.calls = 0
@@ -91,6 +92,8 @@ class MemoryKube:
             secret = self.secrets.get((namespace, name))
             if secret is None:
                 raise SecretError(f"Secret {name} does not exist in namespace {namespace}.")
+            if (namespace, name) in self.not_opted_in:
+                raise SecretNotAllowedError(namespace, name, None)
             if missing := [key for key in keys if key not in secret]:
                 raise SecretError(f"Secret {name} has no key {missing[0]}.")
             return tuple(secret[key] for key in keys)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
+from reltio_export_operator.api.opt_in import ALLOW_LABEL
 from reltio_export_sandbox.environment import BUCKET, CLIENT, EXTERNAL_ID, Options, Sandbox
 from reltio_export_sandbox.reltio import SimulatorConfig
 
@@ -29,7 +30,10 @@ class World:
         self.core = client.CoreV1Api(api)
 
     async def secret(self, name: str = "reltio-api", secret: str = CLIENT.secret) -> None:
-        body = {"metadata": {"name": name}, "stringData": {"clientID": CLIENT.id, "clientSecret": secret}}
+        body = {
+            "metadata": {"name": name, "labels": {ALLOW_LABEL: "true"}},
+            "stringData": {"clientID": CLIENT.id, "clientSecret": secret},
+        }
         await self.core.create_namespaced_secret(self.namespace, body)
 
     async def target(self, name: str = "lake", *, tenant: str = "acme01", spec: Raw | None = None, **s3: Any) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 import yaml
 
 from integration.conftest import World, condition
+from reltio_export_operator.api.opt_in import SECRET_TYPE
 from reltio_export_sandbox.environment import CLIENT, EXTERNAL_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -106,7 +107,8 @@ async def test_a_file_is_verified_before_it_is_applied(world: World, tmp_path: P
     target = await world.get("ExportTarget", "lake")
     target = {key: target[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "planned"}}
     values = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reltio-api"}, "stringData": values}
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE, "metadata": {"name": "reltio-api"}}
+    secret["stringData"] = values
     path = tmp_path / "target.yaml"
     path.write_text(yaml.safe_dump_all([target, secret]))
     code, output = await call(world, "verify", "-f", str(path))
@@ -119,6 +121,20 @@ async def test_a_file_is_verified_before_it_is_applied(world: World, tmp_path: P
     assert checks["ReltioToken"]["reason"] == "CredentialsRejected"
     assert checks["PutObject"]["status"] == "True"
     assert EXTERNAL_ID not in output
+
+
+async def test_a_file_with_a_secret_that_has_not_opted_in_is_not_ready(world: World, tmp_path: Path) -> None:
+    target = await world.get("ExportTarget", "lake")
+    target = {key: target[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "planned"}}
+    values = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reltio-api"}, "stringData": values}
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump_all([target, secret]))
+    code, output = await call(world, "verify", "-f", str(path))
+    assert code == 1, output
+    assert "SecretNotAllowed" in output
+    command = f"kubectl label secret -n {world.namespace} reltio-api export.reltio.com/allow=true"
+    assert f"Warning: The operator will not use Secret reltio-api. Run {command}" in output
 
 
 async def test_receipt_finds_a_changed_file(world: World) -> None:

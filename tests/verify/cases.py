@@ -61,6 +61,11 @@ CASES = (
         {"ReltioToken": "CredentialsRejected"},
     ),
     Case("Secret does not exist", lambda w: w.kube.secrets.clear(), {"ReltioToken": "SecretUnusable"}),
+    Case(
+        "Secret has not opted in",
+        lambda w: w.kube.not_opted_in.update(w.kube.secrets),
+        {"ReltioToken": "SecretNotAllowed"},
+    ),
     Case("Secret has no such key", lambda w: w.secret(clientSecret=None), {"ReltioToken": "SecretUnusable"}),
     Case("auth service cannot be reached", lambda w: w.cut("/oauth"), {"ReltioReachable": "Unreachable"}),
     Case("export service cannot be reached", lambda w: w.cut("/jobs"), {"ReltioReachable": "Unreachable"}),

@@ -84,13 +84,13 @@ class Cluster:
         ]
         return sorted(events, key=lambda event: str(event["time"]))
 
-    def secret(self, name: str) -> dict[str, str]:
-        """The data of the Secret, in base64."""
+    def secret(self, name: str) -> Raw:
+        """The type and labels of the Secret, and its data in base64."""
         found = _call(
             lambda: self.core.read_namespaced_secret(name, self.namespace, _request_timeout=_TIMEOUT),
             f"Secret {self.namespace}/{name}",
         )
-        return dict(found.data or {})
+        return {"type": found.type, "metadata": {"labels": found.metadata.labels}, "data": found.data or {}}
 
 
 def connect(context: str | None, namespace: str | None) -> Cluster:

@@ -28,7 +28,7 @@ from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..controllers.access import Access
 from ..controllers.targets.prober import Prober
-from ..kube.client import KubeClient, SecretError
+from ..kube.client import KubeClient, SecretError, SecretNotAllowedError
 from ..reltio.transport import http_client
 from ..runtime import settings_loader
 from ..runtime.allowed_roles import AllowedRoles
@@ -209,19 +209,27 @@ class _Secrets:
     def __init__(self, documents: list[Raw], context: str | None, namespace: str | None) -> None:
         self._documents = {one["metadata"]["name"]: one for one in documents if one.get("kind") == "Secret"}
         self._context, self._namespace = context, namespace
+        self._warned: set[str] = set()
         self.secret_values = self._values
 
-    async def _values(self, _: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+    async def _values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
         found = self._documents.get(name)
-        if found is not None:
-            plain = found.get("stringData", {})
-            data = {**found.get("data", {}), **{key: _encoded(value) for key, value in plain.items()}}
-        else:
+        if found is None:
             try:
-                data = await asyncio.to_thread(lambda: connect(self._context, self._namespace).secret(name))
+                found = await asyncio.to_thread(lambda: connect(self._context, self._namespace).secret(name))
             except CommandError as error:
                 raise SecretError(str(error)) from None
-        return KubeClient.decoded(name, data, keys)
+        plain = found.get("stringData") or {}
+        data = {**(found.get("data") or {}), **{key: _encoded(value) for key, value in plain.items()}}
+        try:
+            labels = found["metadata"].get("labels")
+            return KubeClient.allowed_values(namespace, name, found.get("type"), labels, data, keys)
+        except SecretNotAllowedError as error:
+            if name not in self._warned:
+                self._warned.add(name)
+                where = " or add the label to the file" if name in self._documents else ""
+                click.echo(f"Warning: The operator will not use Secret {name}. Run {error.command}{where}.", err=True)
+            raise
 
 
 def _encoded(value: str) -> str:

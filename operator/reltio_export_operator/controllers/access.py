@@ -8,7 +8,7 @@ import httpx
 
 from ..api.job import ServiceSnapshot
 from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
-from ..kube.client import SecretError, SecretReader
+from ..kube.client import SecretError, SecretNotAllowedError, SecretReader
 from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
 from ..runtime.clock import SYSTEM_CLOCK, Clock
@@ -89,6 +89,9 @@ class Access:
         if fresh or not values or self._clock.monotonic() - read_at > _SECRET_CACHE_SECONDS:
             try:
                 values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
+            except SecretNotAllowedError:
+                self._secrets.pop(key, None)  # its values must not be used, whether or not they are known
+                raise
             except SecretError:
                 if not (last_known and values):
                     raise

@@ -210,6 +210,11 @@ CLEANUP_UNCERTAIN = Reason(
 STATUS_REFUSED = Reason(
     "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
 )
+SECRET_NOT_ALLOWED = Reason(
+    "SecretNotAllowed",
+    "Secret {secret} has not opted in to be used by the operator. It was not used.",
+    "To allow it, run `{command}`.",
+)
 SECRET_UNUSABLE = Reason(
     "SecretUnusable",
     "{error}",

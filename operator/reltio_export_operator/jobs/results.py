@@ -240,7 +240,7 @@ def wait(obs: Observation, phase: str, failure: CallFailure, *, stalled_after: i
     waits = (obs.status.waits or 0) + 1
     since = obs.status.waiting_since or whole_seconds(obs.now)
     delay = max(backoff(obs, waits), timedelta(seconds=failure.retry_after or 0))
-    if failure.reason == messages.SECRET_UNUSABLE.name:
+    if failure.reason in (messages.SECRET_UNUSABLE.name, messages.SECRET_NOT_ALLOWED.name):
         delay = min(delay, timedelta(seconds=obs.limits.secret_requeue_seconds))
     if _is_ending(obs):
         delay = min(delay, timedelta(seconds=_longest_wait(obs)))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
+from ..api import opt_in
 from ..api.meta import API_VERSION, GROUP, VERSION
 
 _MERGE = "application/merge-patch+json"
@@ -30,14 +31,23 @@ class InvalidError(Exception):
 
 
 class SecretError(Exception):
-    """A Secret or one of its keys is not there. The text names both, never a value."""
+    """A Secret cannot be used, such as because it or a key does not exist. The text names both, never a value."""
+
+
+class SecretNotAllowedError(SecretError):
+    """The Secret has not opted in (`api/opt_in.py`). `secret` is its name, `command` the one that changes that."""
+
+    def __init__(self, namespace: str, secret: str, labels: Mapping[str, str] | None) -> None:
+        self.secret, self.namespace = secret, namespace
+        self.command = opt_in.label_command(namespace, secret, labels)
+        super().__init__(f"Secret {secret} in namespace {namespace} does not allow its use. Run {self.command}.")
 
 
 class SecretReader(Protocol):
     """Reads values of Secrets."""
 
     async def secret_values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The values under these keys. Raises SecretError when the Secret or a key is missing."""
+        """The values under these keys. Raises SecretError when the Secret or a key is missing, or must not be used."""
         ...
 
 
@@ -202,7 +212,7 @@ class KubeClient:
                 raise
 
     async def secret_values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The values under these keys. Raises SecretError when the Secret or a key is missing."""
+        """The values under these keys. Raises SecretError when the Secret or a key is missing, or must not be used."""
         try:
             secret = await self._core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT)
         except ApiException as error:
@@ -211,11 +221,20 @@ class KubeClient:
             if error.status == 403:
                 raise SecretError(f"The operator may not read Secret {name} in namespace {namespace}.") from None
             raise
-        return self.decoded(name, secret.data or {}, keys)
+        return self.allowed_values(namespace, name, secret.type, secret.metadata.labels, secret.data or {}, keys)
 
     @staticmethod
-    def decoded(name: str, data: Mapping[str, str], keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The values under these keys of a Secret's data, which is base64. Raises SecretError."""
+    def allowed_values(
+        namespace: str,
+        name: str,
+        type_: str | None,
+        labels: Mapping[str, str] | None,
+        data: Mapping[str, str],
+        keys: tuple[str, ...],
+    ) -> tuple[str, ...]:
+        """The values under these keys of a Secret that has opted in. `data` is in base64. Raises SecretError."""
+        if not opt_in.has_opted_in(type_, labels):
+            raise SecretNotAllowedError(namespace, name, labels)
         missing = [key for key in keys if not data.get(key)]
         if missing:
             raise SecretError(f"Secret {name} has no key {' and no key '.join(missing)}.")

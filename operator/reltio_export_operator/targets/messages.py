@@ -48,6 +48,11 @@ PROBE_TIMEOUT = Reason(
 INTERNAL_ERROR = Reason(
     "InternalError", "The check failed with {error}.", "See the log of the operator. It will try again."
 )
+SECRET_NOT_ALLOWED = Reason(
+    "SecretNotAllowed",
+    "Secret {secret} has not opted in to be used by the operator. It was not used.",
+    "To allow it, run `{command}`.",
+)
 SECRET_UNUSABLE = Reason(
     "SecretUnusable",
     "{error}",

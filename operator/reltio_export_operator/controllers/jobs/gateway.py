@@ -13,7 +13,6 @@ from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
-from ...jobs import messages
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
@@ -24,7 +23,7 @@ from ..access import Access, snapshot
 from ..cache import JobCache
 from .census import Census
 from .delivery_reader import DeliveryReader, Reports
-from .gateway_port import CallFailedError
+from .gateway_port import CallFailedError, secret_failure
 from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
@@ -55,7 +54,7 @@ async def _call_failures() -> AsyncIterator[None]:
     except AwsError as error:
         raise CallFailedError(CallFailure(error.reason, str(error))) from error
     except SecretError as error:
-        why = messages.SECRET_UNUSABLE(error=error)
+        why = secret_failure(error)
         raise CallFailedError(CallFailure(why.reason, why.message)) from error
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...api.job import ExportJob, Submission
+from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
 from ...api.task import ObservedTask
 from ...delivery.manifest import Delivery
+from ...jobs import messages
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
+from ...kube.client import SecretError, SecretNotAllowedError
 from .delivery_reader import Reports
 
 
@@ -47,3 +50,10 @@ class ExportGateway(Protocol):
         `known` are reports on files that were read before; new ones are added to it.
         """
         ...
+
+
+def secret_failure(error: SecretError) -> ConditionReason:
+    """Why a Secret cannot be used, as a reason of a job."""
+    if isinstance(error, SecretNotAllowedError):
+        return messages.SECRET_NOT_ALLOWED(secret=error.secret, command=error.command)
+    return messages.SECRET_UNUSABLE(error=error)

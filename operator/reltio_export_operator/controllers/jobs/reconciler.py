@@ -37,7 +37,7 @@ from ...jobs.ownership import unrecorded_attempts
 from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
-from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError
+from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError, SecretNotAllowedError
 from ...runtime.clock import Clock
 from .. import transitions
 from ..cache import JobCache, Key
@@ -45,7 +45,7 @@ from ..gate import GateClosedError, SubmissionGate
 from .census import Census
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
-from .gateway_port import CallFailedError, ExportGateway
+from .gateway_port import CallFailedError, ExportGateway, secret_failure
 from .limiter import KeyedLimiter
 from .loaded import Loaded
 from .state_timer import StateTimer
@@ -306,7 +306,9 @@ class JobController:
         try:
             watch = await self._tracker.follow(key, submission, ids)
         except SecretError as error:
-            return replace(obs, watch_error=messages.SECRET_UNUSABLE(error=error))
+            if isinstance(error, SecretNotAllowedError):
+                self._tracker.forget(key)  # what was read of it before must not be used any more
+            return replace(obs, watch_error=secret_failure(error))
         return replace(
             obs,
             now=self._clock.utc_now(),

@@ -13,7 +13,7 @@ from ...aws.owner import Owner
 from ...aws.roles import RoleReader
 from ...aws.sessions import AssumedRole, RoleSessions
 from ...aws.store import ObjectStore
-from ...kube.client import SecretError
+from ...kube.client import SecretError, SecretNotAllowedError
 from ...reltio.errors import ReltioError, Unreachable, UnusableURL
 from ...targets import messages
 from ...targets.permissions import export_policy
@@ -49,7 +49,7 @@ class Prober:
             client = await self._access.reltio(self._target.metadata.namespace, service, fresh=True)
             await client.authenticate()
         except SecretError as error:
-            yield check_failed(token, messages.SECRET_UNUSABLE, error=error, field="spec.reltio.credentialsSecretRef")
+            yield _secret_failed(token, error, "spec.reltio.credentialsSecretRef")
             return
         except ReltioError as error:
             unreachable = isinstance(error, Unreachable | UnusableURL)
@@ -86,7 +86,7 @@ class Prober:
         try:
             role = await self._assume()
         except SecretError as error:
-            yield check_failed("AssumeRole", messages.SECRET_UNUSABLE, error=error, field=self._secret_field)
+            yield _secret_failed("AssumeRole", error, self._secret_field)
             return
         except AwsError as error:
             yield call_failed("AssumeRole", error.reason, error.message, error.remedy)
@@ -234,7 +234,7 @@ class Prober:
             external_id = self.external_id or await self._external_id("Current")
             described = await self._roles.describe(self._s3.role_arn)
         except SecretError as error:
-            yield check_failed("TrustsReltio", messages.SECRET_UNUSABLE, error=error, field=self._secret_field)
+            yield _secret_failed("TrustsReltio", error, self._secret_field)
             return
         except AwsError as error:
             if error.reason == "RoleNotFound":
@@ -256,3 +256,10 @@ class Prober:
             return current
         self.in_use = "Previous"
         return previous
+
+
+def _secret_failed(name: str, error: SecretError, field: str) -> Check:
+    """A check that failed, because the Secret that the field names cannot be used."""
+    if isinstance(error, SecretNotAllowedError):
+        return check_failed(name, messages.SECRET_NOT_ALLOWED, secret=error.secret, command=error.command)
+    return check_failed(name, messages.SECRET_UNUSABLE, error=error, field=field)
