@@ -1,4 +1,4 @@
-"""A Secret is used only when its type or its label says so."""
+"""A Secret is used only when it has the right type or label."""
 
 from __future__ import annotations
 
