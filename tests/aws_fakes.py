@@ -14,10 +14,12 @@ from botocore.response import StreamingBody
 
 def object_answer(content: bytes, part: str | None = None) -> dict[str, Any]:
     """The answer of GetObject with botocore's own body. `part`: the value of Range, such as `bytes=0-9`."""
+    more = {}
     if part is not None:
         start, end = part.removeprefix("bytes=").split("-")
+        more["ContentRange"] = f"bytes {start}-{min(int(end), len(content) - 1)}/{len(content)}"
         content = content[int(start) : int(end) + 1]
-    return {"Body": StreamingBody(io.BytesIO(content), len(content)), "ContentLength": len(content)}
+    return {**more, "Body": StreamingBody(io.BytesIO(content), len(content)), "ContentLength": len(content)}
 
 
 def refusal(code: str, region: str | None = None) -> ClientError:

@@ -32,7 +32,7 @@ from reltio_export_operator.delivery.manifest import RECEIPT, differences_of
 from reltio_export_operator.runtime.network import Network
 from reltio_export_operator.runtime.trust import Trust
 
-from .server import CUTTING, LYING, Fault, Server
+from .server import CUTTING, LISTING, LYING, OF_LISTINGS, OF_PARTS, Fault, Server
 
 BUCKET = "acme-mdm-exports"
 ALWAYS = 1_000_000
@@ -55,7 +55,7 @@ FILES = {
     "gzip": ("part-0.gz", gzip.compress(CSV, mtime=0)),
     "ZIP": ("part-0.zip", _zip(CSV)),
 }
-SUBJECTS = (*FILES, "manifest", "receipt", "file of a receipt")
+SUBJECTS = (*FILES, "manifest", "receipt", "file of a receipt", "listing")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def rows() -> Iterator[Row]:
             for kind in CUTTING:
                 for where, position in places.items():
                     yield Row(subject, kind, position, where, tls)
-            for kind in LYING:
+            lying = {"listing": OF_LISTINGS, "ZIP": LYING + OF_PARTS}
+            for kind in lying.get(subject, LYING):
                 yield Row(subject, kind, 0, "whole", tls)
 
 
@@ -97,6 +98,8 @@ def _struck(subject: str) -> tuple[str, bytes]:
         return "manifest.json", _objects("CSV")["manifest.json"]
     if subject == "receipt":
         return RECEIPT, b"{}" * 100
+    if subject == "listing":
+        return LISTING, b"<x/>" * 50
     return name, body
 
 
@@ -124,7 +127,7 @@ class Bench:
         submission = subject.status.submission
         assert submission is not None
         self._server.objects = {submission.path + name: body for name, body in _objects(row.subject).items()}
-        key = submission.path + _struck(row.subject)[0]
+        key = LISTING if row.subject == "listing" else submission.path + _struck(row.subject)[0]
         seen = []
         for times in (0, 1, ALWAYS):
             self._server.strike(key, Fault(row.kind, row.position, times))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import socket
 import ssl
 import struct
@@ -17,9 +18,13 @@ from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 # What happens to a body at a position.
-CUTTING = ("close", "reset", "stall", "broken chunk", "chunks end early", "short chunks", "short length")
+CUTTING = ("close", "reset", "stall", "broken chunk", "chunks end early", "short chunks", "short length", "no length")
 # What is said wrongly about a whole body, or is wrong in it.
-LYING = ("long length", "wrong checksum", "unreadable checksum", "changed byte")
+LYING = ("long length", "wrong checksum", "unreadable checksum", "changed byte", "length that is not a number",
+         "longer body", "page of a proxy", "other ETag", "garbage")  # fmt: skip
+OF_PARTS = ("other part", "whole instead of a part")
+OF_LISTINGS = ("longer body", "page of a proxy", "garbage")  # one that has its closing tag is whole
+LISTING = "the listing"
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Server:
         url = urlsplit(target)
         _, _, key = unquote(url.path).lstrip("/").partition("/")
         if "list-type=2" in url.query:
-            connection.sendall(_head(200, "Content-Type: application/xml") + self._listing())
+            self._send(connection, LISTING, 200, ["Content-Type: application/xml"], self._listing())
             return
         if key not in self.objects:
             connection.sendall(_head(404, "Content-Type: application/xml") + b"<Error><Code>NoSuchKey</Code></Error>")
@@ -98,7 +103,10 @@ class Server:
             start, end = headers["range"].removeprefix("bytes=").split("-")
             body, status = whole[int(start) : int(end) + 1], 206
             lines.append(f"Content-Range: bytes {start}-{int(start) + len(body) - 1}/{len(whole)}")
-        fault = self.fault if key == self.struck and self.fault and self.hits < self.fault.times else None
+        self._send(connection, key, status, lines, body)
+
+    def _send(self, connection: socket.socket, what: str, status: int, lines: list[str], body: bytes) -> None:
+        fault = self.fault if what == self.struck and self.fault and self.hits < self.fault.times else None
         if fault is None:
             connection.sendall(_head(status, *lines, f"Content-Length: {len(body)}") + body)
             return
@@ -121,6 +129,14 @@ class Server:
             "long length": _head(status, *lines, f"Content-Length: {len(body) + 10}") + body,
             "wrong checksum": _head(status, *lines, _checksum(body + b"x"), sized) + body,
             "unreadable checksum": _head(status, *lines, "x-amz-checksum-crc32: ?", sized) + body,
+            "no length": _head(status, *lines) + cut,
+            "length that is not a number": _head(status, *lines, "Content-Length: all") + body,
+            "longer body": _head(status, *lines, f"Content-Length: {len(body) + 10}") + body + b"x" * 10,
+            "page of a proxy": _head(status, "Content-Length: 13") + b"<p>Log in</p>",
+            "other ETag": _head(status, *lines[1:], 'ETag: "0"', sized) + body,
+            "other part": _head(status, lines[0], f"Content-Range: bytes 1-{len(body)}/9999", sized) + body,
+            "whole instead of a part": _head(200, lines[0], sized) + body,
+            "garbage": _head(status, *lines, sized) + body[: len(body) // 2],
             "changed byte": _head(status, *lines, _checksum(body), sized) + bytes([body[0] ^ 1]) + body[1:],
         }
         connection.sendall(answers[fault.kind])
@@ -128,6 +144,8 @@ class Server:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if isinstance(connection, ssl.SSLSocket):
                 socket.socket(fileno=connection.detach()).close()  # without the closing message of TLS
+        elif fault.kind == "garbage":  # below TLS, where there is TLS
+            os.write(connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
         elif fault.kind == "stall":
             connection.settimeout(20)
             connection.recv(1)  # until the client gives up

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import urllib3.exceptions
 from botocore.exceptions import FlexibleChecksumError, IncompleteReadError, ResponseStreamingError
+from botocore.parsers import ResponseParserError
 
 # What reading a body raises when it was cut off or damaged in transit: the object may be whole.
 INTERRUPTED = (IncompleteReadError, FlexibleChecksumError, ResponseStreamingError)
@@ -28,6 +29,56 @@ class Body(Protocol):
     """`read` returns at most `size` bytes, and nothing only at the end of the whole body."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+class OtherObjectError(Exception):
+    """The answer has an ETag that is not that of the listing."""
+
+
+def listing(s3: Any, **parameters: Any) -> Any:
+    """A page of a listing. One that cannot be parsed, or was cut off to nothing, is an error, not an empty page."""
+    with _parsed():
+        page = s3.list_objects_v2(**parameters)
+    if "IsTruncated" not in page or (page["IsTruncated"] and not page.get("NextContinuationToken")):
+        raise ResponseStreamingError(error="not a listing")
+    return page
+
+
+def get_object(s3: Any, *, etag: str = "", part: tuple[int, int] | None = None, **which: Any) -> Any:
+    """The answer to GetObject for an object that is to have this ETag, or to have any if it is empty.
+
+    `part`: its first byte, and the first one after it. Raises OtherObjectError, BotoCoreError and ClientError.
+    """
+    if etag:
+        which["IfMatch"] = f'"{etag}"'
+    if part is not None:
+        which["Range"] = f"bytes={part[0]}-{part[1] - 1}"
+    with _parsed():
+        answer = s3.get_object(**which)
+    try:
+        _compare(answer, etag, part)
+    except BaseException:
+        answer["Body"].close()
+        raise
+    return answer
+
+
+def _compare(answer: Any, etag: str, part: tuple[int, int] | None) -> None:
+    """Whether the answer is for what was asked: a server that does not know If-Match or Range ignores them."""
+    found = str(answer.get("ETag", "")).strip('"')
+    if etag and found and found != etag:
+        raise OtherObjectError
+    if part is not None and not str(answer.get("ContentRange", "")).startswith(f"bytes {part[0]}-{part[1] - 1}/"):
+        raise ResponseStreamingError(error="another part of the object")
+
+
+@contextlib.contextmanager
+def _parsed() -> Iterator[None]:
+    """Headers and XML that botocore cannot parse are errors of the transfer. It raises ValueError for a bad number."""
+    try:
+        yield
+    except (ResponseParserError, ValueError) as error:
+        raise ResponseStreamingError(error=type(error).__name__) from None
 
 
 @contextlib.contextmanager

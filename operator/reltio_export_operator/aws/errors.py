@@ -53,6 +53,8 @@ _TRANSIENT = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottlingException",
+        # HTTP statuses, where the body has no code. botocore also returns 500 for a listing that was cut off.
+        *("429", "500", "502", "503", "504"),
     }
 )
 _NO_CREDENTIALS = (
@@ -129,6 +131,12 @@ def region_mismatch(bucket: str, configured: str | None, region: str | None, *, 
         region=region,
         configured=configured or "the region of the request",
     )
+
+
+def reads_differ(bucket: str) -> AwsError:
+    """Two reads of one object, which did not change, gave different bytes."""
+    differ = "two reads differ"
+    return AwsError(messages.READ_INTERRUPTED, transient=True, action="s3:GetObject", resource=bucket, error=differ)
 
 
 def object_changed(bucket: str, code: str) -> AwsError:

@@ -12,15 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Summary, check_file, check_zip, is_zip
-from .bodies import opened, read_whole
+from .bodies import OtherObjectError, get_object, listing, opened, read_whole
 from .errors import AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .messages import EXPIRED_CREDENTIALS
 from .sessions import AssumedRole, RoleSessions
 
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
-_NO_OBJECT = frozenset({"NoSuchKey", "404"})
-_OTHER_OBJECT = _NO_OBJECT | {"PreconditionFailed", "412", "InvalidRange", "416"}  # than that of the listing
+_OTHER_OBJECT = frozenset(  # than that of the listing
+    {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}
+)
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
 ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject, and why it failed
@@ -83,29 +84,18 @@ class ObjectStore:
         """Every object under the prefix. One request for each page of 1,000 objects."""
         token: dict[str, Any] = {}
         while True:
-            page = await self._call(
-                "s3:ListBucket", self._s3.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **token
-            )
+            page = await self._call("s3:ListBucket", listing, self._s3, Bucket=self._bucket, Prefix=prefix, **token)
             for item in page.get("Contents", []):
                 yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'))
-            if not page.get("IsTruncated"):
+            if not page["IsTruncated"]:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
-    async def read(self, key: str, *, limit: int) -> bytes | None:
-        """The first `limit` bytes of the object, or None if it does not exist."""
-
-        def read() -> bytes:
-            with opened(self._s3.get_object(Bucket=self._bucket, Key=key)) as body:
-                return read_whole(body, limit)
-
-        try:
-            content: bytes = await self._call("s3:GetObject", read)
-        except AwsError as error:
-            if error.code in _NO_OBJECT:
-                return None
-            raise
-        return content
+    async def exists(self, key: str) -> bool:
+        """Whether the object is in the listing. One request."""
+        where = {"Bucket": self._bucket, "Prefix": key, "MaxKeys": 1}
+        page = await self._call("s3:ListBucket", listing, self._s3, **where)
+        return any(item["Key"] == key for item in page.get("Contents", []))
 
     async def read_range(self, file: StoredObject, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, without `end` itself; the object is that of the listing."""
@@ -128,14 +118,15 @@ class ObjectStore:
         """A call that reads this object. Raises AwsError with reason ObjectChanged if it is no longer the same."""
         try:
             return await self._call("s3:GetObject", call, *args)
+        except OtherObjectError:
+            raise object_changed(self._bucket, "") from None
         except AwsError as error:
             if error.code in _OTHER_OBJECT:
                 raise object_changed(self._bucket, error.code) from None
             raise
 
-    def _get(self, file: StoredObject, **part: Any) -> Any:
-        unchanged: dict[str, Any] = {"IfMatch": f'"{file.etag}"'} if file.etag else {}
-        return self._s3.get_object(Bucket=self._bucket, Key=file.key, **unchanged, **part)
+    def _get(self, file: StoredObject, part: tuple[int, int] | None = None) -> Any:
+        return get_object(self._s3, etag=file.etag, part=part, Bucket=self._bucket, Key=file.key)
 
     def _check_file(self, file: StoredObject, cancelled: threading.Event) -> Summary:
         if not is_zip(file.key, b""):
@@ -151,7 +142,8 @@ class ObjectStore:
         return check_zip(io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES))
 
     def _range(self, file: StoredObject, start: int, end: int) -> bytes:
-        with opened(self._get(file, Range=f"bytes={start}-{end - 1}"), end - start) as body:
+        part = None if (start, end) == (0, file.size) else (start, end)  # S3 has checksums of whole objects only
+        with opened(self._get(file, part), end - start) as body:
             return read_whole(body, end - start + 1)  # one more, so that the end of the body is seen
 
     async def put(self, key: str, body: bytes, encryption: Encryption | None = None) -> None:
@@ -195,7 +187,7 @@ class ObjectStore:
 
         def get() -> None:
             try:
-                with opened(self._s3.get_object(**where), len(_PROBE_BODY)) as body:
+                with opened(get_object(self._s3, **where), len(_PROBE_BODY)) as body:
                     read_whole(body, len(_PROBE_BODY) + 1)
             except ClientError as error:
                 # It may be read, but another probe of the same target deleted it just now.

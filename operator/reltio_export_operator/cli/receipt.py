@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ResponseStreamingError
 from rich.console import Console
 from rich.progress import track
 
 from ..api.decoding import decode_job
 from ..api.job import Output
 from ..api.meta import JOBS, Model
-from ..aws.bodies import INTERRUPTED, opened, read_whole
+from ..aws.bodies import INTERRUPTED, OtherObjectError, get_object, listing, opened, read_whole
 from ..aws.store import PROBE_PREFIX
 from ..aws.transport import session_factory
 from ..delivery.manifest import RECEIPT, UNLISTED_FILES, Delivery, StoredFile, digest_of
@@ -85,11 +85,12 @@ def check(s3: Any, delivered: Output, *, verify: bool = True) -> tuple[bytes, _R
 
     `verify`: compare it with the status of the job, and with the bytes of every file.
     """
-    sizes = _sizes(s3, delivered)
-    content = _retried(lambda: _content(s3, delivered, sizes.get(RECEIPT)))
+    found = _files(s3, delivered)
+    listed = found.get(RECEIPT)
+    content = _agreed(lambda: _content(s3, delivered, listed), lambda content: _read(content)[0] is not None)
     recorded, problems = _read(content)
     if recorded is not None and verify:
-        problems += [*_against_status(recorded, delivered), *_against_bucket(s3, sizes, recorded, delivered)]
+        problems += [*_against_status(recorded, delivered), *_against_bucket(s3, found, recorded, delivered)]
     return content, recorded, problems
 
 
@@ -113,48 +114,70 @@ def _against_status(recorded: _Receipt, delivered: Output) -> Iterator[str]:
         yield f"{RECEIPT} lists {size} bytes, but the job's status has {delivered.bytes}"
 
 
-def _sizes(s3: Any, delivered: Output) -> dict[str, int]:
-    """The sizes of the objects in the directory, by their names."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=delivered.bucket, Prefix=delivered.prefix)
-    return {
-        item["Key"].removeprefix(delivered.prefix): item["Size"] for page in pages for item in page.get("Contents", [])
-    }
+def _files(s3: Any, delivered: Output) -> dict[str, StoredFile]:
+    """The objects in the directory, by their names."""
+    found: dict[str, StoredFile] = {}
+    token: dict[str, str] = {}
+    while True:
+        where = {"Bucket": delivered.bucket, "Prefix": delivered.prefix, **token}
+        page = _retried(lambda where=where: listing(s3, **where))  # type: ignore[misc]
+        for item in page.get("Contents", []):
+            name = item["Key"].removeprefix(delivered.prefix)
+            found[name] = StoredFile(item["Size"], item["ETag"].strip('"'))
+        if not page["IsTruncated"]:
+            return found
+        token = {"ContinuationToken": page["NextContinuationToken"]}
 
 
-def _against_bucket(s3: Any, found: Mapping[str, int], recorded: _Receipt, delivered: Output) -> Iterator[str]:
+def _against_bucket(s3: Any, found: Mapping[str, StoredFile], recorded: _Receipt, delivered: Output) -> Iterator[str]:
     listed = {entry.name for entry in recorded.files}
     for name in sorted(found.keys() - listed - UNLISTED_FILES):
-        if not name.startswith(PROBE_PREFIX) and not (found[name] == 0 and (not name or name.endswith("/"))):
+        if not name.startswith(PROBE_PREFIX) and not (found[name].size == 0 and (not name or name.endswith("/"))):
             yield f"{name} is not listed in the receipt"
     console = Console(stderr=True)
     for entry in track(recorded.files, description="Reading", console=console, disable=not console.is_terminal):
         if entry.name not in found:
             yield f"{entry.name} was not found"
-        elif found[entry.name] != entry.size or _sha256_of(s3, delivered, entry) != entry.sha256:
+        elif found[entry.name].size != entry.size or not _is_unchanged(s3, delivered, entry, found[entry.name]):
             yield f"{entry.name} was changed"
 
 
-def _content(s3: Any, delivered: Output, size: int | None) -> bytes:
-    with opened(s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + RECEIPT), size) as body:
+def _content(s3: Any, delivered: Output, file: StoredFile | None) -> bytes:
+    size, etag = (file.size, file.etag) if file else (None, "")
+    answer = get_object(s3, etag=etag, Bucket=delivered.bucket, Key=delivered.prefix + RECEIPT)
+    with opened(answer, size) as body:
         return read_whole(body, _MAX_RECEIPT_BYTES)
 
 
-def _sha256_of(s3: Any, delivered: Output, entry: _Entry) -> str:
+def _is_unchanged(s3: Any, delivered: Output, entry: _Entry, file: StoredFile) -> bool:
     def read() -> str:
         sums = hashlib.sha256()
-        with opened(s3.get_object(Bucket=delivered.bucket, Key=delivered.prefix + entry.name), entry.size) as body:
+        answer = get_object(s3, etag=file.etag, Bucket=delivered.bucket, Key=delivered.prefix + entry.name)
+        with opened(answer, entry.size) as body:
             while chunk := body.read(_CHUNK_BYTES):
                 sums.update(chunk)
         return sums.hexdigest()
 
-    return _retried(read)
+    return _agreed(read, lambda sha256: sha256 == entry.sha256) == entry.sha256
+
+
+def _agreed(read: Callable[[], T], is_good: Callable[[T], bool]) -> T:
+    """What `read` returns. What is not good is read a second time, because the transfer may be to blame."""
+    first = _retried(read)
+    if not is_good(first) and _retried(read) != first:
+        raise ResponseStreamingError(error="two reads differ")
+    return first
 
 
 def _retried(read: Callable[[], T]) -> T:
     """What `read` returns; a body that was cut off in transit is read again, as botocore does not do that."""
-    for _ in range(_MAX_ATTEMPTS - 1):
+    for attempts_left in reversed(range(_MAX_ATTEMPTS)):
         try:
             return read()
-        except (*INTERRUPTED, ReadTimeoutError):
-            continue
-    return read()
+        except OtherObjectError:
+            if not attempts_left:
+                raise ResponseStreamingError(error="another object than was listed") from None
+        except (*INTERRUPTED, HTTPClientError):
+            if not attempts_left:
+                raise
+    raise AssertionError("the last attempt returns or raises")

@@ -30,7 +30,7 @@ class Bucket:
 
     def __init__(self, pool: ThreadPoolExecutor, **handlers: Handler) -> None:
         working: dict[str, Handler] = {
-            "list_objects_v2": lambda **_: {"Contents": []},
+            "list_objects_v2": lambda **_: {"Contents": [], "IsTruncated": False},
             "put_object": lambda **_: {},
             "get_object": self._get,
             "delete_object": lambda **_: {},
@@ -173,7 +173,7 @@ async def test_a_listing_continues_to_its_last_page(pool: ThreadPoolExecutor) ->
     pages = [
         page(1, IsTruncated=True, NextContinuationToken="next"),
         {"IsTruncated": True, "NextContinuationToken": "last"},
-        page(2),
+        page(2, IsTruncated=False),
     ]
     bucket = Bucket(pool, list_objects_v2=lambda **_: pages.pop(0))
     assert [item async for item in bucket.store.list("reltio/")] == [
@@ -184,8 +184,30 @@ async def test_a_listing_continues_to_its_last_page(pool: ThreadPoolExecutor) ->
     assert tokens == [None, "next", "last"]
 
 
-async def test_a_read_is_bounded(pool: ThreadPoolExecutor) -> None:
-    assert await Bucket(pool).store.read("k", limit=3) == b"con"
+async def test_an_answer_that_is_not_a_listing_is_not_an_empty_directory(pool: ThreadPoolExecutor) -> None:
+    broken: list[dict[str, Any]] = [{}, {"Contents": []}, {"IsTruncated": True, "Contents": []}]
+    for answer in broken:
+        bucket = Bucket(pool, list_objects_v2=lambda answer=answer, **_: answer)
+        with pytest.raises(AwsError) as caught:
+            [item async for item in bucket.store.list("reltio/")]
+        assert caught.value.transient
+
+
+async def test_an_object_exists_if_its_own_key_is_listed(pool: ThreadPoolExecutor) -> None:
+    page = {"Contents": [{"Key": "reltio/manifest.json"}], "IsTruncated": True, "NextContinuationToken": "more"}
+    bucket = Bucket(pool, list_objects_v2=lambda **_: page)
+    assert await bucket.store.exists("reltio/manifest.json")
+    assert not await bucket.store.exists("reltio/manifest")
+    assert not await Bucket(pool).store.exists("reltio/manifest.json")
+
+
+async def test_an_answer_with_another_etag_or_part_is_not_used(pool: ThreadPoolExecutor) -> None:
+    for more, reason in (({"ETag": '"e2"'}, "ObjectChanged"), ({"ContentRange": "bytes 0-1/7"}, "ReadInterrupted")):
+        answer = {**object_answer(b"content", "bytes=1-2"), **more}
+        bucket = Bucket(pool, get_object=lambda answer=answer, **_: answer)
+        with pytest.raises(AwsError) as caught:
+            await bucket.store.read_range(StoredObject("k", 7, "e1"), 1, 3)
+        assert (caught.value.reason, caught.value.transient) == (reason, True)
 
 
 async def test_the_end_of_a_range_is_not_included(pool: ThreadPoolExecutor) -> None:
@@ -213,10 +235,9 @@ async def test_an_object_longer_or_shorter_than_in_the_listing_is_a_transient_er
         assert (caught.value.reason, caught.value.transient) == ("ReadInterrupted", True)
 
 
-async def test_a_missing_object_is_none_and_a_denied_one_raises(pool: ThreadPoolExecutor) -> None:
-    assert await Bucket(pool, get_object=refusing("NoSuchKey")).store.read("k", limit=3) is None
+async def test_an_object_that_is_denied_raises(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(AwsError) as caught:
-        await Bucket(pool, get_object=refusing("AccessDenied")).store.read("k", limit=3)
+        await Bucket(pool, get_object=refusing("AccessDenied")).store.read_range(StoredObject("k", 7, "e1"), 0, 3)
     assert caught.value.reason == "AccessDenied"
 
 

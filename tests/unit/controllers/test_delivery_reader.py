@@ -36,6 +36,7 @@ class MemoryBucket:
         self.objects: dict[str, bytes] = {}
         self.requests: Counter[str] = Counter()
         self.bytes_read = 0
+        self.sizes: dict[str, int] = {}  # where reading an object for its size would count
 
     def client(self) -> FakeClient:
         return FakeClient(list_objects_v2=self._list, get_object=self._get, put_object=self._put)
@@ -44,7 +45,10 @@ class MemoryBucket:
         self.requests["list"] += 1
         keys = sorted(key for key in self.objects if key.startswith(Prefix) and key > ContinuationToken)
         page = keys[:1000]
-        contents = [{"Key": key, "Size": len(self.objects[key]), "ETag": '"e"', "LastModified": WHEN} for key in page]
+        contents = [
+            {"Key": key, "Size": self.sizes.get(key) or len(self.objects[key]), "ETag": '"e"', "LastModified": WHEN}
+            for key in page
+        ]
         more = {"NextContinuationToken": page[-1]} if len(keys) > 1000 else {}
         return {"Contents": contents, "IsTruncated": bool(more), **more}
 
@@ -52,12 +56,9 @@ class MemoryBucket:
         self.requests["get"] += 1
         if Key not in self.objects:
             raise refusal("NoSuchKey")
-        body = self.objects[Key]
-        if Range:
-            start, end = Range.removeprefix("bytes=").split("-")
-            body = body[int(start) : int(end) + 1]
-        self.bytes_read += len(body)
-        return object_answer(body)
+        answer = object_answer(self.objects[Key], Range or None)
+        self.bytes_read += answer["ContentLength"]
+        return answer
 
     def _put(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
         self.objects[Key] = Body
@@ -246,3 +247,39 @@ async def test_a_zip_is_recognized_by_its_bytes() -> None:
     check.bucket.objects[name] = b"PK\x03\x04" + bytes(100)
     (difference,) = await check()
     assert "part-00000.gz is damaged or truncated" in difference
+
+
+async def test_a_directory_that_changes_while_it_is_read_is_listed_again() -> None:
+    check = Check(get_6="PreconditionFailed")
+    assert await check() == []
+    assert check.bucket.requests["list"] == 2
+
+
+async def test_a_directory_that_changes_each_time_is_not_judged() -> None:
+    check = Check()
+    check.bucket.failures = dict.fromkeys(range(2, 40), "PreconditionFailed")
+    with pytest.raises(AwsError) as caught:
+        await check()
+    assert (caught.value.reason, check.bucket.requests["list"]) == ("ObjectChanged", 3)
+
+
+@pytest.mark.parametrize("name", ["part-00003.gz", "manifest.json"])
+async def test_a_problem_that_only_one_of_two_reads_shows_is_not_judged(name: str) -> None:
+    check = Check()
+    submission = check.subject.status.submission
+    assert submission is not None
+    key, good = submission.path + name, check.bucket.objects[submission.path + name]
+    bad = bytes(len(good))
+
+    class Alternating(dict[str, bytes]):
+        def __getitem__(self, wanted: str) -> bytes:
+            if wanted == key and check.bucket.requests["list"]:
+                self.reads = getattr(self, "reads", 0) + 1
+                return bad if self.reads == 1 else good
+            return super().__getitem__(wanted)
+
+    size = len(good)
+    check.bucket.objects = Alternating(check.bucket.objects)
+    check.bucket.sizes[key] = size
+    with pytest.raises(AwsError, match="two reads differ"):
+        await check()

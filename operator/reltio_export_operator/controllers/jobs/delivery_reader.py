@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ...api.job import ExportJob, Submission
-from ...aws.errors import AwsError
+from ...aws.errors import AwsError, reads_differ
 from ...aws.messages import EXPIRED_CREDENTIALS, OBJECT_CHANGED
 from ...aws.store import PROBE_PREFIX, ObjectStore, StoredObject
 from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
@@ -32,6 +32,7 @@ _MAX_MANIFEST_BYTES = 16 * 2**20
 _MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
 _MAX_WHOLE_BYTES = 256 * 2**20  # that `Objects` reads to their end in one delivery
 _MAX_CONCURRENT_FILES = 4
+_MAX_LISTINGS = 3  # of a directory that changes while it is read, before the delivery check fails
 _MAX_ATTEMPTS = 4  # to read one file, before the delivery check fails
 _RETRY_SECONDS = 2.0  # before the second attempt; doubled for each further one
 
@@ -70,9 +71,19 @@ class DeliveryReader:
         """The delivery of the attempt. Raises AwsError, and the errors of `open_store`.
 
         Requests: one GET for the manifest and one LIST for each 1,000 objects. `Objects` makes up to two GETs for each
-        file and reads at most 256 MiB; `Full` reads every byte.
+        file and reads at most 256 MiB; `Full` reads every byte. Each object is read as it was listed: if one has
+        changed since then, the directory is listed again.
         """
-        files = await self._listing(await self._opened())
+        for listings_left in reversed(range(_MAX_LISTINGS)):
+            try:
+                return await self._read_directory()
+            except AwsError as error:
+                if error.reason != OBJECT_CHANGED.name or not listings_left:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _read_directory(self) -> Delivery:
+        files = await self._retried(self._listing)
         content = await self._manifest(files)
         delivery = Delivery(
             _parsed(content),
@@ -113,10 +124,14 @@ class DeliveryReader:
         if MANIFEST not in files:
             return None
 
-        async def read(store: ObjectStore, listed: StoredObject) -> bytes:
+        async def read(store: ObjectStore) -> bytes:
             return await store.read_range(listed, 0, min(listed.size, _MAX_MANIFEST_BYTES)) if listed.size else b""
 
-        return await self._retried(MANIFEST, files[MANIFEST], read)
+        listed = self._listed(MANIFEST, files[MANIFEST])
+        content = await self._retried(read)
+        if not isinstance(_parsed(content), dict) and await self._retried(read) != content:
+            raise reads_differ(self._submission.s3.bucket)
+        return content
 
     async def _read_all(self, delivery: Delivery, names: Sequence[str], whole: set[str]) -> dict[str, FileReport]:
         remaining: Iterator[str] = iter(names)
@@ -127,8 +142,7 @@ class DeliveryReader:
                 file = delivery.files[name]
                 known = self._known.get((name, file.etag))
                 if known is None:
-                    report = _read_whole if name in whole else _read_ends
-                    known = self._known[name, file.etag] = await self._retried(name, file, report)
+                    known = self._known[name, file.etag] = await self._report(name, file, name in whole)
                 reports[name] = known
 
         try:
@@ -139,16 +153,28 @@ class DeliveryReader:
             raise group.exceptions[0] from None
         return {name: reports[name] for name in names}
 
-    async def _retried(
-        self, name: str, file: StoredFile, read: Callable[[ObjectStore, StoredObject], Awaitable[T]]
-    ) -> T:
-        """What `read` returns for one file. Transient errors are retried here, so other files are not read again."""
-        listed = StoredObject(self._path + name, file.size, file.etag)
+    async def _report(self, name: str, file: StoredFile, whole: bool) -> FileReport:
+        """The report on one file. Only a problem that two reads show is one: the transfer may be to blame."""
+
+        def read(store: ObjectStore) -> Awaitable[FileReport]:
+            return _read_whole(store, listed) if whole else _read_ends(store, listed)
+
+        listed = self._listed(name, file)
+        report = await self._retried(read)
+        if report.problem is not None and await self._retried(read) != report:
+            raise reads_differ(self._submission.s3.bucket)
+        return report
+
+    def _listed(self, name: str, file: StoredFile) -> StoredObject:
+        return StoredObject(self._path + name, file.size, file.etag)
+
+    async def _retried(self, read: Callable[[ObjectStore], Awaitable[T]]) -> T:
+        """What `read` returns. Transient errors are retried here, so that other files are not read again."""
         store = await self._opened()
         delay = _RETRY_SECONDS
         for attempts_left in reversed(range(_MAX_ATTEMPTS)):
             try:
-                return await read(store, listed)
+                return await read(store)
             except AwsError as error:
                 expired = error.reason == EXPIRED_CREDENTIALS.name
                 if not attempts_left or not (expired or error.transient) or error.reason == OBJECT_CHANGED.name:

@@ -116,7 +116,7 @@ class ReltioS3Gateway:
         try:
             async with _call_failures():
                 store = await self._store(job, submission)
-                return SearchResult(manifest=await store.read(submission.path + MANIFEST, limit=1) is not None)
+                return SearchResult(manifest=await store.exists(submission.path + MANIFEST))
         except CallFailedError as error:
             return SearchResult(unreadable=error.failure)
 
