@@ -47,8 +47,9 @@ class RoleReader:
         role: Mapping[str, Any] = await self._call(
             "iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"]
         )
-        # IAM looks in the account of the caller only, and by the name without the path.
-        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html (text of botocore 1.44.5)
+        # GetRole takes a name without account and path; names are unique within an account (texts of botocore 1.44.5):
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
+        # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
         if role["Arn"] != role_arn:
             raise AwsError(messages.OTHER_ROLE_FOUND, found=role["Arn"], role=role_arn)
         return role

@@ -21,7 +21,8 @@ from ...targets.readiness import call_failed, call_unknown, check_failed, check_
 from ...targets.role_checks import WANTED_SECONDS, Role, check_role, check_session_duration, session_too_short
 from ..access import Access, snapshot
 
-# Words in the messages of AssumeRole: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+# Words in the messages of AssumeRole: https://repost.aws/knowledge-center/iam-role-chaining-limit, and the setting's
+# name in https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html. With other words the check is Unknown.
 _CHAINED = "role chaining"
 _TOO_LONG = "MaxSessionDuration"
 _UNENCRYPTED = ("s3:ListBucket", "s3:DeleteObject")  # actions that need no key
