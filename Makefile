@@ -66,12 +66,13 @@ image-test: image-bundle $(VENV)/.dev ## Build the image and run it as the chart
 image-bundle:
 	$(PYTHON) hack/image.py bundle build/image
 
-lint: $(VENV)/.dev ## Ruff, mypy, import layers, vocabulary, helm
+lint: $(VENV)/.dev ## Ruff, mypy, import layers, vocabulary, length of modules, helm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=operator $(BIN)/lint-imports --no-cache
 	$(BIN)/python hack/vocabulary.py
+	$(BIN)/python hack/module_length.py
 	@helm="$${HELM:-$(BIN)/helm}"; [ -x "$$helm" ] || helm=helm; "$$helm" lint --strict helm/reltio-export-operator
 
 crds: ## Copy the CRDs into the chart

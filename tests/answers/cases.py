@@ -5,47 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from answers.asking import NAMESPACE, Case
-
-_API = "answers.example.com/v1alpha1"
-_GROUP = f"/apis/{_API}"
-REPORTS = f"{_GROUP}/namespaces/{NAMESPACE}/reports"
-NAMESPACES = "/api/v1/namespaces"
-MAPS, SECRETS, EVENTS, ACCOUNTS = (
-    f"{NAMESPACES}/{NAMESPACE}/{plural}" for plural in ("configmaps", "secrets", "events", "serviceaccounts")
+from answers.core_cases import core_kinds, last
+from answers.objects import (
+    API,
+    APPLY,
+    GROUP,
+    JSON_PATCH,
+    MERGE,
+    NAMESPACES,
+    OWNER,
+    REPORTS,
+    STRATEGIC,
+    Object,
+    core_object,
+    report,
+    without,
 )
-LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
-STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
-_OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "11111111-1111-1111-1111-111111111111"}
-Object = dict[str, Any]
-
-
-def _report(name: str, meta: Object | None = None, top: Object | None = None, **spec: Any) -> Object:
-    required = {"targetRef": {"name": "lake"}, "export": {"type": "Entities"}, "suspend": True}
-    return {
-        "apiVersion": _API,
-        "kind": "Report",
-        "metadata": {"name": name, **(meta or {})},
-        "spec": {**required, **spec},
-        **(top or {}),
-    }
-
-
-def _core(kind: str, name: str, meta: Object | None = None, **top: Any) -> Object:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **(meta or {})}, **top}
-
-
-def _event(name: str, **top: Any) -> Object:
-    about = {"kind": "Report", "namespace": NAMESPACE, "name": "a1"}
-    return _core("Event", name, **{"involvedObject": about, "reason": "R", "message": "m", "type": "Normal", **top})
-
-
-def _lease(name: str, **spec: Any) -> Object:
-    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": spec}
-
-
-def _without(obj: Object, *names: str) -> Object:
-    return {name: value for name, value in obj.items() if name not in names}
 
 
 def _created() -> list[Case]:
@@ -54,9 +29,9 @@ def _created() -> list[Case]:
         b'{"apiVersion":"answers.example.com/v1alpha1","kind":"Report","metadata":{"name":"%s"},"spec":'
         b'{"targetRef":{"name":"l"},"suspend":true,"suspend":true,"export":{"type":"Entities"}}}'
     )
-    as_yaml = b"apiVersion: %s\nkind: Report\nmetadata: {name: y1}\n" % _API.encode()
+    as_yaml = b"apiVersion: %s\nkind: Report\nmetadata: {name: y1}\n" % API.encode()
     as_yaml += b"spec: {targetRef: {name: l}, export: {type: Entities}}\n"
-    unknown = _report("a4", {"foo": "x"}, {"specc": 1}, bar=2)
+    unknown = report("a4", {"foo": "x"}, {"specc": 1}, bar=2)
     metadata: list[Object] = [
         {"resourceVersion": "5"},
         {"labels": {"a": 1}},
@@ -76,49 +51,49 @@ def _created() -> list[Case]:
         {"namespace": "kube-system"},
     ]
     return [
-        Case("POST", REPORTS, _report("a1"), fields=True),
-        Case("POST", REPORTS, _report("a1")),
+        Case("POST", REPORTS, report("a1"), fields=True),
+        Case("POST", REPORTS, report("a1")),
         Case("GET", f"{REPORTS}/a1", fields=True),
-        *(Case("POST", REPORTS, _report("a3", meta)) for meta in metadata),
+        *(Case("POST", REPORTS, report("a3", meta)) for meta in metadata),
         Case(
             "POST",
             REPORTS,
-            _report(
-                "a3", {"ownerReferences": [{**_OWNER, "controller": True}, {**_OWNER, "uid": "2", "controller": True}]}
+            report(
+                "a3", {"ownerReferences": [{**OWNER, "controller": True}, {**OWNER, "uid": "2", "controller": True}]}
             ),
             loose=True,
         ),
-        Case("POST", REPORTS, _report("a3", {"ownerReferences": [{**_OWNER, "kind": "Event"}]})),
-        Case("POST", REPORTS, _report("a2", {"finalizers": ["nodomain"]}), fields=True),
+        Case("POST", REPORTS, report("a3", {"ownerReferences": [{**OWNER, "kind": "Event"}]})),
+        Case("POST", REPORTS, report("a2", {"finalizers": ["nodomain"]}), fields=True),
         Case("POST", REPORTS, unknown, fields=True),
         Case("POST", f"{REPORTS}?fieldValidation=Strict", unknown),
-        Case("POST", f"{REPORTS}?fieldValidation=Nope", _report("a5")),
-        Case("POST", f"{REPORTS}?fieldValidation=Ignore", _report("a6", {"foo": "x"}, {"specc": 1}, bar=2)),
-        Case("POST", REPORTS, {**_report("a7"), "kind": "Other"}),
-        Case("POST", REPORTS, _without({**_report("a7"), "apiVersion": "answers.example.com/v1beta1"}, "spec")),
-        Case("POST", REPORTS, _without(_report("a7"), "apiVersion")),
-        Case("POST", REPORTS, _without(_report("a7"), "kind"), loose=True),
-        Case("POST", REPORTS, _without(_report("a7"), "metadata")),
+        Case("POST", f"{REPORTS}?fieldValidation=Nope", report("a5")),
+        Case("POST", f"{REPORTS}?fieldValidation=Ignore", report("a6", {"foo": "x"}, {"specc": 1}, bar=2)),
+        Case("POST", REPORTS, {**report("a7"), "kind": "Other"}),
+        Case("POST", REPORTS, without({**report("a7"), "apiVersion": "answers.example.com/v1beta1"}, "spec")),
+        Case("POST", REPORTS, without(report("a7"), "apiVersion")),
+        Case("POST", REPORTS, without(report("a7"), "kind"), loose=True),
+        Case("POST", REPORTS, without(report("a7"), "metadata")),
         Case("POST", REPORTS, b"{nope", loose=True),
         Case("POST", REPORTS, b"[]", loose=True),
         Case("POST", REPORTS, as_yaml, content_type="application/yaml"),
         Case("POST", REPORTS, b"x", content_type="text/plain"),
-        Case("POST", f"{REPORTS}?dryRun=All", _report("dry")),
+        Case("POST", f"{REPORTS}?dryRun=All", report("dry")),
         Case("GET", f"{REPORTS}/dry"),
-        Case("POST", f"{REPORTS}?dryRun=Nope", _report("dry")),
-        Case("POST", REPORTS, _report("a9", {"generateName": "x"}), fields=True),
-        Case("POST", REPORTS, _report("")),
-        Case("POST", REPORTS, _report("Upper")),
-        Case("POST", REPORTS, _report("x/y")),
-        Case("POST", REPORTS, {**_report("a10"), "spec": None}),
-        Case("POST", REPORTS, {**_report("a10"), "spec": []}),
+        Case("POST", f"{REPORTS}?dryRun=Nope", report("dry")),
+        Case("POST", REPORTS, report("a9", {"generateName": "x"}), fields=True),
+        Case("POST", REPORTS, report("")),
+        Case("POST", REPORTS, report("Upper")),
+        Case("POST", REPORTS, report("x/y")),
+        Case("POST", REPORTS, {**report("a10"), "spec": None}),
+        Case("POST", REPORTS, {**report("a10"), "spec": []}),
         Case(
             "POST",
             REPORTS,
-            _report(
+            report(
                 "a11",
                 {
-                    "uid": _OWNER["uid"],
+                    "uid": OWNER["uid"],
                     "creationTimestamp": "2001-01-01T00:00:00Z",
                     "generation": 7,
                     "selfLink": "/x",
@@ -129,9 +104,9 @@ def _created() -> list[Case]:
         ),
         Case("POST", REPORTS, doubled % b"dup1"),
         Case("POST", f"{REPORTS}?fieldValidation=Strict", doubled % b"dup2"),
-        Case("POST", f"{NAMESPACES}/nons/configmaps", _core("ConfigMap", "x")),
-        Case("POST", f"{_GROUP}/namespaces/nons/reports", _report("x")),
-        Case("POST", f"{_GROUP}/reports", _report("x")),
+        Case("POST", f"{NAMESPACES}/nons/configmaps", core_object("ConfigMap", "x")),
+        Case("POST", f"{GROUP}/namespaces/nons/reports", report("x")),
+        Case("POST", f"{GROUP}/reports", report("x")),
     ]
 
 
@@ -173,18 +148,18 @@ def _validated() -> list[Case]:
         {"labels": {"a": "1", "b": "2", "c": "3"}},
         {"labels": {}},
     ]
-    return [Case("POST", f"{REPORTS}?dryRun=All", _report("t1", **spec)) for spec in specs]
+    return [Case("POST", f"{REPORTS}?dryRun=All", report("t1", **spec)) for spec in specs]
 
 
 def _put() -> list[Case]:
     return [
-        Case("PUT", f"{REPORTS}/a1", _report("a1")),
-        Case("PUT", f"{REPORTS}/a1", _report("b1", {"resourceVersion": "1"})),
-        Case("PUT", f"{REPORTS}/zz", _report("zz")),
-        Case("PUT", f"{REPORTS}/zz", _report("zz", {"resourceVersion": "1"})),
-        Case("PUT", f"{REPORTS}/a1", _report("a1", {"resourceVersion": "1"})),
-        Case("PUT", f"{REPORTS}/a1", _report("a1", {"resourceVersion": "abc"})),
-        Case("PUT", f"{REPORTS}/a1", _report("a1", {"resourceVersion": "1", "uid": "nope"})),
+        Case("PUT", f"{REPORTS}/a1", report("a1")),
+        Case("PUT", f"{REPORTS}/a1", report("b1", {"resourceVersion": "1"})),
+        Case("PUT", f"{REPORTS}/zz", report("zz")),
+        Case("PUT", f"{REPORTS}/zz", report("zz", {"resourceVersion": "1"})),
+        Case("PUT", f"{REPORTS}/a1", report("a1", {"resourceVersion": "1"})),
+        Case("PUT", f"{REPORTS}/a1", report("a1", {"resourceVersion": "abc"})),
+        Case("PUT", f"{REPORTS}/a1", report("a1", {"resourceVersion": "1", "uid": "nope"})),
     ]
 
 
@@ -261,22 +236,22 @@ def _applied() -> list[Case]:
     condition = {"type": "A", "status": "True", "reason": "R", "message": ""}
     status = {"phase": "Running", "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
     rows: list[tuple[str, Object]] = [
-        ("/s1", _report("s1")),
-        ("/s1?fieldManager=m", _report("s1")),
-        ("/s1?fieldManager=m", _report("s1")),
-        ("/s1?fieldManager=n", _report("s1", suspend=False)),
-        ("/s1?fieldManager=n&force=true", _report("s1", suspend=False)),
-        ("/s1?fieldManager=m", _report("other")),
-        ("/s1?fieldManager=m", {**_report("s1"), "kind": "X"}),
-        ("/s1?fieldManager=m", _without(_report("s1"), "kind")),
-        ("/s1?fieldManager=m", _report("s1", {"managedFields": [{"manager": "x"}]})),
-        ("/s1?fieldManager=m&force=true", _report("s1", {"resourceVersion": "1"})),
-        ("/s2?fieldManager=m", _report("s2", {"resourceVersion": "1"})),
-        ("/s2?fieldManager=m", _report("s2", {"uid": "x"})),
-        ("/s1?fieldManager=m&force=true", _report("s1", bar=1)),
-        ("/s1?fieldManager=m&fieldValidation=Strict&force=true", _report("s1", bar=1)),
-        ("/s1/status?fieldManager=m&force=true", {**_without(_report("s1"), "spec"), "status": status}),
-        ("/s9/status?fieldManager=m&force=true", {**_without(_report("s9"), "spec"), "status": status}),
+        ("/s1", report("s1")),
+        ("/s1?fieldManager=m", report("s1")),
+        ("/s1?fieldManager=m", report("s1")),
+        ("/s1?fieldManager=n", report("s1", suspend=False)),
+        ("/s1?fieldManager=n&force=true", report("s1", suspend=False)),
+        ("/s1?fieldManager=m", report("other")),
+        ("/s1?fieldManager=m", {**report("s1"), "kind": "X"}),
+        ("/s1?fieldManager=m", without(report("s1"), "kind")),
+        ("/s1?fieldManager=m", report("s1", {"managedFields": [{"manager": "x"}]})),
+        ("/s1?fieldManager=m&force=true", report("s1", {"resourceVersion": "1"})),
+        ("/s2?fieldManager=m", report("s2", {"resourceVersion": "1"})),
+        ("/s2?fieldManager=m", report("s2", {"uid": "x"})),
+        ("/s1?fieldManager=m&force=true", report("s1", bar=1)),
+        ("/s1?fieldManager=m&fieldValidation=Strict&force=true", report("s1", bar=1)),
+        ("/s1/status?fieldManager=m&force=true", {**without(report("s1"), "spec"), "status": status}),
+        ("/s9/status?fieldManager=m&force=true", {**without(report("s9"), "spec"), "status": status}),
     ]
     return [
         *(Case("PATCH", REPORTS + path, body, content_type=APPLY, fields=True) for path, body in rows),
@@ -297,14 +272,14 @@ def _deleted() -> list[Case]:
             "DELETE", f"{REPORTS}/a1", {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         ),
         Case("DELETE", f"{REPORTS}/a1"),
-        Case("POST", REPORTS, _report("f1", held)),
+        Case("POST", REPORTS, report("f1", held)),
         Case("DELETE", f"{REPORTS}/f1"),
         Case("DELETE", f"{REPORTS}/f1"),
         Case("PATCH", f"{REPORTS}/f1", {"metadata": {"finalizers": ["x.io/y", "x.io/z"]}}, content_type=MERGE),
         Case("PATCH", f"{REPORTS}/f1", {"metadata": {"labels": {"x": "y"}}}, content_type=MERGE),
         Case("PATCH", f"{REPORTS}/f1", {"metadata": {"deletionTimestamp": None}}, content_type=MERGE),
         Case("PATCH", f"{REPORTS}/f1", {"spec": {"suspend": False}}, content_type=MERGE),
-        Case("POST", REPORTS, _report("f1")),
+        Case("POST", REPORTS, report("f1")),
         Case("PATCH", f"{REPORTS}/f1", {"metadata": {"finalizers": None}}, content_type=MERGE),
         Case("GET", f"{REPORTS}/f1"),
         Case("DELETE", f"{REPORTS}?labelSelector=zz=y"),
@@ -342,100 +317,11 @@ def _read() -> list[Case]:
         Case("GET", "/apis/nope/v1"),
         Case("GET", "/apis/answers.example.com/v2"),
         Case("GET", "/apis/answers.example.com"),
-        Case("GET", _GROUP, loose=True),
+        Case("GET", GROUP, loose=True),
         Case("GET", "/nope"),
         Case("GET", "/api/v2/x"),
         Case("GET", f"{NAMESPACES}/{NAMESPACE}/nopes"),
         Case("GET", "/readyz"),
-    ]
-
-
-def _core_kinds() -> list[Case]:
-    return [
-        Case("POST", MAPS, _core("ConfigMap", "c1", data={"a": "b"}), fields=True),
-        Case("POST", MAPS, _core("ConfigMap", "c1", data={"a": "b"})),
-        Case("PUT", f"{MAPS}/c1", _core("ConfigMap", "c1", data={"a": "c"})),
-        Case("PUT", f"{MAPS}/c9", _core("ConfigMap", "c9", data={"a": "c"})),
-        Case("POST", MAPS, _core("ConfigMap", "c2", data={"a": 1})),
-        Case("POST", MAPS, _core("ConfigMap", "c2", data={"a b": "1"})),
-        Case("POST", MAPS, _core("ConfigMap", "c2", data={"..": "1"})),
-        Case("POST", MAPS, _core("ConfigMap", "c2", dta={"a": "1"})),
-        Case("POST", f"{MAPS}?fieldValidation=Strict", _core("ConfigMap", "c3", dta={"a": "1"})),
-        Case("POST", MAPS, _core("ConfigMap", "c4", binaryData={"a": "!!"})),
-        Case("POST", MAPS, _core("ConfigMap", "c5", data={"a": "x"}, immutable=True)),
-        Case("PATCH", f"{MAPS}/c5", {"data": {"a": "y"}}, content_type=MERGE),
-        Case("PATCH", f"{MAPS}/c1", {"data": {"z": "y"}}, content_type=STRATEGIC),
-        Case("PATCH", f"{MAPS}/c1", {"metadata": {"finalizers": ["x.io/a"]}}, content_type=STRATEGIC),
-        Case("PATCH", f"{MAPS}/c1", {"metadata": {"finalizers": ["x.io/b"]}}, content_type=STRATEGIC, fields=True),
-        Case(
-            "PATCH",
-            f"{MAPS}/c1",
-            {"metadata": {"$deleteFromPrimitiveList/finalizers": ["x.io/a", "x.io/b"]}},
-            content_type=STRATEGIC,
-        ),
-        Case("POST", MAPS, _core("ConfigMap", "Upper")),
-        Case("POST", MAPS, {**_core("ConfigMap", "k"), "kind": "Secret"}, loose=True),
-        Case("POST", MAPS, _without(_core("ConfigMap", "bare"), "apiVersion", "kind")),
-        Case("POST", SECRETS, _core("Secret", "s1", stringData={"a": "b"}), fields=True),
-        Case("GET", f"{SECRETS}/s1"),
-        Case("PATCH", f"{SECRETS}/s1", {"stringData": {"b": "c"}}, content_type=MERGE, fields=True),
-        Case("POST", SECRETS, _core("Secret", "s2", data={"a": "b"})),
-        Case("POST", SECRETS, _core("Secret", "s2", data={"a": "%%"})),
-        Case("POST", SECRETS, _core("Secret", "s3", type="kubernetes.io/tls", data={})),
-        Case("POST", SECRETS, _core("Secret", "s4", type="kubernetes.io/basic-auth")),
-        Case("PATCH", f"{SECRETS}/s1", {"type": "x"}, content_type=MERGE),
-        Case("GET", f"{SECRETS}?fieldSelector=type=Opaque,metadata.name=s1"),
-        Case("DELETE", f"{SECRETS}/s1"),
-        Case("POST", NAMESPACES, _core("Namespace", "answers-n1"), fields=True),
-        Case("POST", NAMESPACES, _core("Namespace", "N1")),
-        Case("POST", NAMESPACES, _core("Namespace", "a.b")),
-        Case(
-            "PATCH",
-            f"{NAMESPACES}/answers-n1",
-            {
-                "spec": {"finalizers": []},
-                "status": {"phase": "Terminating"},
-                "metadata": {"labels": {"x": "y", "kubernetes.io/metadata.name": "zz"}},
-            },
-            content_type=MERGE,
-        ),
-        *(Case("DELETE", f"{NAMESPACES}/{name}") for name in ("default", "kube-system", "kube-public")),
-        Case("DELETE", NAMESPACES),
-        Case("POST", EVENTS, _event("e1"), fields=True),
-        Case("POST", EVENTS, _event("e2", involvedObject={"kind": "Report", "name": "x"})),
-        Case("POST", EVENTS, _event("e2", involvedObject={"kind": "X", "name": "x", "namespace": "kube-system"})),
-        Case("POST", EVENTS, _event("e3", eventTime="2026-01-01T00:00:00.000000Z")),
-        Case("POST", EVENTS, _event("e3", eventTime="2026-01-01T00:00:00Z"), loose=True),
-        Case("POST", EVENTS, _event("e3", firstTimestamp="2026-01-01T00:00:00.123456+00:00")),
-        Case("POST", EVENTS, _event("e4", firstTimestamp="yesterday"), loose=True),
-        Case("POST", EVENTS, _event("e5", type="Odd", reason="x" * 200, message="x" * 2000)),
-        Case("GET", f"{EVENTS}?fieldSelector=involvedObject.name=a1,involvedObject.apiVersion=,reason=R,source=x"),
-        Case("POST", LEASES, _lease("l1", holderIdentity="a", leaseDurationSeconds=15), fields=True),
-        Case("POST", LEASES, _lease("l2", leaseDurationSeconds=0)),
-        Case("POST", LEASES, _lease("l2", leaseTransitions=-1)),
-        Case("POST", LEASES, _lease("l2", renewTime="2026-01-01T00:00:00.123456Z")),
-        Case("POST", LEASES, _lease("l3", renewTime="2026-01-01T00:00:00Z"), loose=True),
-        Case("POST", LEASES, _lease("l4", renewTime="2026-01-01T00:00:00.123456+00:00")),
-        Case("PUT", f"{LEASES}/l1", _lease("l1", holderIdentity="b")),
-        Case("PUT", f"{LEASES}/l9", _lease("l9", holderIdentity="b")),
-        Case("POST", ACCOUNTS, _core("ServiceAccount", "sa1")),
-        Case("DELETE", f"{ACCOUNTS}/sa1"),
-    ]
-
-
-def _last() -> list[Case]:
-    """A namespace that waits for its last object takes nothing new."""
-    inside = f"{NAMESPACES}/answers-n1/configmaps"
-    return [
-        Case("POST", inside, _core("ConfigMap", "held", {"finalizers": ["x.io/y"]})),
-        Case("DELETE", f"{NAMESPACES}/answers-n1", loose=True),
-        Case("POST", inside, _core("ConfigMap", "late")),
-        Case("PATCH", f"{inside}/held", {"metadata": {"labels": {"x": "y"}}}, content_type=MERGE, loose=True),
-        *(
-            Case("PATCH", path, {"metadata": {"finalizers": None}}, content_type=MERGE, loose=True)
-            for path in (f"{inside}/held", f"{REPORTS}/a2")
-        ),
-        Case("DELETE", f"{NAMESPACES}/{NAMESPACE}", loose=True),
     ]
 
 
@@ -447,6 +333,6 @@ CASES = [
     *_applied(),
     *_deleted(),
     *_read(),
-    *_core_kinds(),
-    *_last(),
+    *core_kinds(),
+    *last(),
 ]

@@ -15,7 +15,8 @@ import aiohttp
 import yaml
 
 from answers.asking import NAMESPACE, ask
-from answers.cases import CASES, REPORTS
+from answers.cases import CASES
+from answers.objects import REPORTS
 
 RECORDED = Path(__file__).parent / "recorded.json"
 DEFINITION = Path(__file__).parent / "definition.yaml"
