@@ -65,7 +65,11 @@ def submission(attempt: int = 1, **more: Any) -> dict[str, Any]:
             "tenant": "acme01",
             "credentialsSecretRef": {"name": "reltio-api"},
         },
-        "s3": {"bucket": "acme-mdm-exports", "roleARN": "arn:aws:iam::111122223333:role/reltio-exporter"},
+        "s3": {
+            "bucket": "acme-mdm-exports",
+            "roleARN": "arn:aws:iam::111122223333:role/reltio-exporter",
+            "externalIDSource": "None",
+        },
         **more,
     }
 

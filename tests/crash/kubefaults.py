@@ -10,12 +10,13 @@ from .world import World
 KINDS = ("conflict", "500-before", "500-after", "watch-cut")
 
 
-def arm(world: World, number: int, kind: str) -> None:
-    """Strike the API call of this number, counted over the whole run."""
+def arm(world: World, number: int, kind: str, *, more: bool = False) -> None:
+    """Strike the API call of this number, counted over the whole run. `more`: besides the calls armed before."""
+    others = world.kube.fault
 
     def fault(call: int, name: str, when: str) -> Exception | None:
         if call != number:
-            return None
+            return others(call, name, when) if more else None
         if kind == "conflict" and when == "before" and name in ("patch_status", "set_finalizers", "delete"):
             return ConflictError(name)
         if kind == f"500-{when}":

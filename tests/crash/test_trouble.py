@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from . import kubefaults
 from .matrix import is_over
 from .world import World, quiet
 
@@ -228,3 +229,44 @@ def test_a_corrected_secret_is_taken_up_within_a_minute_however_long_the_target_
         within=3600,
     )
     assert world.clock.now - corrected <= 60
+
+
+def test_a_submission_that_is_never_answered_is_sent_ever_more_rarely_and_reported(world: World) -> None:
+    world.wire.strikes_of_submissions = ["500-before"] * 10_000
+    world.submit_job()
+    world.start()
+    world.wait(lambda: False, within=2 * 3600)
+    sent = [number for number, line in enumerate(world.wire.log) if "/export/" in line]
+    assert 3 <= len(sent) <= 2 * 3600 / 360 + 4
+    assert conditions(world)["Stalled"] == "AnswerLost"
+    stalled = next(c for c in (world.job() or {})["status"]["conditions"] if c["type"] == "Stalled")
+    assert 'It returned 500: "' in stalled["message"]
+    world.wire.strikes_of_submissions = []
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+    assert len(world.service.exports) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("fault", [None, "500-after", "conflict", "500-before"])
+def test_never_more_jobs_run_than_the_target_allows_however_their_writes_end(
+    world: World, limit: int, fault: str | None
+) -> None:
+    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": limit}})
+    most = 0
+
+    def count(*_: object) -> None:
+        nonlocal most
+        most = max(most, sum(export.is_active for export in world.service.exports))
+
+    world.kube.listeners.append(count)
+    if fault:
+        for call in range(0, 400, 7):
+            kubefaults.arm(world, call, fault, more=True)
+    for number in range(8):
+        world.submit_job(f"job-{number}")
+    world.start()
+    world.kube.listeners.append(count)
+    world.wait(lambda: sum(export.is_complete for export in world.service.exports) == 8)
+    assert most == limit
+    assert len(world.service.exports) == 8

@@ -95,12 +95,17 @@ class ServiceSnapshot(Model, frozen=True, kw_only=True):
 
 
 class S3Snapshot(Model, frozen=True, kw_only=True):
-    """The destination as it was when the attempt was intended. The external ID is never recorded."""
+    """The destination as it was when the attempt was intended. The external ID is never recorded.
+
+    `external_id_source` says where it comes from, so that a job is never submitted without one that it needs. `Target`
+    is the field of the target itself. None: the intent was written by a version that did not record it.
+    """
 
     bucket: str
     role_arn: str
     region: str | None = None
     external_id_secret_ref: SecretKeyRef | None = None
+    external_id_source: Literal["None", "Secret", "Target"] | None = None
     server_side_encryption: Encryption | None = None
 
 
@@ -109,7 +114,8 @@ class Submission(Model, frozen=True, kw_only=True):
 
     `refused_time` is set while it is certain that the service does not have the export. `resent` counts the calls after
     the first one, and `first_intended_time` is set with them: `intended_time` is that of the last call. The first one
-    has the time of the API server's clock. `group_id` is the service's own name for the tasks of one export.
+    has the time of the API server's clock. `unanswered` counts the last calls in a row whose answer is not known, and
+    `group_id` is the service's own name for the tasks of one export.
     """
 
     id: str
@@ -124,6 +130,7 @@ class Submission(Model, frozen=True, kw_only=True):
     submitted_time: Time | None = None
     refused_time: Time | None = None
     resent: Count = 0
+    unanswered: Count = 0
     group_id: str | None = None
     adopted: bool = False
 

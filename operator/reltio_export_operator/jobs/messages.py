@@ -59,6 +59,17 @@ ANSWER_LOST = Reason(
 ANSWER_UNKNOWN = Reason(
     "AnswerUnknown", "It is not known yet whether Reltio has the export. The operator searches for it again."
 )
+UNANSWERED = Reason(
+    "AnswerLost",
+    "The answers to {count} submissions in a row were lost: {error} The operator searches for the export before it "
+    "submits again, at most every {seconds:.0f} s.",
+    "If it persists, contact Reltio Support, or set spec.cancel to true.",
+)
+EXTERNAL_ID_UNAVAILABLE = Reason(
+    "ExternalIDUnavailable",
+    "The target that held the external ID of role {role} was deleted, or has another role or no external ID now.",
+    "Create the target again with this role and its external ID, or cancel the job.",
+)
 DESTINATION_UNREADABLE = Reason(
     _FAILED_CALL,
     "Reltio does not list the export, and the operator cannot read whether it arrived: {error}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Literal
 
 from ..api.attempt import AttemptRecord
 from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
@@ -108,9 +109,18 @@ def _submission(
             role_arn=s3.role_arn,
             region=s3.region,
             external_id_secret_ref=_external_id_ref(target),
+            external_id_source=_external_id_source(target),
             server_side_encryption=s3.server_side_encryption,
         ),
     )
+
+
+def _external_id_source(target: ExportTarget) -> Literal["None", "Secret", "Target"]:
+    if _external_id_ref(target) is not None:
+        return "Secret"
+    s3 = target.spec.s3
+    value = s3.previous_external_id if target.status.external_id_in_use == "Previous" else s3.external_id
+    return "None" if value is None else "Target"
 
 
 def _external_id_ref(target: ExportTarget) -> SecretKeyRef | None:

@@ -16,7 +16,7 @@ from ..delivery.manifest import MANIFEST, Delivery, differences_of, digest_of, l
 from . import duplicates, messages, tasks
 from .endings import completed, early_end_reason, failed, record_duplicates
 from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
-from .policies.starting import resubmit, suspended_submission
+from .policies.starting import resubmit, still_unanswered, suspended_submission
 
 _SHOWN_FILES = 10
 _SHOWN_DIFFERENCES = 10
@@ -63,6 +63,7 @@ def on_accepted(obs: Observation, submission: Submission, accepted: Accepted) ->
         submission,
         submitted_time=whole_seconds(obs.now),
         refused_time=None,
+        unanswered=0,
         group_id=accepted.group_id,
         adopted=accepted.adopted,
     )
@@ -87,9 +88,8 @@ def on_submit_failed(obs: Observation, submission: Submission, failure: CallFail
     if failure.permanent:
         return failed(obs, ConditionReason(failure.reason, failure.message))
     if failure.ambiguous:
-        why = messages.ANSWER_LOST(error=failure.message)
-        return _wait_for_answer(obs, why, obs.limits.submit_settle_seconds)
-    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
+        return _answer_lost(obs, submission, failure)
+    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now), unanswered=0)
     waiting = wait(obs, "Pending", failure)
     return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=refused))
 
@@ -114,6 +114,9 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     if found.unreadable is not None:
         text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
         return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
+    left = _seconds_between_calls(obs, submission.unanswered) - obs.elapsed.doubt
+    if left > 0:
+        return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
     refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now))
     as_refused = msgspec.structs.replace(obs.status, submission=refused, retry_time=None, waits=None)
     suspended = suspended_submission(obs.with_status(as_refused))
@@ -139,12 +142,34 @@ def _adopt(obs: Observation, submission: Submission, found: Sequence[ObservedTas
     return replace(decision, status=recorded.status, events=decision.events + recorded.events)
 
 
-def _wait_for_answer(obs: Observation, why: ConditionReason, seconds: float) -> Decision:
+def _answer_lost(obs: Observation, submission: Submission, failure: CallFailure) -> Decision:
+    """Search once the submission cannot be in flight any more. After some lost answers in a row, report it."""
+    lost = msgspec.structs.replace(submission, unanswered=submission.unanswered + 1)
+    obs = obs.with_status(msgspec.structs.replace(obs.status, submission=lost))
+    why = messages.ANSWER_LOST(error=failure.message)
+    stalled = None
+    if lost.unanswered > _STALLED_AFTER:
+        seconds = _seconds_between_calls(obs, lost.unanswered)
+        stalled = messages.UNANSWERED(count=lost.unanswered, error=failure.message, seconds=seconds)
+    return _wait_for_answer(obs, why, obs.limits.submit_settle_seconds, stalled)
+
+
+def _seconds_between_calls(obs: Observation, unanswered: int) -> float:
+    """The settling time, doubled for each lost answer after the first, up to the longest backoff."""
+    settle = obs.limits.submit_settle_seconds
+    return min(settle * 2.0 ** min(max(unanswered - 1, 0), 30), max(settle, obs.limits.retry_cap_seconds))
+
+
+def _wait_for_answer(
+    obs: Observation, why: ConditionReason, seconds: float, stalled: ConditionReason | None = None
+) -> Decision:
     seconds = min(seconds, _longest_wait(obs))
     retry = whole_seconds(obs.now + timedelta(seconds=seconds + 1))
     if _is_ending(obs):  # its conditions say why it is to end
         return Decision(msgspec.structs.replace(obs.status, retry_time=retry), requeue_after=seconds + 1)
-    return Decision(status_of(obs, "Submitting", reconciling=why, retry_time=retry), requeue_after=seconds + 1)
+    stalled = stalled or still_unanswered(obs)
+    status = status_of(obs, "Submitting", reconciling=why, stalled=stalled, retry_time=retry)
+    return Decision(status, requeue_after=seconds + 1)
 
 
 def _is_ending(obs: Observation) -> bool:

@@ -69,6 +69,7 @@ class ReltioError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.ambiguous = ambiguous
+        self.values: dict[str, Any] = values
         super().__init__(f"{self.message} {self.remedy}")
 
 
@@ -99,8 +100,27 @@ class InvalidParameter(BadRequest):
     parameter: str | None = None
 
 
-class PayloadTooLarge(BadRequest):
+class RequestTooLong(BadRequest):
+    """The URL or the headers are longer than a server takes."""
+
+    entry = messages.REQUEST_TOO_LONG
+    entry_with_part: ClassVar[Reason] = messages.PART_TOO_LONG
+
+    def with_longest(self, field: str, size: int) -> RequestTooLong:
+        """The same error, naming the field that takes most of the request, and its bytes in it."""
+        entry = self.entry_with_part
+        return type(self)(entry=entry, status=self.status, code=self.code, **self.values, field=field, size=size)
+
+
+class PayloadTooLarge(RequestTooLong):
     entry = messages.PAYLOAD_TOO_LARGE
+    entry_with_part = messages.PAYLOAD_PART_TOO_LARGE
+
+
+class WrongService(ReltioError):
+    """The server does not take such requests at all, so it is not the Export Service, or a proxy is in between."""
+
+    entry = messages.UNEXPECTED_ANSWER
 
 
 class DestinationBusy(ReltioError):
@@ -177,11 +197,17 @@ _BY_STATUS: dict[int, type[ReltioError]] = {
     403: AccessDenied,
     404: ObjectNotFound,
     413: PayloadTooLarge,
+    414: RequestTooLong,
+    422: BadRequest,
     429: RateLimited,
+    431: RequestTooLong,
     502: ServiceUnavailable,
     503: ServiceUnavailable,
     504: ServiceUnavailable,
 }
+
+
+_WRONG_SERVICE = (405, 411, 415)
 
 
 def error_from_response(response: httpx.Response, *, mutating: bool = False) -> ReltioError:
@@ -204,6 +230,8 @@ def error_from_response(response: httpx.Response, *, mutating: bool = False) -> 
         return invalid_parameter(parameter[1] if parameter else None, answer=answer, **values)
     if status in _BY_STATUS:
         return _BY_STATUS[status](answer=answer, ambiguous=ambiguous, **values)
+    if status in _WRONG_SERVICE:
+        return WrongService(detail=f"the status is {answer}", **values)
     if status >= 500:
         return ServerError(answer=answer, ambiguous=ambiguous, **values)
     return UnexpectedAnswer(detail=f"the status is {answer}", ambiguous=ambiguous, **values)

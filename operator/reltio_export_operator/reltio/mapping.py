@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from ..api.job import ExportSpec, Submission
 from ..api.target import Encryption
@@ -37,6 +38,22 @@ _OPTIONS = {
 }
 _ACTIVENESS = {"All": "ALL", "Active": "ACTIVE", "NotActive": "NOT_ACTIVE"}
 _MAX_QUERY_FILTER = 1024  # characters; a longer filter is sent in the body, because URLs have a limit
+_FIELDS = {  # of the parts of a request that can be long
+    "name": "spec.export.name",
+    "email": "spec.export.notificationEmails",
+    "filter": "spec.export.filter",
+    "select": "spec.export.select",
+    "filenameTemplate": "spec.export.filenameTemplate",
+    "anchorAttribute": "spec.export.anchorAttribute",
+    "includeType": "spec.export.includeTypes",
+    "groupBy": "spec.export.groupBy",
+    "sliceFilter": "spec.export.sliceFilter",
+    "segmentIds": "spec.export.segmentIDs",
+    "s3Path": "spec.path",
+    "roleArn": "spec.s3.roleARN of the ExportTarget",
+    "externalId": "the external ID of the ExportTarget",
+    "s3SseKmsKey": "spec.s3.serverSideEncryption.kmsKeyARN of the ExportTarget",
+}
 _QUANTITY_SUFFIXES = {
     "": 1,
     "k": 10**3,
@@ -131,6 +148,19 @@ def _headers(submission: Submission, external_id: str | None, encryption: Encryp
         "s3SseKmsKey": encryption.kms_key_arn if encryption else None,
     }
     return {key: value for key, value in values.items() if value is not None}
+
+
+def longest_part(request: WireRequest, status: int | None) -> tuple[str, int]:
+    """The field that takes most of what a server found too long, and its bytes in the request.
+
+    413 is about the body, 414 about the URL; some servers count the URL among the headers, so 431 is about both.
+    """
+    body = {key: json.dumps(value) for key, value in (request.body or {}).items()}
+    query = {key: quote(value) for key, value in request.query.items()}
+    parts = {413: body, 414: query}.get(status or 0, {**query, **request.headers})
+    key = max(parts, key=lambda key: len(parts[key].encode()), default="")
+    field = _FIELDS.get(key, f"spec.export ({key})" if key else "spec.export")
+    return field, len(parts[key].encode()) if key else 0
 
 
 def quantity_bytes(quantity: str) -> int:

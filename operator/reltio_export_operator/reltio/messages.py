@@ -56,6 +56,23 @@ PAYLOAD_TOO_LARGE = Reason(
     "The request is larger than the 50 MB that Reltio takes. It returned {answer}.",
     "Shorten spec.export.filter or the lists in spec.export in a new ExportJob.",
 )
+PAYLOAD_PART_TOO_LARGE = Reason(
+    "PayloadTooLarge",
+    "The request is larger than the 50 MB that Reltio takes. It returned {answer}. "
+    "The longest part of the request is {field} with {size} bytes.",
+    "Shorten {field} in a new ExportJob.",
+)
+REQUEST_TOO_LONG = Reason(
+    "RequestTooLong",
+    "The URL or the headers of the request are longer than Reltio takes. It returned {answer}.",
+    "Shorten spec.export.filter, spec.export.select or spec.path in a new ExportJob.",
+)
+PART_TOO_LONG = Reason(
+    "RequestTooLong",
+    "The URL or the headers of the request are longer than Reltio takes. It returned {answer}. "
+    "The longest part of them is {field} with {size} bytes.",
+    "Shorten {field} in a new ExportJob.",
+)
 DESTINATION_BUSY = Reason(
     "DestinationBusy",
     "Another task exports to this directory. Reltio returned {answer}.",

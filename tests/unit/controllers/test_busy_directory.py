@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from builders import job, running
@@ -12,7 +13,8 @@ from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.jobs.gateway import ReltioS3Gateway
-from reltio_export_operator.reltio.errors import DestinationBusy, ObjectNotFound, ServerError
+from reltio_export_operator.controllers.jobs.gateway_port import CallFailedError
+from reltio_export_operator.reltio.errors import DestinationBusy, ObjectNotFound, ServerError, error_from_response
 from reltio_export_sandbox.reltio.agenda import Inline
 
 
@@ -65,3 +67,29 @@ async def test_the_task_that_keeps_the_own_directory_busy_is_adopted_whatever_it
     assert subject.status.submission is not None
     accepted = await services.submit(subject, subject.status.submission, lambda: True)
     assert (accepted.task_ids, accepted.group_id, accepted.adopted) == (ids, group, True)
+
+
+class Refusing(Tenant):
+    """A service, or a proxy before it, that does not take the request."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self._status = status
+
+    async def submit(self, *_: Any) -> None:
+        raise error_from_response(httpx.Response(self._status, json={"errorMessage": "no"}), mutating=True)
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 411, 413, 414, 415, 422, 431])
+async def test_a_request_that_will_never_be_taken_is_a_permanent_failure(status: int) -> None:
+    services = ReltioS3Gateway(Refusing(status), RoleSessions(Inline()), JobCache())  # type: ignore[arg-type]
+    subject = job(spec={"export": {"type": "Entities", "select": ["a" * 700]}}, status=running("PROCESSING"))
+    assert subject.status.submission is not None
+    with pytest.raises(CallFailedError) as refused:
+        await services.submit(subject, subject.status.submission, lambda: True)
+    failure = refused.value.failure
+    assert (failure.permanent, failure.ambiguous) == (True, False)
+    assert str(status) in failure.message
+    if status in (414, 431):
+        assert "spec.export.select with 700 bytes" in failure.message
+        assert "Shorten spec.export.select" in failure.message

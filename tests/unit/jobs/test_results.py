@@ -260,3 +260,59 @@ def test_waits_for_an_unreadable_bucket_do_not_use_up_those_for_the_manifest() -
 def test_a_secret_that_cannot_be_read_is_looked_at_again_within_half_a_minute_however_often_it_failed() -> None:
     obs = Observation(job=job(status={"attempts": 1, "submission": submission(), "waits": 12}), now=T0, target=target())
     assert (results.wait(obs, "Pending", CallFailure("SecretUnusable", "no Secret")).requeue_after or 0) <= 30
+
+
+def unanswered(count: int, known_for: float = 0.0) -> Observation:
+    obs = doubtful(known_for)
+    lost = msgspec.structs.replace(of(obs), unanswered=count)
+    return obs.with_status(msgspec.structs.replace(obs.status, submission=lost))
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"), [(0, 75), (1, 75), (2, 150), (3, 300), (4, 360), (5, 360), (100, 360), (10_000, 360)]
+)
+def test_the_time_between_submissions_without_an_answer_grows_up_to_the_longest_backoff(
+    count: int, seconds: int
+) -> None:
+    early = on_search_result(unanswered(count, seconds - 1), SearchResult())
+    assert not isinstance(early.action, Submit)
+    assert early.requeue_after is not None
+    late = on_search_result(unanswered(count, seconds), SearchResult())
+    assert isinstance(late.action, Submit)
+    assert late.action.submission.unanswered == count
+
+
+@pytest.mark.parametrize(("count", "stalled"), [(0, False), (2, False), (3, True), (9, True)])
+def test_after_some_lost_answers_in_a_row_the_job_is_stalled_with_the_words_of_the_service(
+    count: int, stalled: bool
+) -> None:
+    failure = CallFailure("ServerError", 'The call failed in Reltio. It returned 500: "boom".', ambiguous=True)
+    decision = on_submit_failed(unanswered(count), failure)
+    assert decision.status.submission is not None
+    assert decision.status.submission.unanswered == count + 1
+    found = {c.type: c.message for c in decision.status.conditions}
+    assert ("Stalled" in found) is stalled
+    assert '500: "boom"' in found["Stalled" if stalled else "Reconciling"]
+    assert not decision.status.completion_time
+
+
+def test_a_job_stays_stalled_while_it_is_searched_for_and_submitted_again() -> None:
+    failure = CallFailure("ServerError", "boom.", ambiguous=True)
+    lost = on_submit_failed(unanswered(3), failure)
+    waiting = unanswered(4, 100)
+    searched = on_search_result(waiting.with_status(lost.status), SearchResult())
+    assert "Stalled" in {c.type for c in searched.status.conditions}
+    obs = dataclasses.replace(waiting.with_status(lost.status), elapsed=Elapsed(doubt=400))
+    again = on_search_result(obs, SearchResult())
+    assert isinstance(again.action, Submit)
+    assert "Stalled" in {c.type for c in again.status.conditions}
+    accepted = on_accepted(obs.with_status(again.status), Accepted(("t",)))
+    assert "Stalled" not in {c.type for c in accepted.status.conditions}
+    assert accepted.status.submission is not None
+    assert accepted.status.submission.unanswered == 0
+
+
+def test_a_clear_refusal_ends_the_count_of_lost_answers() -> None:
+    decision = on_submit_failed(unanswered(5), CallFailure("RateLimited", "wait"))
+    assert decision.status.submission is not None
+    assert decision.status.submission.unanswered == 0

@@ -10,7 +10,7 @@ import pytest
 from builders import submission
 from reltio_export_operator.api.job import ExportSpec, Submission
 from reltio_export_operator.api.target import Encryption
-from reltio_export_operator.reltio.mapping import quantity_bytes, wire_request
+from reltio_export_operator.reltio.mapping import longest_part, quantity_bytes, wire_request
 from reltio_export_operator.reltio.model import WireRequest
 
 SUBMISSION = msgspec.convert(submission(), Submission)
@@ -148,3 +148,24 @@ def test_the_repr_of_a_request_masks_the_external_id() -> None:
 )
 def test_quantities_are_converted_to_bytes(quantity: str, expected: int) -> None:
     assert quantity_bytes(quantity) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "export", "field", "size"),
+    [
+        (414, {"select": ["a" * 500, "b" * 499]}, "spec.export.select", 1002),
+        (414, {"filter": "equals(type,'x')" * 50}, "spec.export.filter", 1300),
+        (413, {"segment_ids": ["s" * 100] * 3}, "spec.export.segmentIDs", 312),
+        (413, {"filter": LONG, "include_types": ["x"]}, "spec.export.filter", 1027),
+        (413, {}, "spec.export", 0),
+        (431, {}, "spec.s3.roleARN of the ExportTarget", 46),
+        (431, {"select": ["a" * 500]}, "spec.export.select", 500),
+    ],
+)
+def test_the_longest_part_of_a_request_is_named_by_its_field(
+    status: int, export: dict[str, Any], field: str, size: int
+) -> None:
+    spec = ExportSpec(type="SegmentEntities", **export)
+    short = msgspec.structs.replace(SUBMISSION, path="out/u-1-1/", name="n-u-1-1")
+    request = wire_request(spec, short, external_id=None, encryption=None)
+    assert longest_part(request, status) == (field, size)

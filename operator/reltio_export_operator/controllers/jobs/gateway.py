@@ -18,7 +18,7 @@ from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
 from ...reltio import errors
 from ...reltio.client import ReltioClient
-from ...reltio.mapping import wire_request
+from ...reltio.mapping import longest_part, wire_request
 from ..access import Access, snapshot
 from ..cache import JobCache
 from .census import Census
@@ -31,8 +31,12 @@ _PERMANENT = (
     errors.InvalidParameter,
     errors.BadRequest,
     errors.AccessDenied,
-    errors.PayloadTooLarge,
+    errors.WrongService,
 )
+
+
+class ExternalIDUnavailableError(Exception):
+    """The target that held the external ID of an attempt was deleted or changed. The text is the role's ARN."""
 
 
 @asynccontextmanager
@@ -53,6 +57,9 @@ async def _call_failures() -> AsyncIterator[None]:
         ) from error
     except AwsError as error:
         raise CallFailedError(CallFailure(error.reason, str(error))) from error
+    except ExternalIDUnavailableError as error:
+        why = messages.EXTERNAL_ID_UNAVAILABLE(role=error)
+        raise CallFailedError(CallFailure(why.reason, why.message)) from error
     except SecretError as error:
         why = secret_failure(error)
         raise CallFailedError(CallFailure(why.reason, why.message)) from error
@@ -86,6 +93,8 @@ class ReltioS3Gateway:
                 raise errors.unencodable(error) from error
             try:
                 submitted = await client.submit(request, may_send)
+            except errors.RequestTooLong as error:
+                raise error.with_longest(*longest_part(request, error.status)) from error
             except errors.DestinationBusy as busy:
                 return await self._owner(client, busy)
             return Accepted(submitted.task_ids, submitted.group_id)
@@ -152,24 +161,32 @@ class ReltioS3Gateway:
         return await self._access.reltio(job.metadata.namespace, submission.service, last_known=deleted)
 
     async def _external_id(self, job: ExportJob, submission: Submission) -> str | None:
-        """The external ID of the attempt: from its Secret, or else the target's at the time of the submission.
+        """The external ID of the attempt, from where the intent says that it comes from.
 
-        An ID that is in the target itself is kept in memory only, so after a restart the target's current one is used.
+        Raises ExternalIDUnavailableError when that is not there any more: without it, the export would fail. An ID that
+        is in the target itself is kept in memory only, so after a restart the target's current one is used.
         """
-        if submission.s3.external_id_secret_ref is not None:
-            return await self._access.secret_value(job.metadata.namespace, submission.s3.external_id_secret_ref)
-        target = self._target(job)
-        if submission.id not in self._external_ids and target is not None:
+        s3 = submission.s3
+        if s3.external_id_secret_ref is not None:
+            return await self._access.secret_value(job.metadata.namespace, s3.external_id_secret_ref)
+        if s3.external_id_source == "None":
+            return None
+        if submission.id not in self._external_ids:
+            target = self._target(job)
+            if target is None or target.spec.s3.role_arn != s3.role_arn:
+                raise ExternalIDUnavailableError(s3.role_arn)
+            value = await self._access.external_id_of(target, target.status.external_id_in_use or "Current")
+            if value is None and s3.external_id_source == "Target":
+                raise ExternalIDUnavailableError(s3.role_arn)
             if len(self._external_ids) >= _REMEMBERED:
                 del self._external_ids[next(iter(self._external_ids))]
-            which = target.status.external_id_in_use or "Current"
-            self._external_ids[submission.id] = await self._access.external_id_of(target, which)
-        return self._external_ids.get(submission.id)
+            self._external_ids[submission.id] = value
+        return self._external_ids[submission.id]
 
     async def _store(self, job: ExportJob, submission: Submission) -> ObjectStore:
         """The bucket of the attempt, with an external ID that works: the role may have a new one by now."""
         s3 = submission.s3
-        denied: AwsError | SecretError | None = None
+        denied: AwsError | SecretError | ExternalIDUnavailableError | None = None
         tried: list[str | None] = []
         for which in (None, "Current", "Previous"):
             try:
@@ -179,7 +196,7 @@ class ReltioS3Gateway:
                 tried.append(external_id)
                 role = await self._sessions.assume(_owner_of(job), s3.role_arn, external_id, region=s3.region)
                 return ObjectStore(self._sessions, role, s3.bucket, bulk=True)
-            except (AwsError, SecretError) as error:
+            except (AwsError, SecretError, ExternalIDUnavailableError) as error:
                 if isinstance(error, AwsError) and error.reason != "AssumeRoleDenied":
                     raise
                 denied = denied or error

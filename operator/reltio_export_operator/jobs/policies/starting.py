@@ -133,7 +133,17 @@ def resubmit(obs: Observation, submission: Submission) -> Decision:
         resent=submission.resent + 1,
     )
     why = messages.RESUBMITTING(attempt=submission.attempt)
-    return Decision(status_of(obs, "Submitting", reconciling=why, submission=again, retry_time=None), Submit(again))
+    stalled = still_unanswered(obs)
+    status = status_of(obs, "Submitting", reconciling=why, stalled=stalled, submission=again, retry_time=None)
+    return Decision(status, Submit(again))
+
+
+def still_unanswered(obs: Observation) -> ConditionReason | None:
+    """That several submissions in a row have no answer, if the job is Stalled for that: it stays so until one has."""
+    stalled, submission = obs.job.condition("Stalled"), obs.status.submission
+    if stalled is None or submission is None or not submission.unanswered:
+        return None
+    return ConditionReason(stalled.reason, stalled.message) if stalled.reason == messages.UNANSWERED.name else None
 
 
 def _target_suspended(obs: Observation) -> ConditionReason:
