@@ -13,6 +13,7 @@ from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
 from ...delivery.manifest import MANIFEST, Delivery
+from ...jobs import messages
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
