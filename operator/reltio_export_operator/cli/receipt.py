@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _CHUNK_BYTES = 1 << 20
 _MAX_RECEIPT_BYTES = 256 << 20
+_MAX_FURTHER_READS = 2  # of an object that seems to be damaged
 _MAX_ATTEMPTS = 3  # to read one object
 
 
@@ -162,11 +163,16 @@ def _is_unchanged(s3: Any, delivered: Output, entry: _Entry, file: StoredFile) -
 
 
 def _agreed(read: Callable[[], T], is_good: Callable[[T], bool]) -> T:
-    """What `read` returns. What is not good is read a second time, because the transfer may be to blame."""
-    first = _retried(read)
-    if not is_good(first) and _retried(read) != first:
-        raise ResponseStreamingError(error="two reads differ")
-    return first
+    """What `read` returns. What is not good must be the same twice in a row: the transfer may be to blame."""
+    result = _retried(read)
+    if is_good(result):
+        return result
+    for _ in range(_MAX_FURTHER_READS):
+        again = _retried(read)
+        if again == result:
+            return again
+        result = again
+    raise ResponseStreamingError(error="two reads differ")
 
 
 def _retried(read: Callable[[], T]) -> T:

@@ -33,6 +33,7 @@ _MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
 _MAX_WHOLE_BYTES = 256 * 2**20  # that `Objects` reads to their end in one delivery
 _MAX_CONCURRENT_FILES = 4
 _MAX_LISTINGS = 3  # of a directory that changes while it is read, before the delivery check fails
+_MAX_FURTHER_READS = 2  # of an object that seems to be damaged
 _MAX_ATTEMPTS = 4  # to read one file, before the delivery check fails
 _RETRY_SECONDS = 2.0  # before the second attempt; doubled for each further one
 
@@ -128,10 +129,7 @@ class DeliveryReader:
             return await store.read_range(listed, 0, min(listed.size, _MAX_MANIFEST_BYTES)) if listed.size else b""
 
         listed = self._listed(MANIFEST, files[MANIFEST])
-        content = await self._retried(read)
-        if not isinstance(_parsed(content), dict) and await self._retried(read) != content:
-            raise reads_differ(self._submission.s3.bucket)
-        return content
+        return await self._agreed(read, lambda content: isinstance(_parsed(content), dict))
 
     async def _read_all(self, delivery: Delivery, names: Sequence[str], whole: set[str]) -> dict[str, FileReport]:
         remaining: Iterator[str] = iter(names)
@@ -154,16 +152,25 @@ class DeliveryReader:
         return {name: reports[name] for name in names}
 
     async def _report(self, name: str, file: StoredFile, whole: bool) -> FileReport:
-        """The report on one file. Only a problem that two reads show is one: the transfer may be to blame."""
+        """The report on one file."""
 
         def read(store: ObjectStore) -> Awaitable[FileReport]:
             return _read_whole(store, listed) if whole else _read_ends(store, listed)
 
         listed = self._listed(name, file)
-        report = await self._retried(read)
-        if report.problem is not None and await self._retried(read) != report:
-            raise reads_differ(self._submission.s3.bucket)
-        return report
+        return await self._agreed(read, lambda report: report.problem is None)
+
+    async def _agreed(self, read: Callable[[ObjectStore], Awaitable[T]], is_good: Callable[[T], bool]) -> T:
+        """What `read` returns. What is not good must be the same twice in a row: the transfer may be to blame."""
+        result = await self._retried(read)
+        if is_good(result):
+            return result
+        for _ in range(_MAX_FURTHER_READS):
+            again = await self._retried(read)
+            if again == result:
+                return again
+            result = again
+        raise reads_differ(self._submission.s3.bucket)
 
     def _listed(self, name: str, file: StoredFile) -> StoredObject:
         return StoredObject(self._path + name, file.size, file.etag)
