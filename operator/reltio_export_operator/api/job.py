@@ -114,8 +114,9 @@ class Submission(Model, frozen=True, kw_only=True):
 
     `refused_time` is set while it is certain that the service does not have the export. `resent` counts the calls after
     the first one, and `first_intended_time` is set with them: `intended_time` is that of the last call. The first one
-    has the time of the API server's clock. `unanswered` counts the last calls in a row whose answer is not known, and
-    `group_id` is the service's own name for the tasks of one export.
+    has the time of the API server's clock. `unanswered` counts the last calls in a row whose answer is not known,
+    `refusals` those that were refused for a cause that is not known, and `group_id` is the service's own name for the
+    tasks of one export.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Submission(Model, frozen=True, kw_only=True):
     refused_time: Time | None = None
     resent: Count = 0
     unanswered: Count = 0
+    refusals: Count = 0
     group_id: str | None = None
     adopted: bool = False
 

@@ -34,6 +34,7 @@ class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int | None = None
     ended_ms: int | None = None
     error: str | None = None
+    is_parallel: bool | None = None  # whether it may run beside other tasks of the tenant
 
     @property
     def given_names(self) -> frozenset[str]:

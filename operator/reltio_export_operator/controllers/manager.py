@@ -112,6 +112,7 @@ class Manager:
             self.jobs.add,
             interval=settings.poll_interval_seconds,
             progress_interval=settings.progress_interval_seconds,
+            settle_seconds=settings.submit_settle_seconds,
             clock=clock,
         )
         census = Census()

@@ -116,6 +116,23 @@ PAUSED_AT_SERVICE = Reason(
 UNKNOWN_TASK_STATUS = Reason(
     "UnknownTaskStatus", "Reltio reports {statuses}, which is not a documented status. The operator keeps waiting."
 )
+UNKNOWN_END = Reason(
+    "UnknownTaskStatus",
+    "Reltio reports {statuses}, which is not a documented status. Task {tasks} has not been among the active tasks of "
+    "the tenant for {minutes} minutes, and manifest.json was not found at {destination}.",
+    "Look for the export in Reltio's console. Cancel this job if it has ended there, and create a new one.",
+)
+NOT_STARTED = Reason(
+    "ExportNotStarted",
+    "Reltio has not started the export, but reports {statuses} since {since}: {cause}.",
+    "If it stays so, look for other tasks of the tenant in Reltio's console. spec.activeDeadlineSeconds limits the "
+    "wait.",
+)
+THROTTLED = Reason(
+    "ExportThrottled",
+    "Reltio reports {statuses}: it holds the export up, because the tenant makes more calls than it is allowed.",
+    "No action is needed; the export continues by itself.",
+)
 JOB_SUSPENDED = Reason("JobSuspended", "The export is paused.", "Set spec.suspend to false to continue.")
 CONTINUING = Reason("Resuming", "The export continues.")
 SIBLING_FAILED = Reason("SiblingFailed", "A task of the export failed. The operator is stopping the others.")

@@ -14,7 +14,7 @@ from ..api.job import ExportJob, JobStatus, Submission
 from ..api.reasons import ConditionReason
 from ..api.target import ExportTarget
 from ..api.task import ObservedTask
-from . import messages
+from . import messages, tasks
 
 LONGEST_WAIT = 3700.0  # seconds; Retry-After is honoured up to an hour
 
@@ -31,6 +31,8 @@ class Limits:
     submit_window_seconds: float = 60.0
     cleanup_timeout_seconds: float = 120.0  # how long a deletion waits for tasks to stop
     urgent_requeue_seconds: float = 10.0  # the longest requeue while a deletion or an early end waits for an answer
+    # A task with an unknown status that is not among the active tasks has this long to show a known one.
+    unknown_status_seconds: float = 900.0
     secret_requeue_seconds: float = 20.0  # the longest backoff for a Secret, so that a corrected one is used soon
 
 
@@ -44,6 +46,7 @@ class Elapsed:
     doubt: float = 0.0  # since an intent without an answer
     deletion: float = 0.0
     ending: float = 0.0  # since all tasks are to be stopped
+    unclear: float = 0.0  # since the first of `Observation.unclear_task_ids`
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ class Observation:
 
     `role_refusal` says why the settings of the operator do not allow the target its role.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
-    longer knows. `untracked_tasks` belong to the attempt (`ownership.py`) but are not in status. `watch_error` says
-    why the tasks cannot be read. `unrecorded`: an export may exist of which the object says nothing. `unsent_attempt`
-    is the id of an attempt that this process has put into the annotation and has certainly not submitted.
-    `original_exists`: the object that this one may have been restored from is still there.
+    longer knows. `unlisted_task_ids` are not among the tenant's active tasks. `untracked_tasks` belong to the attempt
+    (`ownership.py`) but are not in status. `watch_error` says why the tasks cannot be read. `unrecorded`: an export may
+    exist of which the object says nothing. `unsent_attempt` is the id of an attempt that this process has put into the
+    annotation and has certainly not submitted. `original_exists`: the object that this one may have been restored from
+    is still there.
     """
 
     job: ExportJob
@@ -65,6 +69,7 @@ class Observation:
     queue_position: int = 0
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()
+    unlisted_task_ids: frozenset[str] = frozenset()
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None
     unrecorded: bool = False
@@ -81,6 +86,21 @@ class Observation:
     @property
     def is_deleted(self) -> bool:
         return self.job.metadata.deletion_timestamp is not None
+
+    @property
+    def unclear_task_ids(self) -> frozenset[str]:
+        """Tasks that may have ended: their status is not known, and they are not among the active tasks."""
+        return frozenset(
+            id_
+            for id_, task in self.observed_tasks.items()
+            if task.status not in tasks.KNOWN and id_ in self.unlisted_task_ids - self.lost_task_ids
+        )
+
+    @property
+    def gone_task_ids(self) -> frozenset[str]:
+        """Tasks that are not waited for any more: lost ones, and unclear ones after their time."""
+        is_over = self.elapsed.unclear >= self.limits.unknown_status_seconds
+        return self.lost_task_ids | self.unclear_task_ids if is_over else self.lost_task_ids
 
     def with_status(self, status: JobStatus) -> Observation:
         """The same observation of the job with another status."""

@@ -35,6 +35,8 @@ class CallFailure:
     reason: str
     message: str
     permanent: bool = False  # the same request will never be accepted
+    tries: int | None = None  # in a row for this reason, after which it counts as permanent
+    needs_person: bool = False  # it does not pass by itself, so the job is Stalled while it is retried
     ambiguous: bool = False  # the request may have had its effect
     retry_after: float | None = None
 
@@ -89,8 +91,13 @@ def on_submit_failed(obs: Observation, submission: Submission, failure: CallFail
         return failed(obs, ConditionReason(failure.reason, failure.message))
     if failure.ambiguous:
         return _answer_lost(obs, submission, failure)
-    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now), unanswered=0)
-    waiting = wait(obs, "Pending", failure)
+    refusals = submission.refusals + 1 if failure.tries is not None else 0
+    if failure.tries is not None and refusals >= failure.tries:
+        return failed(obs, ConditionReason(failure.reason, failure.message))
+    refused = msgspec.structs.replace(
+        submission, refused_time=whole_seconds(obs.now), unanswered=0, refusals=refusals
+    )
+    waiting = wait(obs, "Pending", failure, stalled_after=_STALLED_AFTER if failure.needs_person else None)
     return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=refused))
 
 
@@ -188,7 +195,7 @@ def on_delivery_read(
     recorded = Decision(obs.status)
     if found is not None and found.tasks:
         recorded = record_duplicates(obs, duplicates.group_tasks(found.tasks))
-    if tasks.unfinished(recorded.status.duplicates, obs.lost_task_ids):
+    if tasks.unfinished(recorded.status.duplicates, obs.gone_task_ids):
         return replace(recorded, requeue_after=0)
     decision = _compare(obs.with_status(recorded.status), submission, delivery)
     return replace(decision, events=recorded.events + decision.events)

@@ -1,8 +1,10 @@
 """What the statuses of Reltio's tasks mean for a job.
 
 A status that is not listed here is shown as it is, and counts as that of a running task: to wait is safe, to give up
-is not. Source of the statuses, copy of 2026-07-10; THROTTLING is in the OpenAPI text of 2023-12 only:
+is not. Source of the statuses, copy of 2026-07-10; THROTTLING is in the OpenAPI text of 2023-12 only,
+PLATFORM_TASK_FAILED and ERROR are in the support article only:
 https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-tasks-management-api/status-of-an-export-task
+https://support.reltio.com/hc/en-us/articles/360061549151
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from ..api.meta import whole_seconds
 from ..api.task import ObservedTask
 
 COMPLETED = frozenset({"COMPLETED"})
-FAILED = frozenset({"FAILED", "COMPLETED_WITH_ERRORS"})
+FAILED = frozenset({"FAILED", "COMPLETED_WITH_ERRORS", "PLATFORM_TASK_FAILED", "ERROR"})
 CANCELED = frozenset({"CANCELED"})
 ENDED = COMPLETED | FAILED | CANCELED
 PAUSED = frozenset({"PAUSED", "PAUSING"})
@@ -31,6 +33,8 @@ MOVING = frozenset(
         "THROTTLING",
     }
 )
+THROTTLED = frozenset({"WAITING_FOR_RESOURCE", "THROTTLING"})
+QUEUED = frozenset({"SCHEDULED", "SCHEDULED_POLL"})
 KNOWN = ENDED | PAUSED | STOPPING | MOVING
 # Characters. The CRD allows more, but a thousand tasks must fit into one object.
 _STATUS_LIMIT, _STAGE_LIMIT, _ERROR_LIMIT = 64, 256, 512

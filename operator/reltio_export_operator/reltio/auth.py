@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import httpx
 
@@ -16,11 +17,17 @@ from .errors import (
     error_from_transport,
 )
 
+_log = logging.getLogger(__name__)
+
 _RENEW_BEFORE_SECONDS = 60.0  # or a tenth of the lifetime, if that is less
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 # After a failure: Reltio limits token requests to ten a second from one address. Copy of 2026-07-10:
 # https://docs.reltio.com/en/developer-resources/system-administration-apis/system-administration-apis-at-a-glance/authentication-api/obtaining-access-tokens-with-client-credentials-grant-type
 _MIN_RETRY_SECONDS = 1.0
+# `expires_in` is only recommended (RFC 6749, section 5.1). Reltio returns the same token until it expires, and a token
+# that it rejects is replaced, so a short guess costs little.
+_LIFETIME_SECONDS = 300.0
+_MAX_LIFETIME_SECONDS = 24 * 3600.0
 
 
 class TokenSource:
@@ -93,9 +100,21 @@ class TokenSource:
             raise UnexpectedAnswer(status=response.status_code, detail=detail)
         try:
             body = response.json()
-            token, lifetime = body["access_token"], float(body["expires_in"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+            token, lifetime = body["access_token"], _lifetime(body.get("expires_in"))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             token, lifetime = None, 0.0
         if not token or not isinstance(token, str):
             raise UnexpectedAnswer(status=200, detail="the token service returned no token")
         return token, sent_at + lifetime - min(_RENEW_BEFORE_SECONDS, lifetime / 10)
+
+
+def _lifetime(value: object) -> float:
+    """Seconds that a token is valid. A guess if the service does not say."""
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        _log.debug("The token service did not return how long the token is valid.")
+        return _LIFETIME_SECONDS
+    return min(seconds, _MAX_LIFETIME_SECONDS)

@@ -24,7 +24,7 @@ from .errors import (
 )
 from .history import RecentHistory
 from .messages import NO_TASK_IDS, UNENCODABLE_HEADER
-from .model import Submitted, WireRequest, parse_task
+from .model import Submitted, WireRequest, id_text, parse_submitted, parse_task
 from .retry import next_delay
 
 _READ_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -66,9 +66,9 @@ class ReltioClient:
         """The number of active tasks: a cheap call that fails without access to the tenant."""
         body = await self._with_retries("GET", f"{self._tenant}/tasks/_total")
         count = body.get("total", body.get("value")) if isinstance(body, Mapping) else None
-        if not isinstance(count, int):
+        if isinstance(count, bool) or not isinstance(count, int | float | str) or not str(count).strip().isdecimal():
             raise UnexpectedAnswer(status=200, detail="there is no number of tasks")
-        return count
+        return int(count)
 
     async def submit(self, request: WireRequest, may_send: Callable[[], bool] = lambda: True) -> Submitted:
         """Start an export. After an error that is `ambiguous`, it may be running.
@@ -91,10 +91,10 @@ class ReltioClient:
             timeout=_SUBMIT_TIMEOUT,
             extensions={"trace": trace},
         )
-        ids = body.get("taskIds") if isinstance(body, Mapping) else None
-        if not isinstance(ids, list) or not ids:
+        submitted = parse_submitted(body)
+        if submitted is None:
             raise AnswerLost(entry=NO_TASK_IDS, ambiguous=True)
-        return Submitted(tuple(str(id_) for id_ in ids), body.get("groupId"), body.get("version"))
+        return submitted
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         """Every active task of the tenant."""
@@ -206,7 +206,7 @@ class ReltioClient:
 
 
 def _parsed(raw: object) -> ObservedTask:
-    if not isinstance(raw, Mapping) or "id" not in raw:
+    if not isinstance(raw, Mapping) or id_text(raw.get("id")) is None:
         raise UnexpectedAnswer(status=200, detail="a task has no id")
     return parse_task(raw)
 

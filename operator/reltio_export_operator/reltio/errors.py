@@ -25,7 +25,12 @@ from .transport import PROXY
 
 _BUSY = re.compile(r"Task '([^']+)' is already exporting data to this custom destination")
 _PARAMETER = re.compile(r"Invalid export parameter: (.+?)\. Reason: (.+)", re.DOTALL)
-_TASK_LIMIT = "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED"
+# The documented symbol is PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED; others of its kind, and texts, are taken as it too.
+_TASK_LIMIT = re.compile(
+    r"\b(?=\w*TASKS?_)\w*_LIMIT_(?:EXCEEDED|REACHED)\b|\bTOO_MANY_(?:\w+_)?TASKS\b"
+    r"|\btoo many (?:\w+ ){0,3}tasks\b|\b(?:limit|maximum number) of (?:\w+ ){0,3}tasks\b",
+    re.IGNORECASE,
+)
 _STORAGE_MISSING = (1102, 1112, 1122)  # error codes for S3, GCS and Azure
 _INVALID_PARAMETER = 549
 _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.IGNORECASE)
@@ -37,6 +42,7 @@ _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE
 _TEXT_KEYS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
 _DESTINATION_PARAMETERS = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
+_SEARCHED_CHARACTERS = 16_384  # of a response, for the symbol of an error
 _TEXT_LIMIT = 512  # characters of Reltio's own words
 _PROXY_TIMEOUT = 408  # a proxy may return it although Reltio has taken the request
 _MAX_RETRY_AFTER_SECONDS = 3600.0
@@ -217,7 +223,7 @@ def error_from_response(response: httpx.Response, *, mutating: bool = False) -> 
     answer = answer_of(response)
     values: dict[str, Any] = {"status": status, "code": code, "retry_after": retry_after(response.headers)}
     ambiguous = mutating and (status >= 500 or status == _PROXY_TIMEOUT)
-    if _TASK_LIMIT in response.text:
+    if status != 401 and _TASK_LIMIT.search(response.text[:_SEARCHED_CHARACTERS]):
         return TaskLimitExceeded(answer=answer, **values)
     if busy := _BUSY.search(" ".join(str(body.get(key)) for key in _TEXT_KEYS)):
         error = DestinationBusy(answer=answer, ambiguous=ambiguous, **values)

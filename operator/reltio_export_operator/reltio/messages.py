@@ -27,8 +27,9 @@ TOKEN_REJECTED = Reason(
 ACCESS_DENIED = Reason(
     "AccessDenied",
     "Reltio denied the call. It returned {answer}.",
-    "Give the client a role with export permissions (such as ROLE_API) on the tenant in spec.reltio.tenant. If it has "
-    "one, check that the IP allow list of the tenant contains the address of the operator.",
+    "There are two usual causes. Add the address from which the operator calls Reltio to the IP allow list of the "
+    "tenant: other addresses are denied although the token is valid. Or give the client a role with export permissions "
+    "(such as ROLE_API) on the tenant in spec.reltio.tenant.",
 )
 
 # -- the request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,11 +50,11 @@ def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
     processed = _first(overall, "entitiesNumber", "relationsNumber")
     total = _first(overall, "entitiesTotal", "relationsTotal")
     return ObservedTask(
-        id=str(raw["id"]),
-        status=str(raw.get("status") or ""),
+        id=id_text(raw["id"]) or "",
+        status=(_text(raw.get("status")) or "").strip().upper(),
         name=_name(raw.get("name")),
         export_name=_name(_mapping(raw.get("parameters")).get("exportName")),
-        group_id=_text(raw.get("groupId")),
+        group_id=id_text(raw.get("groupId")),
         stage_id=_whole(state.get("statusId")),
         stage=_text(state.get("status")),
         processed=processed if processed is not None else _whole(state.get("numberOfProcessedObjects")),
@@ -64,7 +65,32 @@ def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
         started_ms=_whole(raw.get("startTime")),
         ended_ms=_whole(raw.get("endTime")),
         error=_text(raw.get("error")) or _text(raw.get("internalErrorDetails")),
+        is_parallel=_flag(raw.get("parallelExecution")),
     )
+
+
+def id_text(value: object) -> str | None:
+    """An id as text, so that 17, 17.0 and "17" are the same id; None if it is not one."""
+    if isinstance(value, float):
+        value = int(value) if math.isfinite(value) and value == int(value) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    return str(value).strip() or None
+
+
+def parse_submitted(body: object) -> Submitted | None:
+    """The answer to a submission; None if it names no task.
+
+    The documentation shows a list of strings in `taskIds`. Ids of other JSON types, a single id, and objects with an
+    id are accepted too, because an export that has started must not be taken for one that has not.
+    """
+    if not isinstance(body, Mapping):
+        return None
+    named = body.get("taskIds", body.get("taskId"))
+    listed = named if isinstance(named, list) else [named]
+    ids = [id_text(one.get("id", one.get("taskId")) if isinstance(one, Mapping) else one) for one in listed]
+    known = tuple(dict.fromkeys(id_ for id_ in ids if id_))
+    return Submitted(known, id_text(body.get("groupId")), _text(body.get("version"))) if known else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -88,6 +114,10 @@ def _number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if 0 <= number < 2**63 else None  # no count of Reltio is negative
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
 
 
 def _whole(value: object) -> int | None:

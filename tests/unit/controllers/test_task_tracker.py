@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders import job, submission
+from clocks import FakeClock
 from reltio_export_operator.api.job import ServiceSnapshot, Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_tracker import TaskTracker, Watch
@@ -63,12 +64,16 @@ def tenant() -> Tenant:
     return Tenant()
 
 
-@pytest.fixture
-async def tracker(tenant: Tenant) -> AsyncIterator[TaskTracker]:
+def tracker_of(tenant: Tenant, **more: Any) -> TaskTracker:
     async def client_for(namespace: str, service: ServiceSnapshot) -> Tenant:
         return tenant
 
-    made = TaskTracker(client_for, lambda key: None, interval=0)  # type: ignore[arg-type]
+    return TaskTracker(client_for, lambda key: None, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def tracker(tenant: Tenant) -> AsyncIterator[TaskTracker]:
+    made = tracker_of(tenant, interval=0)
     yield made
     await made.stop()
 
@@ -106,6 +111,45 @@ async def test_a_lost_task_is_polled_rarely(tracker: TaskTracker, tenant: Tenant
     await tenant.wait(20)
     assert watch.lost == {"a"}
     assert len(tenant.fetched) == 3
+
+
+async def test_a_task_that_shows_up_late_is_not_lost_before_the_settling_time(tenant: Tenant) -> None:
+    clock = FakeClock()
+    tracker = tracker_of(tenant, interval=10, settle_seconds=75, clock=clock)
+    (watch,) = await follow(tracker, "a")
+    while clock.seconds < 70:
+        await tenant.wait(0)
+        assert watch.lost == frozenset()
+    tenant.known = {"a": "PROCESSING"}
+    await tenant.wait(2)
+    assert (watch.lost, watch.observed["a"].status) == (frozenset(), "PROCESSING")
+    tenant.known = {}
+    await tenant.wait(20)
+    assert watch.lost == {"a"}
+    await tracker.stop()
+
+
+async def test_a_status_decides_whether_a_task_has_ended_and_not_its_end_time(
+    tracker: TaskTracker, tenant: Tenant
+) -> None:
+    tenant.known = {"a": "COMPLETED"}
+    (done,) = await follow(tracker, "a")
+    await tenant.wait(5)
+    assert (done.observed["a"].status, len(tenant.fetched)) == ("COMPLETED", 1)
+
+
+async def test_a_task_that_runs_outside_the_lists_is_fetched_until_it_has_ended(tenant: Tenant) -> None:
+    clock = FakeClock()
+    tracker = tracker_of(tenant, interval=10, clock=clock)
+    tenant.known = {"a": "WAITING"}  # with an endTime
+    (watch,) = await follow(tracker, "a")
+    await tenant.wait(12)
+    assert watch.unlisted == {"a"}
+    assert 3 <= len(tenant.fetched) <= 6, "rarely, as long as it is found"
+    tenant.known = {"a": "COMPLETED"}
+    await tenant.wait(4)
+    assert watch.observed["a"].status == "COMPLETED"
+    await tracker.stop()
 
 
 async def test_a_failed_listing_is_an_error_of_every_job(tracker: TaskTracker, tenant: Tenant) -> None:

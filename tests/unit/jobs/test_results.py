@@ -137,6 +137,34 @@ def test_a_permanent_refusal_ends_the_job_with_the_words_of_the_service() -> Non
     assert (failed.reason, failed.message) == ("InvalidParameter", "filter: bad")
 
 
+def refused_again(given: Observation, failure: CallFailure) -> Decision:
+    """What a refusal means for a job whose status is that of the observation."""
+    assert given.status.submission is not None
+    return results.on_submit_failed(given, given.status.submission, failure)
+
+
+def test_an_unknown_refusal_is_final_after_a_few_in_a_row() -> None:
+    unknown, limited = CallFailure("BadRequest", "No.", tries=3), CallFailure("RateLimited", "slow down")
+    given = doubtful()
+    for failure in (unknown, unknown, limited, unknown, unknown):
+        decision = refused_again(given, failure)
+        assert decision.status.phase == "Pending"
+        assert decision.requeue_after
+        given = given.with_status(decision.status)
+    assert refused_again(given, unknown).status.phase == "Failed"
+
+
+def test_a_refusal_that_needs_a_person_is_retried_and_stalled_after_a_few() -> None:
+    given = doubtful()
+    stalled = []
+    for _ in range(12):
+        decision = refused_again(given, CallFailure("AccessDenied", "No.", needs_person=True))
+        given = given.with_status(decision.status)
+        stalled.append(any(condition.type == "Stalled" for condition in decision.status.conditions))
+    assert stalled == [False] * 3 + [True] * 9
+    assert given.status.phase == "Pending"
+
+
 def test_a_refusal_for_now_backs_off_and_honours_retry_after() -> None:
     decision = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down", retry_after=500))
     assert decision.requeue_after == 500

@@ -13,7 +13,7 @@ from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.api.task import ObservedTask
-from reltio_export_operator.jobs.observation import CheckDelivery, ControlTasks, Decision, Observation, Wait
+from reltio_export_operator.jobs.observation import CheckDelivery, ControlTasks, Decision, Elapsed, Observation, Wait
 from reltio_export_operator.jobs.policies import decide
 from reltio_export_operator.jobs.policies import running as policies
 
@@ -50,6 +50,7 @@ def reason(decision: Decision, type_: str = "Reconciling") -> str | None:
         policies.pause,
         policies.resume,
         policies.find_lost_tasks,
+        policies.find_unclear_ends,
         policies.report_progress,
     ],
 )
@@ -120,13 +121,88 @@ def test_tasks_that_cannot_be_read_are_shown_with_the_reason() -> None:
     assert (decision.status.phase, reason(decision), decision.requeue_after) == ("Running", "Unreachable", 20)
 
 
-def test_a_task_without_a_status_counts_as_scheduled() -> None:
-    assert reason(decide(obs(running("", "PROCESSING")))) == "ExportRunning"
-    assert reason(decide(obs(running("INVENTED", "PROCESSING")))) == "UnknownTaskStatus"
+@pytest.mark.parametrize("status", ["", "INVENTED"])
+def test_a_task_with_an_unknown_status_counts_as_running(status: str) -> None:
+    decision = decide(obs(running(status, "PROCESSING")))
+    assert (reason(decision), reason(decision, "Stalled"), decision.status.phase) == (
+        "UnknownTaskStatus",
+        None,
+        "Running",
+    )
+
+
+def unclear(seconds: float, *statuses: str, **more: Any) -> Observation:
+    """Tasks with these statuses, none of which has been among the active tasks for this long."""
+    given = obs(running(*statuses), **more)
+    seen = {task.id: ObservedTask(id=task.id, status=task.status, ended_ms=1) for task in given.status.tasks}
+    return dataclasses.replace(
+        given, observed_tasks=seen, unlisted_task_ids=frozenset(seen), elapsed=Elapsed(unclear=seconds)
+    )
+
+
+@pytest.mark.parametrize("statuses", [("DONE",), ("", "COMPLETED"), ("DONE", "DONE", "OVER")])
+def test_tasks_that_may_have_ended_are_looked_for_in_the_bucket_and_a_person_is_asked_after_a_while(
+    statuses: tuple[str, ...],
+) -> None:
+    early = decide(unclear(899, *statuses))
+    assert (type(early.action), reason(early), reason(early, "Stalled")) == (CheckDelivery, "UnknownTaskStatus", None)
+    assert early.requeue_after == 2
+    late = decide(unclear(900, *statuses))
+    assert (type(late.action), reason(late), reason(late, "Stalled")) == (CheckDelivery, None, "UnknownTaskStatus")
+    assert late.requeue_after == 60
+
+
+@pytest.mark.parametrize("sibling", ["PROCESSING", "WAITING", "PAUSED"])
+def test_tasks_that_may_have_ended_wait_for_siblings_that_have_not(sibling: str) -> None:
+    assert isinstance(decide(unclear(10_000, "DONE", sibling)).action, Wait)
+
+
+def test_a_task_that_may_have_ended_is_not_waited_for_when_a_sibling_failed() -> None:
+    assert controlled(decide(unclear(899, "DONE", "FAILED"))) == ("stop", ("task-0",))
+    assert reason(decide(unclear(900, "DONE", "FAILED")), "Stalled") == "UnknownTaskStatus"
+
+
+def test_a_known_status_outside_the_list_of_active_tasks_is_that_of_a_running_task() -> None:
+    decision = decide(unclear(10_000, "WAITING", "COMPLETED"))
+    assert (reason(decision), reason(decision, "Stalled")) == ("ExportRunning", None)
+
+
+def waiting(since: float, *statuses: str, **more: Any) -> tuple[str | None, str]:
+    """Reason and message of a job whose tasks have these statuses, and that was submitted at 0."""
+    kind = more.pop("type", "Entities")
+    given = obs(running(*statuses), now=since, spec={"export": {"type": kind}})
+    seen = {task.id: ObservedTask(id=task.id, status=task.status, **more) for task in given.status.tasks}
+    decision = decide(dataclasses.replace(given, observed_tasks=seen))
+    found = find(decision.status.conditions, "Reconciling")
+    assert found is not None
+    return found.reason, found.message
+
+
+def test_an_export_that_is_not_started_is_explained_with_the_time_of_its_submission() -> None:
+    assert waiting(119, "SCHEDULED")[0] == "ExportRunning"
+    reason_, message = waiting(120, "SCHEDULED", "COMPLETED")
+    assert reason_ == "ExportNotStarted"
+    assert f"since {stamp()}" in message
+    assert "one after the other" in waiting(120, "SCHEDULED", is_parallel=False)[1]
+    assert "merge-tree" in waiting(120, "SCHEDULED", type="MergeTree")[1]
+    assert waiting(9000, "SCHEDULED", "PROCESSING")[0] == "ExportRunning"
+    assert waiting(9000, "WAITING_FOR_RESOURCE")[0] == "ExportThrottled"
+
+
+def test_an_export_that_is_scheduled_again_waits_since_then() -> None:
+    given = obs(running("SCHEDULED_POLL"), now=5000)
+    seen = {"task-0": ObservedTask(id="task-0", status="SCHEDULED_POLL", started_ms=1)}
+    first = decide(dataclasses.replace(given, observed_tasks=seen))
+    assert reason(first) == "ExportRunning"
+    later = decide(dataclasses.replace(after(given, first), now=T0 + timedelta(seconds=5200), observed_tasks=seen))
+    assert reason(later) == "ExportNotStarted"
+    assert f"since {stamp(5000)}" in find(later.status.conditions, "Reconciling").message  # type: ignore[union-attr]
+    moving = {"task-0": ObservedTask(id="task-0", status="PROCESSING", started_ms=1)}
+    assert decide(dataclasses.replace(after(given, later), observed_tasks=moving)).status.waiting_since is None
 
 
 def test_of_a_failed_export_only_the_tasks_that_run_are_stopped() -> None:
-    for ended in ("FAILED", "CANCELED", "COMPLETED_WITH_ERRORS"):
+    for ended in ("FAILED", "CANCELED", "COMPLETED_WITH_ERRORS", "PLATFORM_TASK_FAILED", "ERROR"):
         decision = decide(obs(running(ended, "COMPLETED", "CANCELING", "PROCESSING")))
         assert controlled(decision) == ("stop", ("task-3",))
         assert (decision.status.phase, decision.requeue_after) == ("Stopping", 10)

@@ -54,6 +54,17 @@ async def test_a_token_is_cached_until_shortly_before_it_expires(lifetime: objec
     assert await service.tokens.token() == "t2"
 
 
+@pytest.mark.parametrize("lifetime", [None, "soon", 0, -5, True, [], "Infinity", "NaN"], ids=repr)
+async def test_a_token_without_a_usable_lifetime_is_used_for_a_few_minutes(lifetime: object) -> None:
+    first = httpx.Response(200, json={"access_token": "t1"}) if lifetime is None else granted("t1", lifetime)
+    service = Service(first, granted("t2"))
+    assert await service.tokens.token() == "t1"
+    service.clock.seconds += 200
+    assert await service.tokens.token() == "t1"
+    service.clock.seconds += 100
+    assert await service.tokens.token() == "t2"
+
+
 async def test_concurrent_callers_share_one_request() -> None:
     service = Service(granted())
     assert await asyncio.gather(*(service.tokens.token() for _ in range(20))) == ["t1"] * 20
@@ -109,9 +120,8 @@ def lost(request: httpx.Request) -> httpx.Response:
         (httpx.Response(307, headers={"Location": "https://elsewhere.example/"}), errors.UnexpectedAnswer),
         (httpx.Response(200, text="<html>Welcome</html>"), errors.UnexpectedAnswer),
         (httpx.Response(200, json=["t"]), errors.UnexpectedAnswer),
-        (httpx.Response(200, json={"access_token": "t"}), errors.UnexpectedAnswer),
+        (httpx.Response(200, json={"expires_in": 60}), errors.UnexpectedAnswer),
         (granted(None), errors.UnexpectedAnswer),
-        (granted("t", "soon"), errors.UnexpectedAnswer),
         (lost, errors.AnswerLost),
     ],
 )

@@ -67,6 +67,34 @@ def test_each_response_has_its_error(status: int, body: dict[str, Any], expected
     assert str(error) == f"{error.message} {error.remedy}"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED",
+        "BACKGROUND_TASKS_LIMIT_EXCEEDED",
+        "TASK_COUNT_LIMIT_REACHED",
+        "TOO_MANY_PERIODIC_TASKS",
+        "The tenant has too many background tasks.",
+        "The maximum number of periodic tasks for the tenant is reached.",
+        "Limit of tasks exceeded.",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403, 409, 500])
+def test_the_task_limit_is_recognised_by_its_symbols_and_texts(status: int, text: str) -> None:
+    assert type(error_from_response(httpx.Response(status, json=api_error(1, text)))) is errors.TaskLimitExceeded
+
+
+@pytest.mark.parametrize("text", ["uniqueValues: limit exceeded", "No such task", "RATE_LIMIT_EXCEEDED"])
+def test_other_limits_are_not_the_task_limit(text: str) -> None:
+    assert type(error_from_response(httpx.Response(400, json=api_error(1, text)))) is errors.BadRequest
+
+
+def test_a_denied_call_names_both_causes() -> None:
+    remedy = error_from_response(httpx.Response(403, text="<html>Forbidden</html>")).remedy
+    assert "IP allow list" in remedy
+    assert "ROLE_API" in remedy
+
+
 def test_a_busy_destination_has_the_id_of_the_other_task() -> None:
     error = error_from_response(httpx.Response(400, json=api_error(549, BUSY)))
     assert isinstance(error, errors.DestinationBusy)

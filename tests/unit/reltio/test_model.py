@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reltio_export_operator.api.task import ObservedTask
-from reltio_export_operator.reltio.model import parse_task
+from reltio_export_operator.reltio.model import id_text, parse_submitted, parse_task
 
 FULL = {
     "id": "012b",
@@ -126,3 +126,34 @@ def test_a_name_is_taken_as_a_whole_from_where_the_service_puts_it(
 def test_a_name_is_read_as_it_was_sent(name: str) -> None:
     task = parse_task({"id": "t", "name": name, "parameters": {"exportName": name}})
     assert (task.name, task.export_name) == (name.strip(), name.strip())
+
+
+@pytest.mark.parametrize("id_", [17, 17.0, "17", " 17 "], ids=repr)
+def test_an_id_is_the_same_text_whatever_its_json_type(id_: object) -> None:
+    assert parse_task({"id": id_}).id == "17"
+    for answer in ({"taskIds": [id_]}, {"taskIds": id_}, {"taskId": id_}, {"taskIds": [{"id": id_}]}):
+        submitted = parse_submitted({**answer, "groupId": id_})
+        assert submitted is not None
+        assert (submitted.task_ids, submitted.group_id) == (("17",), "17")
+
+
+@pytest.mark.parametrize("value", [None, True, "", " ", [], {}, float("nan"), 1.5], ids=repr)
+def test_what_cannot_be_an_id_is_none(value: object) -> None:
+    assert id_text(value) is None
+    assert parse_submitted({"taskIds": [value]}) is None
+
+
+def test_an_id_that_is_named_twice_is_one_task() -> None:
+    submitted = parse_submitted({"taskIds": ["a", 7, "7", None, "a"]})
+    assert submitted is not None
+    assert submitted.task_ids == ("a", "7")
+
+
+@pytest.mark.parametrize(("status", "read"), [("completed", "COMPLETED"), (" Waiting ", "WAITING"), (None, "")])
+def test_a_status_is_read_in_any_case(status: object, read: str) -> None:
+    assert parse_task({"id": "a", "status": status}).status == read
+
+
+@pytest.mark.parametrize(("value", "read"), [(True, True), ("false", False), (None, None), ("maybe", None)])
+def test_parallel_execution_is_read_if_it_is_there(value: object, read: bool | None) -> None:
+    assert parse_task({"id": "a", "parallelExecution": value}).is_parallel is read

@@ -28,12 +28,16 @@ from .gateway_port import CallFailedError, secret_failure
 from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
-_PERMANENT = (
-    errors.InvalidParameter,
-    errors.BadRequest,
+_PERMANENT = (errors.InvalidParameter, errors.PayloadTooLarge)
+# The allow list of the tenant, a gateway, or a person who corrects a role, a URL or a Secret may be behind these.
+_NEED_A_PERSON = (
     errors.AccessDenied,
+    errors.ObjectNotFound,
+    errors.CredentialsRejected,
+    errors.TokenRejected,
     errors.WrongService,
 )
+_BAD_REQUEST_TRIES = 4  # of a submission that is refused with a 400 whose cause is not known
 
 
 class ExternalIDUnavailableError(Exception):
@@ -52,6 +56,8 @@ async def _call_failures() -> AsyncIterator[None]:
                 error.reason,
                 text,
                 permanent=isinstance(error, _PERMANENT),
+                tries=_BAD_REQUEST_TRIES if isinstance(error, errors.BadRequest) else None,
+                needs_person=isinstance(error, _NEED_A_PERSON),
                 ambiguous=error.ambiguous,
                 retry_after=error.retry_after,
             )

@@ -53,7 +53,7 @@ from .status_writer import JobStatusWriter
 from .submitter import Submitter
 from .task_tracker import TaskTracker
 
-_TOPICS = ("doubt", "deletion", "ending")  # of the state timer
+_TOPICS = ("doubt", "deletion", "ending", "unclear")  # of the state timer
 _CALLS_PER_TENANT = 4  # concurrent calls that change something at a tenant, or search it
 _REQUEUE_SECONDS = 30.0  # for a job that cannot continue, in case nothing wakes it
 _CONFLICT_REQUEUE_SECONDS = 0.1  # the event of the change is on its way; this is for the case that it is lost
@@ -309,14 +309,17 @@ class JobController:
             if isinstance(error, SecretNotAllowedError):
                 self._tracker.forget(key)  # what was read of it before must not be used any more
             return replace(obs, watch_error=secret_failure(error))
-        return replace(
+        obs = replace(
             obs,
             now=self._clock.utc_now(),
             observed_tasks=dict(watch.observed),
             lost_task_ids=watch.lost,
+            unlisted_task_ids=watch.unlisted,
             untracked_tasks=watch.untracked_tasks,
             watch_error=watch.watch_error,
         )
+        unclear = (job.metadata.uid, submission.id) if obs.unclear_task_ids else None
+        return replace(obs, elapsed=replace(obs.elapsed, unclear=self._timer.elapsed(key, "unclear", unclear)))
 
     def _queue_position(self, job: ExportJob) -> int:
         return self._cache.queue_position(job) if job.status.submission is None else 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ...api.job import ServiceSnapshot, Submission
 from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
+from ...jobs import tasks
 from ...jobs.messages import OPERATOR_ERROR
 from ...jobs.ownership import TaskIndex
 from ...reltio.client import ReltioClient
@@ -20,6 +21,7 @@ from ..cache import Key
 
 _log = logging.getLogger(__name__)
 _LOST_AFTER_MISSES = 3  # polls in a row that did not find a task before it counts as lost
+_UNLISTED_POLL_SECONDS = 30.0  # between polls by id for a task that has not ended and is in no list
 _LOST_TASK_POLL_SECONDS = 300.0  # between polls for a lost task
 _MAX_FAILURES = 3  # of calls for single tasks in one poll, so that a few bad tasks do not delay the others
 
@@ -36,10 +38,13 @@ class Watch:
     observed: dict[str, ObservedTask] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)  # of tasks that were observed
     misses: dict[str, int] = field(default_factory=dict)
+    missing_since: dict[str, float] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()  # not among the active tasks in the last listing
+    fetched_at: dict[str, float] = field(default_factory=dict)
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None
     own_error: ConditionReason | None = None  # that concerns a task of this job only
-    missed_at: float = float("-inf")
     last_notified: object = None
     last_notified_at: float = float("-inf")
 
@@ -47,14 +52,29 @@ class Watch:
         """Whether it is for this attempt at this service."""
         return (self.submission.id, self.submission.service) == (submission.id, submission.service)
 
-    @property
-    def lost(self) -> frozenset[str]:
-        return frozenset(id_ for id_, count in self.misses.items() if count >= _LOST_AFTER_MISSES)
+    def was_found(self, id_: str, task: ObservedTask) -> None:
+        self.observed[id_] = task
+        self.misses.pop(id_, None)
+        self.missing_since.pop(id_, None)
+        self.lost -= {id_}
+
+    def was_missed(self, id_: str, now: float, settle_seconds: float) -> None:
+        """Reltio does not know the task. It is lost after some polls and the time in which a new task may show up."""
+        self.misses[id_] = self.misses.get(id_, 0) + 1
+        since = self.missing_since.setdefault(id_, now)
+        if self.misses[id_] >= _LOST_AFTER_MISSES and now - since >= settle_seconds:
+            self.lost |= {id_}
 
     def should_notify(self, now: float, interval: float) -> bool:
         """Whether to reconcile the job: a status or error has changed, or progress is due. Records it."""
         statuses = sorted((id_, task.status) for id_, task in self.observed.items())
-        fingerprint = (statuses, self.lost, sorted(task.id for task in self.untracked_tasks), self.watch_error)
+        fingerprint = (
+            statuses,
+            self.lost,
+            self.unlisted,
+            sorted(task.id for task in self.untracked_tasks),
+            self.watch_error,
+        )
         if fingerprint == self.last_notified and now - self.last_notified_at < interval:
             return False
         self.last_notified, self.last_notified_at = fingerprint, now
@@ -74,12 +94,14 @@ class TaskTracker:
         *,
         interval: float,
         progress_interval: float = 30.0,
+        settle_seconds: float = 0.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._client_for = client_for
         self._wake = wake
         self._interval = interval
         self._progress_interval = progress_interval
+        self._settle_seconds = settle_seconds
         self._clock = clock
         self._watches: dict[Key, Watch] = {}
         self._tenants: dict[ReltioClient, asyncio.Task[None]] = {}
@@ -184,9 +206,11 @@ class TaskTracker:
             )
             watch.own_error = None
         listed = {id_: active.by_id[id_] for id_ in wanted if id_ in active.by_id}
+        for watch in members.values():
+            watch.unlisted = watch.task_ids - listed.keys()
         for id_, task in listed.items():
-            wanted[id_].misses.pop(id_, None)
-            wanted[id_].observed[id_] = task
+            wanted[id_].was_found(id_, task)
+            wanted[id_].fetched_at.pop(id_, None)
         failed: list[ReltioError] = []
         for id_, watch in wanted.items():
             if id_ in listed:
@@ -201,15 +225,23 @@ class TaskTracker:
 
     async def _fetch_task(self, client: ReltioClient, watch: Watch, id_: str) -> None:
         """Fetch a task that has left the list of active tasks."""
-        ended = watch.observed.get(id_)
-        if ended is not None and ended.ended_ms is not None:
-            return
-        misses = watch.misses.get(id_, 0)
-        if misses >= _LOST_AFTER_MISSES and self._clock.monotonic() - watch.missed_at < _LOST_TASK_POLL_SECONDS:
+        known = watch.observed.get(id_)
+        if known is not None and known.status in tasks.ENDED:
+            return  # endTime does not count: a task that still runs may have one
+        if self._clock.monotonic() - watch.fetched_at.get(id_, float("-inf")) < self._pause(watch, id_):
             return
         try:
-            watch.observed[id_] = await client.task(id_)
-            watch.misses.pop(id_, None)
+            task = await client.task(id_)
         except ObjectNotFound:
-            watch.misses[id_] = misses + 1
-            watch.missed_at = self._clock.monotonic()
+            watch.was_missed(id_, self._clock.monotonic(), self._settle_seconds)
+            watch.fetched_at[id_] = self._clock.monotonic()
+        else:
+            watch.was_found(id_, task)
+            watch.fetched_at[id_] = self._clock.monotonic()
+
+    @staticmethod
+    def _pause(watch: Watch, id_: str) -> float:
+        """The seconds between fetches of a task that is not listed."""
+        if id_ in watch.lost:
+            return _LOST_TASK_POLL_SECONDS
+        return _UNLISTED_POLL_SECONDS if id_ in watch.fetched_at and id_ not in watch.misses else 0.0

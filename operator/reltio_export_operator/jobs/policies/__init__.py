@@ -20,6 +20,7 @@ from .recovering import ask_about_restored, find_before_end, recover_attempt
 from .running import (
     end_failed_attempt,
     find_lost_tasks,
+    find_unclear_ends,
     pause,
     report_progress,
     resume,
@@ -73,6 +74,7 @@ CHAIN: tuple[Policy, ...] = (
     pause,
     resume,
     find_lost_tasks,
+    find_unclear_ends,
     report_progress,
 )
 

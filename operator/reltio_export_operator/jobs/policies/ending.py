@@ -44,7 +44,7 @@ def stop_for_deletion(obs: Observation) -> Decision | None:
     deleted, submission = obs.job.metadata.deletion_timestamp, obs.status.submission
     if deleted is None or submission is None:
         return None
-    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.gone_task_ids)
     if _cleanup_timed_out(obs, deleted):
         ids = ", ".join(task.id for task in tasks.unfinished(obs.status.tasks + obs.status.duplicates)) or "unknown"
         why = messages.CLEANUP_INCOMPLETE(seconds=obs.limits.cleanup_timeout_seconds, name=submission.name, tasks=ids)
@@ -99,7 +99,7 @@ def end_early(obs: Observation) -> Decision | None:
         status = obs.status if is_recorded else status_of(obs, "Stopping", reconciling=why)
         left = seconds_until_urgent_retry(obs)
         return Decision(status, requeue_after=left) if left else Decision(status, Search(submission))
-    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.gone_task_ids)
     if not unfinished or submission is None:
         return failed(obs, why)
     if obs.elapsed.ending >= obs.limits.cleanup_timeout_seconds:
@@ -114,7 +114,7 @@ def end_early(obs: Observation) -> Decision | None:
 
 def stop_tasks(obs: Observation, submission: Submission, phase: str, why: ConditionReason) -> Decision:
     """Ask Reltio to stop all unfinished tasks, and check again soon."""
-    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.gone_task_ids)
     ids = tuple(task.id for task in unfinished if task.status not in tasks.STOPPING)
     action = ControlTasks(submission, "stop", ids) if ids else Wait()
     return Decision(status_of(obs, phase, reconciling=why), action, requeue_after=10)

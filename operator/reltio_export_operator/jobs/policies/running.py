@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 
 from ...api.job import Output, Submission
@@ -14,6 +14,7 @@ from ..endings import completed, record_duplicates, tasks_failed
 from ..observation import CheckDelivery, ControlTasks, Decision, Observation, Wait, seconds_until_retry, status_of
 from .ending import stop_tasks
 
+_NORMAL_WAIT = timedelta(minutes=2)  # for an export to be started, before the condition explains it
 _LATE_PAUSE = timedelta(minutes=10)
 _LOST_TASK_REQUEUE_SECONDS = 60.0  # between searches for the manifest of an export whose task vanished
 
@@ -35,7 +36,7 @@ def _with_tasks(
 def stop_duplicates(obs: Observation, submission: Submission) -> Decision | None:
     """More than one export carries the id of the attempt: the older one counts, the newer one is stopped."""
     recorded = record_duplicates(obs, duplicates.group_untracked_tasks(obs, submission))
-    unfinished = tasks.unfinished(recorded.status.duplicates, obs.lost_task_ids)
+    unfinished = tasks.unfinished(recorded.status.duplicates, obs.gone_task_ids)
     if not unfinished and recorded.status is obs.status:
         return None
     ids = tuple(task.id for task in unfinished if task.status not in tasks.STOPPING)
@@ -75,7 +76,7 @@ def stop_siblings(obs: Observation, submission: Submission) -> Decision | None:
     listed = obs.status.tasks
     if not any(task.status in tasks.FAILED | tasks.CANCELED for task in listed):
         return None
-    if not tasks.unfinished(listed, obs.lost_task_ids):
+    if not tasks.unfinished(listed, obs.gone_task_ids):
         return None
     return stop_tasks(obs, submission, "Stopping", messages.SIBLING_FAILED())
 
@@ -83,7 +84,7 @@ def stop_siblings(obs: Observation, submission: Submission) -> Decision | None:
 @_with_tasks
 def pause(obs: Observation, submission: Submission) -> Decision | None:
     """Suspended while it runs: pause its tasks."""
-    unfinished = tasks.unfinished(obs.status.tasks, obs.lost_task_ids)
+    unfinished = tasks.unfinished(obs.status.tasks, obs.gone_task_ids)
     if not obs.job.spec.suspend or not unfinished:
         return None
     ids = tuple(task.id for task in unfinished if task.status not in tasks.PAUSED | tasks.STOPPING)
@@ -130,17 +131,76 @@ def find_lost_tasks(obs: Observation, submission: Submission) -> Decision | None
 
 
 @_with_tasks
-def report_progress(obs: Observation, _submission: Submission) -> Decision | None:
+def find_unclear_ends(obs: Observation, submission: Submission) -> Decision | None:
+    """Every task that has not ended shows an unknown status and has left the active tasks: the bucket may say more.
+
+    After `Limits.unknown_status_seconds` a person has to look. The bucket is still searched.
+    """
+    unfinished = tasks.unfinished(obs.status.tasks, obs.lost_task_ids)
+    if not unfinished or not all(task.id in obs.unclear_task_ids for task in unfinished):
+        return None
+    action, statuses = CheckDelivery(submission), _statuses(obs)
+    if obs.elapsed.unclear < obs.limits.unknown_status_seconds:
+        why = messages.UNKNOWN_TASK_STATUS(statuses=statuses)
+        left = obs.limits.unknown_status_seconds - obs.elapsed.unclear
+        status = status_of(obs, "Running", reconciling=why, retry_time=None)
+        return Decision(status, action, min(_LOST_TASK_REQUEUE_SECONDS, left + 1))
+    why = messages.UNKNOWN_END(
+        statuses=statuses,
+        tasks=", ".join(task.id for task in unfinished),
+        minutes=round(obs.limits.unknown_status_seconds / 60),
+        destination=submission.destination,
+    )
+    return Decision(status_of(obs, "Unknown", stalled=why, retry_time=None), action, _LOST_TASK_REQUEUE_SECONDS)
+
+
+@_with_tasks
+def report_progress(obs: Observation, submission: Submission) -> Decision | None:
     """The export runs: report a change of status at once, and progress at an interval."""
-    is_paused = tasks.all_in(tasks.unfinished(obs.status.tasks), tasks.PAUSED)
-    statuses = ", ".join(sorted({task.status or "SCHEDULED" for task in obs.status.tasks}))
+    unfinished = tasks.unfinished(obs.status.tasks)
+    is_paused = tasks.all_in(unfinished, tasks.PAUSED)
+    statuses = _statuses(obs)
+    waiting_since = _not_started_since(obs, submission)
     if obs.watch_error is not None:
         text = messages.TASKS_UNREADABLE(error=obs.watch_error.message, statuses=statuses).message
         why = ConditionReason(obs.watch_error.reason, text)
     elif is_paused:
         why = messages.PAUSED_AT_SERVICE()
-    elif any(task.status and task.status not in tasks.KNOWN for task in obs.status.tasks):
+    elif any(task.status not in tasks.KNOWN for task in obs.status.tasks):
         why = messages.UNKNOWN_TASK_STATUS(statuses=statuses)
+    elif waiting_since is not None and obs.now - waiting_since >= _NORMAL_WAIT:
+        why = messages.NOT_STARTED(
+            statuses=statuses, since=f"{waiting_since:%Y-%m-%dT%H:%M:%SZ}", cause=_cause_of_waiting(obs)
+        )
+    elif any(task.status in tasks.THROTTLED for task in unfinished):
+        why = messages.THROTTLED(statuses=statuses)
     else:
         why = messages.EXPORT_RUNNING(statuses=statuses)
-    return Decision(status_of(obs, "Paused" if is_paused else "Running", reconciling=why))
+    phase = "Paused" if is_paused else "Running"
+    return Decision(status_of(obs, phase, reconciling=why, waiting_since=waiting_since))
+
+
+def _statuses(obs: Observation) -> str:
+    return ", ".join(sorted({task.status or "no status" for task in obs.status.tasks}))
+
+
+def _not_started_since(obs: Observation, submission: Submission) -> datetime | None:
+    """Since when all tasks that have not ended wait to be started; None when one of them runs."""
+    unfinished = tasks.unfinished(obs.status.tasks)
+    if not tasks.all_in(unfinished, tasks.QUEUED):
+        return None
+    if obs.status.waiting_since is not None:
+        return obs.status.waiting_since
+    started = [seen for task in unfinished if (seen := obs.observed_tasks.get(task.id)) and seen.started_ms]
+    return whole_seconds(obs.now) if started else submission.submitted_time or whole_seconds(obs.now)
+
+
+def _cause_of_waiting(obs: Observation) -> str:
+    """What is known to keep a task of this kind from being started."""
+    if any(seen.is_parallel is False for seen in obs.observed_tasks.values()):
+        cause = "the tasks have parallelExecution false, so the tenant runs them one after the other"
+    else:
+        cause = "the tenant may run its tasks one after the other, or as many as its limit allows"
+    if obs.job.spec.export.type == "MergeTree":
+        cause += ", and merge-tree exports have been reported never to leave this status"
+    return cause

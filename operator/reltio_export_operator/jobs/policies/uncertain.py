@@ -66,7 +66,7 @@ def _continue(obs: Observation) -> Decision | None:
 
 def _can_stop(obs: Observation) -> bool:
     """Whether there are tasks that the service can be asked to stop."""
-    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.lost_task_ids)
+    unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.gone_task_ids)
     return bool(unfinished) and identity.is_reachable(obs.job)
 
 
