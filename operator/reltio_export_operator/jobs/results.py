@@ -94,9 +94,7 @@ def on_submit_failed(obs: Observation, submission: Submission, failure: CallFail
     refusals = submission.refusals + 1 if failure.tries is not None else 0
     if failure.tries is not None and refusals >= failure.tries:
         return failed(obs, ConditionReason(failure.reason, failure.message))
-    refused = msgspec.structs.replace(
-        submission, refused_time=whole_seconds(obs.now), unanswered=0, refusals=refusals
-    )
+    refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now), unanswered=0, refusals=refusals)
     waiting = wait(obs, "Pending", failure, stalled_after=_STALLED_AFTER if failure.needs_person else None)
     return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=refused))
 

@@ -14,6 +14,7 @@ from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.jobs.gateway import ReltioS3Gateway
 from reltio_export_operator.controllers.jobs.gateway_port import CallFailedError
+from reltio_export_operator.jobs.results import CallFailure
 from reltio_export_operator.reltio.errors import DestinationBusy, ObjectNotFound, ServerError, error_from_response
 from reltio_export_sandbox.reltio.agenda import Inline
 
@@ -80,7 +81,29 @@ class Refusing(Tenant):
         raise error_from_response(httpx.Response(self._status, json={"errorMessage": "no"}), mutating=True)
 
 
-@pytest.mark.parametrize("status", [400, 403, 405, 411, 413, 414, 415, 422, 431])
+async def refusal(status: int) -> CallFailure:
+    """The failure of a submission that is refused with this status."""
+    services = ReltioS3Gateway(Refusing(status), RoleSessions(Inline()), JobCache())  # type: ignore[arg-type]
+    subject = job(status=running("PROCESSING"))
+    assert subject.status.submission is not None
+    with pytest.raises(CallFailedError) as refused:
+        await services.submit(subject, subject.status.submission, lambda: True)
+    return refused.value.failure
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_request_that_is_refused_for_an_unknown_cause_is_tried_a_few_times(status: int) -> None:
+    failure = await refusal(status)
+    assert (failure.permanent, failure.tries, failure.needs_person) == (False, 4, False)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_denied_request_is_retried_and_needs_a_person(status: int) -> None:
+    failure = await refusal(status)
+    assert (failure.permanent, failure.tries, failure.needs_person) == (False, None, True)
+
+
+@pytest.mark.parametrize("status", [405, 411, 413, 414, 415, 431])
 async def test_a_request_that_will_never_be_taken_is_a_permanent_failure(status: int) -> None:
     services = ReltioS3Gateway(Refusing(status), RoleSessions(Inline()), JobCache())  # type: ignore[arg-type]
     subject = job(spec={"export": {"type": "Entities", "select": ["a" * 700]}}, status=running("PROCESSING"))

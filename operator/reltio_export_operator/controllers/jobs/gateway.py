@@ -28,15 +28,9 @@ from .gateway_port import CallFailedError, secret_failure
 from .task_search import TaskSearch
 
 _REMEMBERED = 20_000  # external IDs of attempts, a few dozen bytes each
-_PERMANENT = (errors.InvalidParameter, errors.PayloadTooLarge)
-# The allow list of the tenant, a gateway, or a person who corrects a role, a URL or a Secret may be behind these.
-_NEED_A_PERSON = (
-    errors.AccessDenied,
-    errors.ObjectNotFound,
-    errors.CredentialsRejected,
-    errors.TokenRejected,
-    errors.WrongService,
-)
+_PERMANENT = (errors.InvalidParameter, errors.RequestTooLong, errors.WrongService)
+# The allow list of the tenant, a gateway, or a person who corrects a role or a Secret may be behind these.
+_NEED_A_PERSON = (errors.AccessDenied, errors.ObjectNotFound, errors.CredentialsRejected, errors.TokenRejected)
 _BAD_REQUEST_TRIES = 4  # of a submission that is refused with a 400 whose cause is not known
 
 
