@@ -174,6 +174,10 @@ class MemoryKube:
         else:
             self._remove(plural, raw)
 
+    def lose(self, plural: str, namespace: str, name: str) -> None:
+        """Remove the object whatever its finalizers are."""
+        self._remove(plural, self.objects[plural, namespace, name])
+
     def _store(self, plural: str, raw: Raw, type_: str) -> None:
         raw["metadata"]["resourceVersion"] = str(next(self._versions))
         raw["metadata"]["managedFields"] = [{"manager": "somebody", "operation": "Update", "time": self._stamp()}]

@@ -24,8 +24,9 @@ from reltio_export_operator.runtime.settings import Settings
 
 from . import kubefaults
 from .clock import Killed, Stalled
+from .losses import LOSSES, LOSSES_WHILE_DEAD
 from .run_result import RunResult, check_run
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import LOSING, SCENARIOS, Scenario
 from .wire import SERVICE_FAULTS, Strike
 from .world import SETTINGS, World, quiet
 
@@ -41,6 +42,8 @@ class Run:
     kill_at: int | None = None
     strike: Strike | None = None
     kube_fault: tuple[int, str] | None = None
+    loss: str | None = None  # what is lost right before `lose_at`, or while the operator is dead if that is None
+    lose_at: int | None = None
 
     def __str__(self) -> str:
         parts = [self.scenario.name]
@@ -48,6 +51,8 @@ class Run:
             parts.append(f"request {self.strike.request} {self.strike.kind}")
         if self.kube_fault:
             parts.append(f"API call {self.kube_fault[0]} {self.kube_fault[1]}")
+        if self.loss:
+            parts.append(self.loss + (f" at step {self.lose_at}" if self.lose_at is not None else " while dead"))
         if self.kill_at is not None:
             parts.append(f"killed at step {self.kill_at}")
         return ", ".join(parts)
@@ -78,11 +83,15 @@ def play(run: Run, settings: Settings = SETTINGS) -> RunResult:
         world.wire.strikes[run.strike.request] = run.strike.kind
     if run.kube_fault:
         kubefaults.arm(world, *run.kube_fault)
+    lose = LOSSES_WHILE_DEAD.get(run.loss or "")
+    interrupt = (run.lose_at, lambda: lose(world)) if lose and run.lose_at is not None else None
     with contextlib.suppress(Stalled):
         try:
-            world.run(lambda: is_over(world), last_step=run.kill_at)
+            world.run(lambda: is_over(world), last_step=run.kill_at, interrupt=interrupt)
         except Killed:
             world.rest(RESTART)
+            if lose and run.lose_at is None:
+                lose(world)
             world.run(lambda: is_over(world))
     return check_run(run.scenario, world)
 
@@ -103,6 +112,7 @@ def cells(known: Mapping[str, Baseline], every: int, offset: int = 0) -> Iterato
 
 
 def _all(known: Mapping[str, Baseline]) -> Iterator[Run]:
+    yield from losing(known)
     for scenario in SCENARIOS:
         base = known[scenario.name]
         for step in range(base.steps):
@@ -115,6 +125,16 @@ def _all(known: Mapping[str, Baseline]) -> Iterator[Run]:
             yield struck
             for step in range(0, base.steps, max(1, base.steps // CROSSED)):
                 yield replace(struck, kill_at=step)
+
+
+def losing(known: Mapping[str, Baseline], scenarios: Sequence[Scenario] = LOSING) -> Iterator[Run]:
+    """Something is lost at each step, before the eyes of the operator and while it is dead."""
+    for scenario in scenarios:
+        for step in range(known[scenario.name].steps):
+            for loss in LOSSES:
+                yield Run(scenario, loss=loss, lose_at=step)
+            for loss in LOSSES_WHILE_DEAD:
+                yield Run(scenario, loss=loss, kill_at=step)
 
 
 def baselines(scenarios: Sequence[Scenario] = SCENARIOS) -> dict[str, Baseline]:
@@ -159,6 +179,7 @@ def main() -> int:
     print(f"points                {sum(base.steps for base in known.values())} steps at {len(points)} awaits")
     print(f"duplicates            {tally['duplicate']}")
     print(f"lost                  {tally['lost']}")
+    print(f"tasks of others       {tally['foreign']} runs in which some were stopped")
     print(f"stuck or untrue       {tally['stuck'] + tally['untrue']}")
     print(f"waiting for a person  {tally['person']}")
     print(f"time                  {time.monotonic() - started:.0f} s on {chosen.workers} processes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .scenarios import Scenario
@@ -29,10 +30,10 @@ class RunResult:
 
 def check_run(scenario: Scenario, world: World) -> RunResult:
     """Exactly one export completed for the job, its status reports it, and nothing holds the object."""
-    problems: list[tuple[str, str]] = []
+    problems = list(_problems_of_service(world))
     raw = world.job()
     uid = raw["metadata"]["uid"] if raw else world.first_uid
-    exports = world.service.exports_of(uid)
+    exports = [export for known in (uid, *world.ancestors) for export in world.service.exports_of(known)]
     complete = [export for export in exports if export.is_complete]
     active = [export for export in exports if export.is_active]
     paths = [export.path for export in exports]
@@ -63,3 +64,12 @@ def check_run(scenario: Scenario, world: World) -> RunResult:
     if ended["type"] == "Failed" and complete and ended["reason"] in ("Cancelled", "DeadlineExceeded"):
         pass  # it was too late to stop it
     return RunResult(tuple(problems))
+
+
+def _problems_of_service(world: World) -> Iterator[tuple[str, str]]:
+    """What must never happen at the service, whatever job asked for it."""
+    if world.service.stopped:
+        yield "foreign", f"tasks of others were stopped: {world.service.stopped}"
+    paths = [export.path for export in world.service.exports]
+    if len(set(paths)) < len(paths):
+        yield "duplicate", "two exports in one directory"

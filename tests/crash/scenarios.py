@@ -67,7 +67,17 @@ def _edit_labels(world: World) -> None:
 
 
 def _target_goes(world: World) -> None:
-    _at(12, lambda w: w.kube.user_delete("exporttargets", NAMESPACE, "lake"))(world)
+    """Once an intent is on record: without a target, a job that has none waits for one."""
+    world.expecting = True
+
+    def delete() -> None:
+        if "submission" not in (world.job() or {}).get("status", {}):
+            world.clock.after(1, delete)
+            return
+        world.kube.user_delete("exporttargets", NAMESPACE, "lake")
+        world.expecting = False
+
+    world.clock.after(12, delete)
 
 
 def _secret_goes_and_comes(world: World) -> None:
@@ -91,6 +101,17 @@ def _recreate(world: World) -> None:
         again()
 
     world.clock.after(12, delete)
+
+
+def _serve(**how: Any) -> Callable[[World], None]:
+    """The service behaves like this for all exports."""
+
+    def arrange(world: World) -> None:
+        for name, value in how.items():
+            assert hasattr(world.service, name)
+            setattr(world.service, name, value)
+
+    return arrange
 
 
 DELIVERED = frozenset({"Delivered"})
@@ -119,4 +140,23 @@ SCENARIOS = (
     ),
     Scenario("late", frozenset({"DeadlineExceeded", "Delivered"}), spec={"activeDeadlineSeconds": 15}),
     Scenario("recreated under the same name", DELIVERED, exports=1, arrange=_recreate),
+    Scenario("tasks without names", DELIVERED, arrange=_serve(shows_names=False)),
+    Scenario("names imitated by others", DELIVERED, arrange=_serve(is_imitated=True)),
+    Scenario("history of 200000", DELIVERED, arrange=_serve(older_tasks=200_000)),
+    Scenario("history without order", DELIVERED, arrange=_serve(older_tasks=450, is_ordered=False)),
+)
+# Those in which a lost status has no other end than a kept one.
+LOSING = tuple(
+    scenario
+    for scenario in SCENARIOS
+    if scenario.name
+    in (
+        "plain",
+        "siblings",
+        "first attempt fails",
+        "sibling fails",
+        "labels edited meanwhile",
+        "names imitated by others",
+        "history without order",
+    )
 )

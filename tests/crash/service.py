@@ -67,6 +67,12 @@ class Service:
         self.tasks: dict[str, Task] = {}
         self.submissions: list[float] = []  # when somebody asked for an export
         self.full_until = 0.0  # until then the tenant has too many tasks
+        self.shows_names = True
+        self.is_imitated = False  # other clients give their exports names like those of ours
+        self.is_ordered = True  # the history shows the latest task first
+        self.older_tasks = 0  # tasks of other clients in the history
+        self.foreign: list[Export] = []
+        self.stopped: list[str] = []  # tasks of other clients that were paused, resumed or stopped
 
     def forget(self, id_: str) -> None:
         """The task runs on, but is not shown any more."""
@@ -92,20 +98,37 @@ class Service:
             return self._submit(request)
         if found := re.fullmatch(rf"{self.tenant}/tasks(/history)?", path):
             ended = bool(found.group(1))
-            return 200, self._page([t for t in self.tasks.values() if (t.status in ENDED) == ended], request)
+            return 200, self._history(request) if ended else self._active(request)
         if found := re.fullmatch(rf"{self.tenant}/tasks/([^/]+)(?:/_(pause|resume|stop))?", path):
             task = self.tasks.get(found.group(1))
             if task is None:
                 return 404, {"errorCode": 404, "errorMessage": "not found"}
             if found.group(2):
+                if task.export in self.foreign:
+                    self.stopped.append(task.id)
                 self._control(task, found.group(2))
                 return 200, {"status": "success"}
-            return 200, _shown(task)
+            return 200, self._shown(task)
         return 404, {"errorMessage": path}
 
-    def _page(self, tasks: list[Task], request: httpx.Request) -> list[Any]:
-        offset, most = int(request.url.params.get("offset", 0)), int(request.url.params.get("max", 10))
-        return [_shown(task) for task in tasks[offset : offset + most]]
+    def _active(self, request: httpx.Request) -> list[Any]:
+        first, last = _bounds(request)
+        return [self._shown(task) for task in [t for t in self.tasks.values() if t.status not in ENDED][first:last]]
+
+    def _history(self, request: httpx.Request) -> list[Any]:
+        """Our tasks and some of other clients that have ended; after them, those that ended before the world began."""
+        first, last = _bounds(request)
+        ended = sorted((t for t in self.tasks.values() if t.status in ENDED), key=lambda t: (t.ended or 0.0, t.id))
+        count = len(ended) + self.older_tasks
+        shown = []
+        for place in range(first, min(last, count)):
+            at = place if self.is_ordered else place * _STRIDE % count
+            shown.append(self._shown(ended[-1 - at]) if at < len(ended) else _older(at - len(ended)))
+        return shown
+
+    def _shown(self, task: Task) -> dict[str, Any]:
+        shown = _shown(task)
+        return shown if self.shows_names else {key: value for key, value in shown.items() if key != "name"}
 
     def _submit(self, request: httpx.Request) -> tuple[int, Any]:
         path = request.headers["s3Path"].strip("/")
@@ -120,7 +143,10 @@ class Service:
                     "errorCode": 549,
                     "errorMessage": f"Invalid export parameter: s3, gcs, azure. Reason: {text}",
                 }
-        export = self._start(request.url.params["name"], path, self._behaviours.pop(0) if self._behaviours else {})
+        name = request.url.params["name"]
+        export = self._start(name, path, self._behaviours.pop(0) if self._behaviours else {})
+        if self.is_imitated:
+            self._imitate(name)
         return 200, {"taskIds": [task.id for task in export.tasks], "groupId": export.group, "status": "scheduled"}
 
     def _start(self, name: str, path: str, behaviour: dict[str, Any]) -> Export:
@@ -134,6 +160,31 @@ class Service:
             self.tasks[task.id] = task
             self._then(task, QUEUED, lambda task=task: self._process(task))
         return export
+
+    def _imitate(self, name: str) -> None:
+        """Other clients start exports under names like this one, which run on, and show some that have ended."""
+        uid = name[-38:]
+        for imitation in (
+            f"copy of {name}",
+            f"{name} copy",
+            f"{name}0",
+            uid,
+            f"x{uid}",
+            f"Export: {name}",
+            name.upper(),
+        ):
+            for status in ("PROCESSING", "FAILED", "COMPLETED", "CANCELED"):
+                self._foreign(imitation, status, self._clock.now)
+        self._foreign(name, "PROCESSING", self._clock.now - 3600.0)  # from before the intent
+
+    def _foreign(self, name: str, status: str, created: float) -> None:
+        number = next(self._numbers)
+        export = Export(number, name, f"others/{number}", f"g{number}")
+        task = Task(f"foreign-{number}", export, created, status=status)
+        task.ended = self._clock.now if status in ENDED else None
+        export.tasks.append(task)
+        self.foreign.append(export)
+        self.tasks[task.id] = task
 
     def _then(self, task: Task, seconds: float, what: Any) -> None:
         task.turn += 1
@@ -168,6 +219,27 @@ class Service:
             self._objects[f"{prefix}part-00000.gz"] = _ROWS
             manifest = {"success": True, "files": ["part-00000.gz"], "totalObjects": 4, "totalNumberOfFiles": 1}
             self._objects[f"{prefix}manifest.json"] = json.dumps(manifest).encode()
+
+
+_STRIDE = 7_919  # a prime, so that every place is shown once
+
+
+def _bounds(request: httpx.Request) -> tuple[int, int]:
+    offset, most = int(request.url.params.get("offset", 0)), int(request.url.params.get("max", 10))
+    return offset, offset + most
+
+
+def _older(number: int) -> dict[str, Any]:
+    """A task of another client that ended before the world began; a higher number is an older one."""
+    ended = -3600.0 - 60.0 * number
+    return {
+        "id": f"older-{number}",
+        "name": f"nightly {number}",
+        "status": "COMPLETED",
+        "groupId": f"older-{number}",
+        "createdTime": _millis(ended - 600.0),
+        "endTime": _millis(ended),
+    }
 
 
 def _millis(seconds: float) -> int:

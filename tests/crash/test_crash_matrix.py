@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from .clock import Killed
-from .matrix import Run, baselines, cells, is_over, play
+from .matrix import Run, baselines, cells, is_over, losing, play
 from .run_result import check_run
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import LOSING, SCENARIOS, Scenario
 from .wire import Strike
 from .world import SETTINGS, quiet
 
@@ -36,6 +37,12 @@ def test_a_kill_at_every_step_of_a_job_leaves_one_export_and_a_true_status(scena
 
 def test_a_sample_of_the_matrix_of_kills_and_faults_holds() -> None:
     assert problems(cells(baselines(), every=97)) == []
+
+
+@pytest.mark.parametrize("scenario", LOSING, ids=lambda scenario: scenario.name.replace(" ", "-"))
+def test_whatever_is_lost_at_a_step_leaves_one_export(scenario: Scenario) -> None:
+    every = 13 if scenario is PLAIN else 79
+    assert problems(itertools.islice(losing(baselines((scenario,)), (scenario,)), 0, None, every)) == []
 
 
 @pytest.mark.parametrize("spacing", [0.0, 0.003, 0.05, 1.0])

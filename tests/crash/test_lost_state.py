@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from .losses import drop_annotation, restore, wipe_status
 from .matrix import is_over
 from .world import JOB, NAMESPACE, TARGET, World, quiet
 
 Raw = dict[str, Any]
-EMPTY: Raw = {"observedGeneration": -1}
 
 
 @pytest.fixture(autouse=True)
@@ -35,22 +35,11 @@ def conditions(world: World, name: str = JOB) -> dict[str, str]:
     return {c["type"]: c["reason"] for c in listed if c["status"] == "True"}
 
 
-def wipe(world: World, *, annotation: bool = False, name: str = JOB) -> None:
+def wipe(world: World, *, annotation: bool = False) -> None:
     """Clear the status, and the annotation too if asked."""
-    key = ("exportjobs", NAMESPACE, name)
-    world.kube.objects[key]["status"] = copy.deepcopy(EMPTY)
-    world.edit_job({"metadata": {"labels": {"wiped": "yes"}}}, name)
+    wipe_status(world)
     if annotation:
-        world.edit_job({"metadata": {"annotations": {"export.reltio.com/attempt": None}}}, name)
-
-
-def restore(world: World, copied: Raw, *, name: str = JOB, status: bool = False) -> Raw:
-    """Create an object from a copy of an earlier one, as a backup tool or kubectl does: its uid is a new one."""
-    meta = {key: value for key, value in copied["metadata"].items() if key in ("annotations", "labels", "finalizers")}
-    made = world.kube.user_create("exportjobs", NAMESPACE, name, copied["spec"], **copy.deepcopy(meta))
-    if status:
-        world.edit_job({"status": copied["status"]}, name)
-    return made
+        drop_annotation(world)
 
 
 def has_tasks(world: World, name: str = JOB) -> bool:
@@ -233,7 +222,7 @@ def test_a_copy_under_the_same_name_waits_until_somebody_chooses(world: World, w
     copied = copy.deepcopy(world.job())
     world.kill()
     assert copied is not None
-    del world.kube.objects["exportjobs", NAMESPACE, JOB]
+    world.forget_job()
     restore(world, copied)
     world.start()
     world.wait(lambda: False, within=3600)
@@ -289,7 +278,7 @@ def test_a_copy_with_its_status_continues_where_the_original_was(world: World) -
     copied = copy.deepcopy(world.job())
     world.kill()
     assert copied is not None
-    del world.kube.objects["exportjobs", NAMESPACE, JOB]
+    world.forget_job()
     restore(world, copied, status=True)
     world.start()
     world.wait(lambda: is_over(world))

@@ -42,6 +42,7 @@ class World:
         self.wire = Wire(self.clock, self.service.handle)
         self.expecting = False  # whether users have yet to do what the end of the story needs
         self.first_uid = ""
+        self.ancestors: list[str] = []  # uids of objects from which the job was restored
         self.gate = SubmissionGate()
         self._watching = True
         self._loop: MortalLoop | None = None
@@ -93,6 +94,10 @@ class World:
     def edit_job(self, change: Raw, name: str = JOB) -> None:
         if self.job(name) is not None:
             self.kube.change("exportjobs", NAMESPACE, name, change)
+
+    def forget_job(self, name: str = JOB) -> None:
+        """The object is gone at once, as when a cluster is lost."""
+        self.kube.lose("exportjobs", NAMESPACE, name)
 
     def delete_job(self, name: str = JOB) -> None:
         if self.job(name) is not None:

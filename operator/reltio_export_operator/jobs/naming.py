@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import Literal
 
-from ..api.attempt import AttemptRecord
+from ..api.attempt import AttemptRecord, record_of
 from ..api.job import ExportJob, S3Snapshot, ServiceSnapshot, Submission
 from ..api.meta import whole_seconds
 from ..api.target import ExportTarget, SecretKeyRef
@@ -66,7 +66,10 @@ def excess_bytes(path: str) -> int:
 
 def intend(job: ExportJob, target: ExportTarget, now: datetime) -> Submission:
     """The intent of the next attempt, with the target frozen as it is now."""
-    attempt = (job.status.attempts or 0) + 1
+    # The status may be lost between the patch of the annotation and that of the intent: no number is used again then.
+    record = record_of(job)
+    marked = record.attempt if record is not None and record.uid == job.metadata.uid else 0
+    attempt = max((job.status.attempts or 0) + 1, marked)
     return _submission(job, target, attempt_id(job, attempt), attempt, directory(job, target, attempt, now), now)
 
 

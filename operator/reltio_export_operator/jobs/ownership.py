@@ -43,7 +43,10 @@ def is_named_for(task: ObservedTask, submission: Submission) -> bool:
 
 
 def unrecorded_attempts(job: ExportJob, tasks: Iterable[ObservedTask]) -> dict[int, list[ObservedTask]]:
-    """The tasks that have exactly the name of an attempt of this job, by the number of the attempt."""
+    """The tasks that have exactly the name of an attempt of this job, by the number of the attempt.
+
+    Attempts follow each other without gaps, so a name that has a higher number is an imitation.
+    """
     created = job.metadata.creation_timestamp
     found: dict[int, list[ObservedTask]] = defaultdict(list)
     for task in tasks:
@@ -54,7 +57,8 @@ def unrecorded_attempts(job: ExportJob, tasks: Iterable[ObservedTask]) -> dict[i
             if number is not None and name == naming.export_name(job, int(number[1])):
                 found[int(number[1])].append(task)
                 break
-    return dict(found)
+    numbers = sorted(number for number in found if number <= job.spec.backoff_limit + 1)
+    return {number: found[number] for place, number in enumerate(numbers) if number == numbers[0] + place}
 
 
 class TaskIndex:

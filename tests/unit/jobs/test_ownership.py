@@ -9,7 +9,7 @@ import pytest
 from builders import T0, job, stamp, submission
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.task import ObservedTask
-from reltio_export_operator.jobs.ownership import TaskIndex
+from reltio_export_operator.jobs.ownership import TaskIndex, unrecorded_attempts
 
 NAME = "mdm.nightly-u-1-1"
 T0_MS = int(T0.timestamp() * 1000)
@@ -80,3 +80,20 @@ def test_a_newer_observation_replaces_an_older_one() -> None:
     index = TaskIndex([task("a", NAME, "g1")])
     index.add(ObservedTask(id="a", status="COMPLETED", name=NAME, group_id="g1"))
     assert [found.status for found in index.tasks_of(attempt())] == ["COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limit", "found"),
+    [([1], 2, {1}), ([1, 2], 2, {1, 2}), ([2, 3], 2, {2, 3}), ([1, 3], 2, {1}), ([1, 10], 100, {1}), ([4], 2, set())],
+)
+def test_unrecorded_attempts_follow_each_other_up_to_the_limit(numbers: list[int], limit: int, found: set[int]) -> None:
+    subject = job(spec={"backoffLimit": limit})
+    tasks = [task(f"t{number}", f"mdm.nightly-u-1-{number}") for number in numbers]
+    assert set(unrecorded_attempts(subject, tasks)) == found
+
+
+def test_names_that_imitate_an_unrecorded_attempt_are_not_taken_for_one() -> None:
+    names = [f"{NAME}0", f"x{NAME}", "u-1-1", "mdm.nightly-u-1-01", f"{NAME} ", NAME.upper()]
+    assert unrecorded_attempts(job(), [task(name, name) for name in names]) == {}
+    before = task("a", NAME, created_ms=T0_MS - 601_000)
+    assert unrecorded_attempts(job(), [before]) == {}
