@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from docs.markdown import DocumentError, all_commands, summary
 from parallel import pytest_xdist_make_scheduler  # noqa: F401 - a hook
+from reltio_export_operator.api.foreign import KNOWN
 
 # No test may depend on the speed or the load of the machine.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,3 +29,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     with suppress(DocumentError):  # which a test of tests/unit/docs shows
         for line in summary(all_commands()):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> None:
+    """A secret that one test has read would be masked in the messages of the next."""
+    KNOWN.forget()

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import inspect
 
 from .conditions import Conditions
+from .foreign import MAX_FOREIGN, NOTHING_SECRET, quote
 from .job import ExportJob, JobSpec, JobStatus
 from .meta import LIST_KEYS, Model, ObjectMeta, Problem, Time
 from .reasons import Reason
@@ -72,7 +73,7 @@ def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason,
         shown = " ".join(f"{problem}." for problem in problems[:_SHOWN])
         if len(problems) > _SHOWN:
             shown += f" There are {len(problems) - _SHOWN} more."
-        why = reason(problems=shown, name=meta.name, namespace=meta.namespace)
+        why = reason(problems=quote(shown, NOTHING_SECRET, limit=MAX_FOREIGN), name=meta.name, namespace=meta.namespace)
         conditions.put(STATUS_INVALID, "True", why.reason, why.message)
     else:
         conditions.drop(STATUS_INVALID)

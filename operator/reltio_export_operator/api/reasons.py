@@ -7,6 +7,74 @@ Each kind has a catalogue of them (`jobs/messages.py`, `targets/messages.py`), a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+from .foreign import Quoted, own
+
+
+class Values(TypedDict, total=False):
+    """The values of all templates. Those that text of others enters take only what went through `foreign.quote`."""
+
+    answer: Quoted
+    detail: Quoted
+    differences: Quoted
+    error: Quoted
+    explanation: Quoted
+    failure: Quoted
+    found: Quoted
+    message: Quoted
+    problems: Quoted
+    statuses: Quoted
+
+    action: str
+    actions: str
+    algorithm: str
+    annotation: str
+    bucket: str
+    cause: str
+    command: str
+    configured: str
+    destination: str
+    doubt: str
+    doubts: str
+    early: str
+    field: str
+    host: str
+    how: str
+    job: str
+    manager: str
+    manifest: str
+    mode: str
+    name: str
+    namespace: str
+    path: str
+    principals: str
+    proxy: str
+    reason: str
+    region: str
+    resource: str
+    role: str
+    secret: str
+    since: str
+    target: str
+    task: str
+    tasks: str
+    time: str
+    uid: str
+    check: str | None
+    parameter: str | None
+    seconds: float
+    attempt: int | str
+    attempts: int
+    bytes: int
+    count: int
+    files: int
+    hours: int
+    minutes: int
+    objects: int
+    pages: int
+    size: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -14,7 +82,7 @@ class ConditionReason:
     """Reason and message of a condition or an event."""
 
     reason: str
-    message: str
+    message: Quoted
 
 
 @dataclass(frozen=True)
@@ -30,11 +98,11 @@ class Reason:
     action: str = ""
     about: str = ""
 
-    def __call__(self, **values: object) -> ConditionReason:
+    def __call__(self, **values: Unpack[Values]) -> ConditionReason:
         """The reason with these values filled in."""
         message, remedy = self.parts(**values)
-        return ConditionReason(self.name, f"{message} {remedy}".strip())
+        return ConditionReason(self.name, own(f"{message} {remedy}".strip()))
 
-    def parts(self, **values: object) -> tuple[str, str]:
+    def parts(self, **values: Unpack[Values]) -> tuple[Quoted, Quoted]:
         """What happened, and what to do, with these values filled in."""
-        return self.text.format(**values), self.action.format(**values)
+        return own(self.text.format(**values)), own(self.action.format(**values))

@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from .foreign import ForeignText
+
 # How the service wraps the names of some tasks. A name that a client chose ends with a letter or digit, so no client
 # can imitate it.
 _WRAPPED = re.compile(r"[a-z]+-export-task\[(.+)_[0-9a-f]{6}\]", re.DOTALL)
@@ -25,7 +27,7 @@ class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     export_name: str | None = None
     group_id: str | None = None
     stage_id: int | None = None
-    stage: str | None = None
+    stage: ForeignText | None = None
     processed: int | None = None
     total: int | None = None
     rate: float | None = None
@@ -33,7 +35,7 @@ class ObservedTask(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int | None = None
     started_ms: int | None = None
     ended_ms: int | None = None
-    error: str | None = None
+    error: ForeignText | None = None
     is_parallel: bool | None = None  # whether it may run beside other tasks of the tenant
 
     @property

@@ -9,20 +9,21 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from botocore import exceptions as boto
 
-from ..api.reasons import Reason
+from ..api.foreign import MAX_FOREIGN, MAX_QUOTED, NOTHING_SECRET, Quoted, Secrets, own, quote
+from ..api.reasons import Reason, Values
 from . import messages
 from .bodies import INTERRUPTED
 
 # Differs from call to call, so that a condition with it would change each time.
 _REQUEST_IDS = re.compile(
-    r"\s*\(?\b(?:Extended Request ?ID|Request ?ID|Host ?ID|x-amz-request-id|x-amz-id-2)\b[:=]?\s*[\w+/=-]+[),]*"
+    r" ?\(?\b(?:Extended Request ?ID|Request ?ID|Host ?ID|x-amz-request-id|x-amz-id-2)\b[:=]? ?[\w+/=-]+[),]*"
     r"|(?<=date/time )\d+"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b",
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
     re.IGNORECASE,
 )
 # IAM names the action and the resource, then why. The resource may be the random key of a probe object: not kept.
@@ -30,7 +31,8 @@ _NOT_AUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)
 _EXPLANATION = re.compile(r"\b(?:because no|with an explicit deny in) .+", re.DOTALL)
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # of Python's http.client
-_TEXT_LIMIT = 512  # characters of AWS's own words
+_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_KMS_CODE = re.compile(r"KMS\.[A-Za-z]{1,48}")
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"})
 _OTHER_REGION = frozenset(
@@ -57,6 +59,9 @@ _TRANSIENT = frozenset(
         *("429", "500", "502", "503", "504"),
     }
 )
+_OTHER_CODES = frozenset(
+    {"", "404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "RegionDisabledException", "ValidationError"}
+)
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -74,23 +79,23 @@ class AwsError(Exception):
     without a change.
     """
 
-    def __init__(self, reason: Reason, *, code: str = "", transient: bool = False, **values: object) -> None:
-        self.reason = reason.name
-        self.message, self.remedy = reason.parts(**values)
+    def __init__(self, why: Reason, /, *, code: str = "", transient: bool = False, **values: Unpack[Values]) -> None:
+        self.reason = why.name
+        self.message, self.remedy = why.parts(**values)
         self.code = code
         self.transient = transient
-        super().__init__(f"{self.message} {self.remedy}".strip())
+        self.text = own(f"{self.message} {self.remedy}".strip())
+        super().__init__(self.text)
 
 
-def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without what differs from call to call, and with `secrets` masked."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return " ".join(_REQUEST_IDS.sub("", text).split())[:_TEXT_LIMIT]
+def clean(text: object, secrets: Secrets = NOTHING_SECRET) -> Quoted:
+    """AWS's own words without what differs from call to call, and without secrets."""
+    quoted = quote(text, secrets, limit=MAX_FOREIGN)
+    return own(" ".join(_REQUEST_IDS.sub("", quoted).split())[:MAX_QUOTED])
 
 
 def from_botocore(
-    error: boto.BotoCoreError | boto.ClientError, action: str, resource: str, *, secrets: Iterable[str] = ()
+    error: boto.BotoCoreError | boto.ClientError, action: str, resource: str, *, secrets: Secrets = NOTHING_SECRET
 ) -> AwsError:
     """What boto3 raised for an action such as ``s3:PutObject`` on a resource, as an AwsError.
 
@@ -105,14 +110,14 @@ def from_botocore(
         return AwsError(messages.INVALID_PARAMETER, action=action, resource=resource)
     if isinstance(error, boto.ProxyConnectionError):
         found = _TUNNEL.search(str(error.kwargs["error"]))
-        failure = f"returned HTTP {found[1]}" if found else "could not be reached"
+        failure = own(f"returned HTTP {found[1]}" if found else "could not be reached")
         proxy = error.kwargs["proxy_url"]
         return AwsError(
             messages.PROXY_FAILED, transient=True, action=action, resource=resource, proxy=proxy, failure=failure
         )
     if isinstance(error, boto.SSLError) and _UNTRUSTED in str(error):
         return AwsError(messages.UNTRUSTED_CERTIFICATE, transient=True, action=action, resource=resource)
-    name = type(error).__name__
+    name = own(type(error).__name__)
     if isinstance(error, INTERRUPTED):
         return AwsError(messages.READ_INTERRUPTED, transient=True, action=action, resource=resource, error=name)
     if isinstance(error, _NO_ANSWER):
@@ -135,7 +140,7 @@ def region_mismatch(bucket: str, configured: str | None, region: str | None, *, 
 
 def reads_differ(bucket: str) -> AwsError:
     """Two reads of one object, which did not change, gave different bytes."""
-    differ = "two reads differ"
+    differ = own("two reads differ")
     return AwsError(messages.READ_INTERRUPTED, transient=True, action="s3:GetObject", resource=bucket, error=differ)
 
 
@@ -151,9 +156,17 @@ def bucket_region(answer: Mapping[str, Any]) -> str | None:
     return str(region) if region else None
 
 
-def _from_answer(error: boto.ClientError, action: str, resource: str, secrets: Iterable[str]) -> AwsError:
+def _code(code: object, secrets: Secrets) -> str:
+    """The error code. One that AWS documents may be shown; another one is as foreign as the message."""
+    text = str(code)
+    if text in _DENIED | _OTHER_REGION | _REJECTED_CREDENTIALS | _TRANSIENT | _OTHER_CODES or _KMS_CODE.fullmatch(text):
+        return text
+    return clean(text, secrets) if _CODE.fullmatch(text) else "an unknown error code"
+
+
+def _from_answer(error: boto.ClientError, action: str, resource: str, secrets: Secrets) -> AwsError:
     answer = error.response.get("Error", {})
-    code, text = str(answer.get("Code", "")), clean(str(answer.get("Message", "")), secrets)
+    code, text = _code(answer.get("Code", ""), secrets), clean(answer.get("Message", ""), secrets)
     if error.operation_name == "AssumeRoleWithWebIdentity":
         transient = code in _TRANSIENT or code == "IDPCommunicationError"
         return AwsError(messages.OPERATOR_ROLE_DENIED, code=code, transient=transient, answer=_quoted(code, text))
@@ -179,7 +192,7 @@ def _denied(code: str, text: str, action: str, resource: str) -> AwsError:
     named = _NOT_AUTHORIZED.search(text)
     denied = named["action"] if named else action
     found = _EXPLANATION.search(text)
-    explanation = f'"{found[0].rstrip(".")}"' if found else "no reason given"
+    explanation = own(f'"{found[0].rstrip(".")}"' if found else "no reason given")
     reason = messages.KMS_ACTION_DENIED if denied.startswith("kms:") else messages.ACCESS_DENIED
     return AwsError(reason, code=code, action=denied, resource=resource, explanation=explanation)
 
@@ -206,6 +219,6 @@ def _other(code: str, text: str, action: str, resource: str) -> AwsError:
     )
 
 
-def _quoted(code: str, text: str) -> str:
+def _quoted(code: str, text: str) -> Quoted:
     """AWS's error code, and its own words in quotation marks."""
-    return f'{code}: "{text.rstrip(".")}"' if text else code
+    return own(f'{code}: "{text.rstrip(".")}"' if text else code)

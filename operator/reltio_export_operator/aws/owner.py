@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from ..api.foreign import KNOWN, PROCESS, Secrets
+
 # Letters, digits and _+=,.@- are allowed. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (text
 # of botocore 1.44.5)
 _MAX_NAME = 64
@@ -29,6 +31,11 @@ class Owner:
         """
         namespace = _shortened(self.namespace, _MAX_NAMESPACE)
         return f"{namespace}.{_shortened(self.target, _MAX_NAME - 1 - len(namespace))}"
+
+    @property
+    def secrets(self) -> Secrets:
+        """What AWS may repeat in an answer to a call for this target."""
+        return KNOWN.of([PROCESS, self.namespace])
 
     @property
     def tags(self) -> list[dict[str, str]]:

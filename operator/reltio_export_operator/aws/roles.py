@@ -62,7 +62,7 @@ class RoleReader:
             try:
                 return call(self._sessions.own_client("iam", role_arn), name)
             except (BotoCoreError, ClientError) as error:
-                raise from_botocore(error, action, role_arn) from None
+                raise from_botocore(error, action, role_arn, secrets=self._owner.secrets) from None
 
         return await self._sessions.run(work)
 

@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..api.foreign import KNOWN, Secrets
 from ..api.reasons import ConditionReason
 from ..api.target import partition_of
 from ..runtime.allowed_roles import AllowedRoles
@@ -102,7 +103,7 @@ class RoleSessions:
         try:
             self.check_allowed(owner, role_arn)
         except AwsError as error:
-            return ConditionReason(error.reason, str(error))
+            return ConditionReason(error.reason, error.text)
         return None
 
     async def assume(
@@ -177,6 +178,7 @@ class RoleSessions:
                 **optional,
             )
             credentials = answer["Credentials"]
+            KNOWN.add(key.owner.namespace, credentials["SecretAccessKey"])
             s3 = self._client(
                 "s3",
                 key.role_arn,
@@ -186,7 +188,7 @@ class RoleSessions:
                 aws_session_token=credentials["SessionToken"],
             )
         except (BotoCoreError, ClientError) as error:
-            secrets = [key.external_id] if key.external_id else []
+            secrets = Secrets.of(key.external_id) | key.owner.secrets
             failure = from_botocore(error, "sts:AssumeRole", key.role_arn, secrets=secrets)
             if self._session_tags and failure.reason == messages.ASSUME_ROLE_DENIED.name:
                 failure = AwsError(messages.ASSUME_TAGGED_ROLE_DENIED, code=failure.code, role=key.role_arn)

@@ -208,14 +208,14 @@ class ObjectStore:
         try:
             call()
         except (BotoCoreError, ClientError) as error:
-            return action, from_botocore(error, action, self._bucket)
+            return action, from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
         return action, None
 
     async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             return await self._run(call, *args, **kwargs)
         except (BotoCoreError, ClientError) as error:
-            failure = from_botocore(error, action, self._bucket)
+            failure = from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
         if failure.reason == EXPIRED_CREDENTIALS.name:
             self._sessions.forget(self._role)
         raise failure

@@ -6,6 +6,7 @@ import hashlib
 
 import httpx
 
+from ..api.foreign import KNOWN
 from ..api.job import ServiceSnapshot
 from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
 from ..kube.client import SecretError, SecretNotAllowedError, SecretReader
@@ -45,6 +46,7 @@ class Access:
             self._clients[key] = ReltioClient(
                 service.export_service_url, service.tenant, self._tokens[token_key], http=self._http, clock=self._clock
             )
+        self._clients[key].namespaces.add(namespace)
         return self._clients[key]
 
     async def external_id_of(self, target: ExportTarget, which: str) -> str | None:
@@ -53,12 +55,15 @@ class Access:
         previous = which == "Previous"
         ref = s3.previous_external_id_secret_ref if previous else s3.external_id_secret_ref
         if ref is None:
-            return s3.previous_external_id if previous else s3.external_id
+            value = s3.previous_external_id if previous else s3.external_id
+            KNOWN.add(target.metadata.namespace, value)
+            return value
         return await self.secret_value(target.metadata.namespace, ref)
 
     async def secret_value(self, namespace: str, ref: SecretKeyRef) -> str:
         """The value of one key of a Secret. Raises SecretError."""
         (value,) = await self._kube.secret_values(namespace, ref.name, (ref.key,))
+        KNOWN.add(namespace, value)
         return value
 
     async def secrets_of(self, target: ExportTarget) -> str:
@@ -96,6 +101,7 @@ class Access:
                 if not (last_known and values):
                     raise
             else:
+                KNOWN.add(namespace, values[1])
                 self._secrets[key] = (self._clock.monotonic(), values)
         return values[0], values[1]
 

@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 from kubernetes.aio import client
 
+from ..api.foreign import KNOWN, Quoted, quote
 from ..kube.discovery import Kinds
 from ..kube.watching import WatchMonitor, watch_session
 
@@ -116,11 +117,12 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def _last_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> Quoted:
     text = str(error)
     if (status := getattr(error, "status", None)) is not None:  # kopf's errors of the API show their whole answer
         text = f"HTTP {status} {getattr(error, 'message', None) or ''}"
-    return f"{type(error).__name__}: {text}".strip().rstrip(".:").splitlines()[-1][:300]
+    last = f"{type(error).__name__}: {text}".strip().rstrip(".:").splitlines()[-1]
+    return quote(last, KNOWN.all(), limit=300)
 
 
 def _without_errors_of_kopf(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

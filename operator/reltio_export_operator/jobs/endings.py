@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ..api.conditions import Conditions
+from ..api.foreign import Secrets
 from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.reasons import ConditionReason
@@ -100,18 +101,18 @@ def tasks_failed(obs: Observation) -> Decision:
     """
     bad = [task for task in obs.status.tasks if task.status not in tasks.COMPLETED]
     listed = "; ".join(f"task {task.id} {task.status}: {task.error or 'no reason given'}" for task in bad)
-    values = {"count": len(bad), "total": len(obs.status.tasks), "tasks": listed}
+    count, total = len(bad), len(obs.status.tasks)
     if tasks.all_in(bad, tasks.CANCELED):
-        return failed(obs, messages.TASK_CANCELED(**values))
-    return attempt_failed(obs, messages.TASK_FAILED(**values))
+        return failed(obs, messages.TASK_CANCELED(count=count, total=total, tasks=listed))
+    return attempt_failed(obs, messages.TASK_FAILED(count=count, total=total, tasks=listed))
 
 
 def record_duplicates(obs: Observation, found: TaskGroups) -> Decision:
     """Add siblings and duplicates that are not in status yet. With none, the status stays the same object."""
     status = obs.status
     recorded = {task.id: task for task in (*status.tasks, *status.duplicates)}
-    own = tuple(_as_recorded(recorded, task) for task in found.own)
-    newer = tuple(_as_recorded(recorded, task) for task in found.duplicates)
+    own = tuple(_as_recorded(recorded, task, obs.secrets) for task in found.own)
+    newer = tuple(_as_recorded(recorded, task, obs.secrets) for task in found.duplicates)
     newer_ids = {task.id for task in newer}
     merged = tuple({task.id: task for task in (*status.tasks, *own) if task.id not in newer_ids}.values())
     duplicates = tuple({task.id: task for task in (*status.duplicates, *newer)}.values())
@@ -126,8 +127,8 @@ def record_duplicates(obs: Observation, found: TaskGroups) -> Decision:
     return Decision(changed, events=(Event.warning(messages.DUPLICATE_DETECTED(message=why.message)),))
 
 
-def _as_recorded(recorded: dict[str, TaskStatus], task: ObservedTask) -> TaskStatus:
-    return recorded.get(task.id) or tasks.recorded(task)
+def _as_recorded(recorded: dict[str, TaskStatus], task: ObservedTask, secrets: Secrets) -> TaskStatus:
+    return recorded.get(task.id) or tasks.recorded(task, secrets)
 
 
 def duration_text(start: datetime, end: datetime) -> str:

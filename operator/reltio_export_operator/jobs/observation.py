@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from ..api.conditions import Conditions
+from ..api.foreign import NOTHING_SECRET, Quoted, Secrets
 from ..api.job import ExportJob, JobStatus, Submission
 from ..api.reasons import ConditionReason
 from ..api.target import ExportTarget
@@ -59,7 +60,7 @@ class Observation:
     (`ownership.py`) but are not in status. `watch_error` says why the tasks cannot be read. `unrecorded`: an export may
     exist of which the object says nothing. `unsent_attempt` is the id of an attempt that this process has put into the
     annotation and has certainly not submitted. `original_exists`: the object that this one may have been restored from
-    is still there.
+    is still there. `secrets` are what text of the service may repeat.
     """
 
     job: ExportJob
@@ -76,6 +77,7 @@ class Observation:
     unsent_attempt: str | None = None
     original_exists: bool = False
     progress_due: bool = True
+    secrets: Secrets = NOTHING_SECRET
     elapsed: Elapsed = field(default_factory=Elapsed)
     limits: Limits = field(default_factory=Limits)
 
@@ -166,7 +168,7 @@ class Event:
 
     type: Literal["Normal", "Warning"]
     reason: str
-    message: str
+    message: Quoted
 
     @classmethod
     def normal(cls, why: ConditionReason) -> Event:

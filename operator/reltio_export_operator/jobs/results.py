@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from ..api.foreign import Quoted, own, quote
 from ..api.job import Output, Submission, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.reasons import ConditionReason
@@ -19,6 +20,7 @@ from .observation import CheckDelivery, Decision, Event, Observation, RemoveFina
 from .policies.starting import resubmit, still_unanswered, suspended_submission
 
 _SHOWN_FILES = 10
+_NAME_LIMIT = 1024  # characters of the name of a file, as S3 allows
 _SHOWN_DIFFERENCES = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _UNREADABLE_RETRIES = 8
@@ -33,7 +35,7 @@ class CallFailure:
     """Why a call to Reltio or AWS failed. `retry_after` in seconds."""
 
     reason: str
-    message: str
+    message: Quoted
     permanent: bool = False  # the same request will never be accepted
     tries: int | None = None  # in a row for this reason, after which it counts as permanent
     needs_person: bool = False  # it does not pass by itself, so the job is Stalled while it is retried
@@ -115,7 +117,7 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     ending = early_end_reason(obs)
     if ending is not None:
         text = f"{ending.message} Reltio did not have its export."
-        return failed(obs, ConditionReason(ending.reason, text))
+        return failed(obs, ConditionReason(ending.reason, own(text)))
     if found.unreadable is not None:
         text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
         return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
@@ -208,10 +210,10 @@ def _compare(obs: Observation, submission: Submission, delivery: Delivery) -> De
         return wait(_with_retries_of(obs, "ManifestPending"), "Verifying", failure)
     differences = differences_of(delivery)
     if differences:
-        shown = "; ".join(differences[:_SHOWN_DIFFERENCES])
+        shown = "; ".join(quote(one, obs.secrets) for one in differences[:_SHOWN_DIFFERENCES])
         if len(differences) > _SHOWN_DIFFERENCES:
             shown += f"; and {len(differences) - _SHOWN_DIFFERENCES} more"
-        return failed(obs, messages.DELIVERY_MISMATCH(destination=submission.destination, differences=shown))
+        return failed(obs, messages.DELIVERY_MISMATCH(destination=submission.destination, differences=own(shown)))
     names = listed_files(delivery) or []
     output = Output(
         bucket=submission.s3.bucket,
@@ -221,10 +223,10 @@ def _compare(obs: Observation, submission: Submission, delivery: Delivery) -> De
         bytes=sum(delivery.files[name].size for name in names),
         objects=total_objects(delivery) or 0,
         digest=digest_of(delivery, names),
-        first_files=tuple(sorted(names)[:_SHOWN_FILES]),
+        first_files=tuple(quote(name, obs.secrets, limit=_NAME_LIMIT) for name in sorted(names)[:_SHOWN_FILES]),
         receipt=delivery.receipt,
     )
-    why = messages.DELIVERED(objects=output.objects, files=output.files, destination=submission.destination)
+    why = messages.DELIVERED(objects=output.objects or 0, files=output.files or 0, destination=submission.destination)
     return completed(obs, output, why)
 
 
@@ -236,10 +238,10 @@ def on_delivery_unreadable(obs: Observation, submission: Submission, failure: Ca
     if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
     obs = _with_retries_of(obs, "DeliveryUnverified")
-    values = {"destination": submission.destination, "error": failure.message}
+    where = submission.destination
     if not _has_same_destination(obs, submission) and (obs.status.waits or 0) >= _UNREADABLE_RETRIES:
-        return failed(obs, messages.DESTINATION_CHANGED(**values))
-    why = messages.DELIVERY_UNVERIFIED(**values)
+        return failed(obs, messages.DESTINATION_CHANGED(destination=where, error=failure.message))
+    why = messages.DELIVERY_UNVERIFIED(destination=where, error=failure.message)
     unverified = replace(failure, reason=why.reason, message=why.message)
     return wait(obs, "Verifying", unverified, stalled_after=_STALLED_AFTER)
 
@@ -276,7 +278,7 @@ def wait(obs: Observation, phase: str, failure: CallFailure, *, stalled_after: i
         delay = min(delay, timedelta(seconds=_longest_wait(obs)))
     retry = whole_seconds(obs.now + delay)
     text = f"{failure.message} Failing since {since:{_TIME}}. Retrying at {retry:{_TIME}}."
-    why = ConditionReason(failure.reason, text)
+    why = ConditionReason(failure.reason, own(text))
     status = status_of(
         obs,
         phase,

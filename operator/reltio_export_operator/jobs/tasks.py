@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from ..api.foreign import Secrets, quote
 from ..api.job import Progress, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.task import ObservedTask
@@ -51,20 +52,24 @@ def all_in(tasks: Iterable[TaskStatus], statuses: frozenset[str]) -> bool:
     return bool(listed) and all(task.status in statuses for task in listed)
 
 
-def refreshed(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask]) -> tuple[TaskStatus, ...]:
+def refreshed(
+    tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask], secrets: Secrets
+) -> tuple[TaskStatus, ...]:
     """The tasks with their new observations. Tasks that were not observed or have ended do not change."""
-    return tuple(recorded(seen[task.id]) if task.id in seen and task.status not in ENDED else task for task in tasks)
+    return tuple(
+        recorded(seen[task.id], secrets) if task.id in seen and task.status not in ENDED else task for task in tasks
+    )
 
 
-def recorded(obs: ObservedTask) -> TaskStatus:
-    """What status.tasks says of a task."""
+def recorded(obs: ObservedTask, secrets: Secrets) -> TaskStatus:
+    """What status.tasks says of a task. `secrets`: what the service may repeat."""
     return TaskStatus(
         id=obs.id,
-        status=obs.status[:_STATUS_LIMIT],
-        stage=obs.stage[:_STAGE_LIMIT] if obs.stage else None,
+        status=obs.status if obs.status in KNOWN else quote(obs.status, secrets, limit=_STATUS_LIMIT),
+        stage=quote(obs.stage, secrets, limit=_STAGE_LIMIT) if obs.stage else None,
         processed=obs.processed,
         total=obs.total,
-        error=obs.error[:_ERROR_LIMIT] if obs.error else None,
+        error=quote(obs.error, secrets, limit=_ERROR_LIMIT) if obs.error else None,
     )
 
 

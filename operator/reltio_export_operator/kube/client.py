@@ -12,6 +12,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
 from ..api import opt_in
+from ..api.foreign import KNOWN, PROCESS, Quoted, quote
 from ..api.meta import API_VERSION, GROUP, VERSION
 
 _MERGE = "application/merge-patch+json"
@@ -83,7 +84,7 @@ class KubeApi(SecretReader, Protocol):
         """Delete exactly this object, not a newer one of its name. Raises ConflictError when it has changed."""
         ...
 
-    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
+    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
         """Post a Kubernetes Event about the object."""
         ...
 
@@ -173,7 +174,7 @@ class KubeClient:
             if error.status == 409:
                 raise ConflictError(meta["name"]) from None
             if error.status == 422:
-                raise InvalidError(_message_of(error)) from None
+                raise InvalidError(_message_of(error, meta["namespace"])) from None
             raise
         return patched
 
@@ -187,7 +188,7 @@ class KubeClient:
             if error.status == 409:
                 return None
             if error.status in (400, 403, 422):
-                raise InvalidError(_message_of(error)) from None
+                raise InvalidError(_message_of(error, body["metadata"]["namespace"])) from None
             raise
         return created
 
@@ -243,7 +244,7 @@ class KubeClient:
         except ValueError:
             raise SecretError(f"Secret {name} has a value that is not UTF-8 text.") from None
 
-    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: str, now: datetime) -> None:
+    async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
         """Post a Kubernetes Event about the object."""
         meta = raw["metadata"]
         body = client.CoreV1Event(
@@ -268,8 +269,10 @@ class KubeClient:
         await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)
 
 
-def _message_of(error: ApiException) -> str:
+def _message_of(error: ApiException, namespace: str) -> Quoted:
+    """What the API server says. It may repeat values of the object, and a webhook may say anything."""
     try:
-        return str(json.loads(error.body)["message"])[:1024]
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
+        text = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError, RecursionError):
+        text = error.reason
+    return quote(text, KNOWN.of([PROCESS, namespace]), limit=1024)

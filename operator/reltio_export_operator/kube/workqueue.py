@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from ..api.foreign import KNOWN, PROCESS
 from ..runtime.failures import explain, is_outage
 from ..runtime.logs import object_fields
 
@@ -114,7 +115,8 @@ class WorkQueue(Generic[Key]):
     def _failed(self, key: Key, error: Exception) -> float:
         """Log the error, unless it is the last one of this key. Returns the backoff in seconds."""
         failures, before = self._errors.get(key, (0, ""))
-        why = explain(error)
+        namespace = key[0] if isinstance(key, tuple) and len(key) == 2 else PROCESS
+        why = explain(error, KNOWN.of([PROCESS, namespace]))
         self._errors[key] = failures + 1, why
         after = min(_MAX_BACKOFF_SECONDS, _MIN_BACKOFF_SECONDS * 2.0 ** min(failures, 10))
         if why != before:

@@ -7,6 +7,7 @@ import logging
 
 import httpx
 
+from ..api.foreign import own
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .errors import (
     CredentialsRejected,
@@ -96,7 +97,7 @@ class TokenSource:
             failure = error_from_response(response)
             if failure.transient:
                 raise failure
-            detail = f"the token service returned {answer_of(response)}"
+            detail = own(f"the token service returned {answer_of(response)}")
             raise UnexpectedAnswer(status=response.status_code, detail=detail)
         try:
             body = response.json()
@@ -104,7 +105,7 @@ class TokenSource:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             token, lifetime = None, 0.0
         if not token or not isinstance(token, str):
-            raise UnexpectedAnswer(status=200, detail="the token service returned no token")
+            raise UnexpectedAnswer(status=200, detail=own("the token service returned no token"))
         return token, sent_at + lifetime - min(_RENEW_BEFORE_SECONDS, lifetime / 10)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote as percent_encoded
 
 import httpx
 
+from ..api.foreign import KNOWN, PROCESS, own
 from ..api.task import ObservedTask
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .auth import TokenSource
@@ -32,6 +33,7 @@ _SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _PAGE_SIZE = 100
 _PAGE_OVERLAP = 5
 _MAX_PAGES = 2_000
+_MAX_ID = 256  # characters; those of Reltio have 36
 
 
 class ReltioClient:
@@ -52,10 +54,11 @@ class ReltioClient:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._base = export_service_url.rstrip("/")
-        self._tenant = quote(tenant, safe="")
+        self._tenant = percent_encoded(tenant, safe="")
         self._tokens = tokens
         self._http = http
         self._retry_seconds = retry_seconds
+        self.namespaces: set[str] = set()  # that use this client: Reltio may repeat their secrets
         self._clock = clock
 
     async def authenticate(self) -> None:
@@ -67,7 +70,7 @@ class ReltioClient:
         body = await self._with_retries("GET", f"{self._tenant}/tasks/_total")
         count = body.get("total", body.get("value")) if isinstance(body, Mapping) else None
         if isinstance(count, bool) or not isinstance(count, int | float | str) or not str(count).strip().isdecimal():
-            raise UnexpectedAnswer(status=200, detail="there is no number of tasks")
+            raise UnexpectedAnswer(status=200, detail=own("there is no number of tasks"))
         return int(count)
 
     async def submit(self, request: WireRequest, may_send: Callable[[], bool] = lambda: True) -> Submitted:
@@ -94,6 +97,11 @@ class ReltioClient:
         submitted = parse_submitted(body)
         if submitted is None:
             raise AnswerLost(entry=NO_TASK_IDS, ambiguous=True)
+        try:
+            for id_ in submitted.task_ids:
+                _check_id(id_)
+        except UnexpectedAnswer:
+            raise AnswerLost(entry=NO_TASK_IDS, ambiguous=True) from None
         return submitted
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
@@ -124,7 +132,7 @@ class ReltioClient:
         await self._with_retries("PUT", f"{self._task_path(task_id)}/_stop")
 
     def _task_path(self, task_id: str) -> str:
-        return f"{self._tenant}/tasks/{quote(task_id, safe='')}"
+        return f"{self._tenant}/tasks/{percent_encoded(task_id, safe='')}"
 
     async def _pages(
         self, path: str, is_complete: Callable[[Sequence[ObservedTask]], bool] | None = None
@@ -155,7 +163,7 @@ class ReltioClient:
     async def _page(self, path: str, offset: int) -> list[ObservedTask]:
         body = await self._with_retries("GET", path, params={"max": _PAGE_SIZE, "offset": offset})
         if not isinstance(body, list):
-            raise UnexpectedAnswer(status=200, detail="there is no list of tasks")
+            raise UnexpectedAnswer(status=200, detail=own("there is no list of tasks"))
         return [_parsed(raw) for raw in body]
 
     async def _with_retries(self, method: str, path: str, **more: Any) -> Any:
@@ -196,19 +204,27 @@ class ReltioClient:
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             raise error_from_transport(error, mutating=mutating) from None
         if not response.is_success:
-            raise error_from_response(response, mutating=mutating)
+            raise error_from_response(response, KNOWN.of([PROCESS, *self.namespaces]), mutating=mutating)
         if not response.content:
             return None
         try:
             return response.json()
         except (ValueError, RecursionError):
-            raise UnexpectedAnswer(status=200, detail="it is not JSON", ambiguous=mutating) from None
+            raise UnexpectedAnswer(status=200, detail=own("it is not JSON"), ambiguous=mutating) from None
 
 
 def _parsed(raw: object) -> ObservedTask:
     if not isinstance(raw, Mapping) or id_text(raw.get("id")) is None:
-        raise UnexpectedAnswer(status=200, detail="a task has no id")
+        raise UnexpectedAnswer(status=200, detail=own("a task has no id"))
+    _check_id(id_text(raw.get("id")))
     return parse_task(raw)
+
+
+def _check_id(id_: object) -> None:
+    """An id is shown and stored as it is, and is part of URLs."""
+    text = str(id_)
+    if len(text) > _MAX_ID or not (text.isascii() and text.isprintable() and " " not in text):
+        raise UnexpectedAnswer(status=200, detail=own("a task has an id that cannot be used"))
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

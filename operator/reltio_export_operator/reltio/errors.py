@@ -15,35 +15,49 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import httpx
 
-from ..api.reasons import Reason
+from ..api.foreign import (
+    KNOWN,
+    MAX_FOREIGN,
+    MAX_QUOTED,
+    MIN_SECRET,
+    NOTHING_SECRET,
+    PROCESS,
+    ForeignText,
+    Quoted,
+    Secrets,
+    own,
+    quote,
+)
+from ..api.reasons import Reason, Values
 from . import messages
 from .transport import PROXY
 
-_BUSY = re.compile(r"Task '([^']+)' is already exporting data to this custom destination")
-_PARAMETER = re.compile(r"Invalid export parameter: (.+?)\. Reason: (.+)", re.DOTALL)
+_BUSY = re.compile(r"Task '([^' ]{1,256})' is already exporting data to this custom destination")
+_PARAMETER = "Invalid export parameter: "
+_REASON = ". Reason: "
 # The documented symbol is PERIODIC_TASKS_PER_TENANT_LIMIT_EXCEEDED; others of its kind, and texts, are taken as it too.
 _TASK_LIMIT = re.compile(
-    r"\b(?=\w*TASKS?_)\w*_LIMIT_(?:EXCEEDED|REACHED)\b|\bTOO_MANY_(?:\w+_)?TASKS\b"
-    r"|\btoo many (?:\w+ ){0,3}tasks\b|\b(?:limit|maximum number) of (?:\w+ ){0,3}tasks\b",
+    r"\b(?=\w{0,80}TASKS?_)\w{0,80}_LIMIT_(?:EXCEEDED|REACHED)\b|\bTOO_MANY_(?:\w{1,40}_)?TASKS\b"
+    r"|\btoo many (?:\w{1,40} ){0,3}tasks\b|\b(?:limit|maximum number) of (?:\w{1,40} ){0,3}tasks\b",
     re.IGNORECASE,
 )
 _STORAGE_MISSING = (1102, 1112, 1122)  # error codes for S3, GCS and Azure
 _INVALID_PARAMETER = 549
-_TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?)\s*\S+|\bBearer\s+\S+", re.IGNORECASE)
+_TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?) ?[^ ]+|\bBearer [^ ]+", re.IGNORECASE)
 # Differs from call to call, so that a condition with it would change each time.
-_REQUEST_ID = re.compile(r"\s*[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
+_REQUEST_ID = re.compile(r" ?[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
 _STATUS = re.compile(r"[1-5]\d\d\b")
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
-_TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<([^<>]*)>")
+_HIDDEN = ("script", "style")  # elements whose content nobody sees
 _TEXT_KEYS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
 _DESTINATION_PARAMETERS = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
 _SEARCHED_CHARACTERS = 16_384  # of a response, for the symbol of an error
-_TEXT_LIMIT = 512  # characters of Reltio's own words
 _PROXY_TIMEOUT = 408  # a proxy may return it although Reltio has taken the request
 _MAX_RETRY_AFTER_SECONDS = 3600.0
 
@@ -66,7 +80,7 @@ class ReltioError(Exception):
         code: int | None = None,
         retry_after: float | None = None,
         ambiguous: bool = False,
-        **values: object,
+        **values: Unpack[Values],
     ) -> None:
         reason = entry or self.entry
         self.reason = reason.name
@@ -75,8 +89,9 @@ class ReltioError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.ambiguous = ambiguous
-        self.values: dict[str, Any] = values
-        super().__init__(f"{self.message} {self.remedy}")
+        self.values = values
+        self.text = own(f"{self.message} {self.remedy}")
+        super().__init__(self.text)
 
 
 class CredentialsRejected(ReltioError):
@@ -115,7 +130,8 @@ class RequestTooLong(BadRequest):
     def with_longest(self, field: str, size: int) -> RequestTooLong:
         """The same error, naming the field that takes most of the request, and its bytes in it."""
         entry = self.entry_with_part
-        return type(self)(entry=entry, status=self.status, code=self.code, **self.values, field=field, size=size)
+        values: Values = {**self.values, "field": field, "size": size}
+        return type(self)(entry=entry, status=self.status, code=self.code, **values)
 
 
 class PayloadTooLarge(RequestTooLong):
@@ -216,31 +232,36 @@ _BY_STATUS: dict[int, type[ReltioError]] = {
 _WRONG_SERVICE = (405, 411, 415)
 
 
-def error_from_response(response: httpx.Response, *, mutating: bool = False) -> ReltioError:
-    """The error of an unsuccessful response. `mutating`: the request changes something in Reltio."""
+def error_from_response(
+    response: httpx.Response, secrets: Secrets = NOTHING_SECRET, *, mutating: bool = False
+) -> ReltioError:
+    """The error of an unsuccessful response. `mutating`: the request changes something in Reltio.
+
+    `secrets`: what the answer may repeat, besides the secrets of the request itself.
+    """
     body = _json(response)
     status, code = response.status_code, body.get("errorCode") if isinstance(body.get("errorCode"), int) else None
-    answer = answer_of(response)
+    answer = answer_of(response, secrets)
     values: dict[str, Any] = {"status": status, "code": code, "retry_after": retry_after(response.headers)}
     ambiguous = mutating and (status >= 500 or status == _PROXY_TIMEOUT)
     if status != 401 and _TASK_LIMIT.search(response.text[:_SEARCHED_CHARACTERS]):
         return TaskLimitExceeded(answer=answer, **values)
-    if busy := _BUSY.search(" ".join(str(body.get(key)) for key in _TEXT_KEYS)):
+    if busy := _BUSY.search(" ".join(str(body.get(key))[:MAX_FOREIGN] for key in _TEXT_KEYS)):
         error = DestinationBusy(answer=answer, ambiguous=ambiguous, **values)
         error.task_id = busy[1]
         return error
     if code in _STORAGE_MISSING:
         return StorageMissing(answer=answer, **values)
-    parameter = _PARAMETER.search(answer)
+    parameter = _refused_parameter(answer)
     if status == 400 and (code == _INVALID_PARAMETER or parameter):
-        return invalid_parameter(parameter[1] if parameter else None, answer=answer, **values)
+        return invalid_parameter(parameter, answer=answer, **values)
     if status in _BY_STATUS:
         return _BY_STATUS[status](answer=answer, ambiguous=ambiguous, **values)
     if status in _WRONG_SERVICE:
-        return WrongService(detail=f"the status is {answer}", **values)
+        return WrongService(detail=own(f"the status is {answer}"), **values)
     if status >= 500:
         return ServerError(answer=answer, ambiguous=ambiguous, **values)
-    return UnexpectedAnswer(detail=f"the status is {answer}", ambiguous=ambiguous, **values)
+    return UnexpectedAnswer(detail=own(f"the status is {answer}"), ambiguous=ambiguous, **values)
 
 
 def invalid_parameter(parameter: str | None, *, entry: Reason | None = None, **values: Any) -> InvalidParameter:
@@ -255,7 +276,7 @@ def invalid_parameter(parameter: str | None, *, entry: Reason | None = None, **v
 
 def unencodable(error: Exception) -> InvalidParameter:
     """The error of a value in spec.export that cannot be sent."""
-    return InvalidParameter(entry=messages.UNENCODABLE_EXPORT, error=error)
+    return InvalidParameter(entry=messages.UNENCODABLE_EXPORT, error=quote(error, NOTHING_SECRET))
 
 
 def error_from_transport(
@@ -263,11 +284,11 @@ def error_from_transport(
 ) -> ReltioError:
     """The error of a request without a response: either nothing was sent, or its effect is unknown."""
     if not isinstance(error, httpx.RequestError):
-        return UnusableURL(error=error)
-    kind = type(error).__name__
+        return UnusableURL(error=quote(error, KNOWN.of([PROCESS])))
+    kind = own(type(error).__name__)
     if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
         status = _STATUS.match(str(error))
-        return Unreachable(host=_host(error), error=f"the proxy returned {status[0]}" if status else kind)
+        return Unreachable(host=_host(error), error=own(f"the proxy returned {status[0]}") if status else kind)
     if isinstance(error, httpx.ConnectError) and _UNTRUSTED in str(error):
         return Unreachable(entry=messages.UNTRUSTED_CERTIFICATE, host=_host(error))
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
@@ -309,26 +330,49 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
     return body if isinstance(body, Mapping) else {}
 
 
-def answer_of(response: httpx.Response) -> str:
+def answer_of(response: httpx.Response, secrets: Secrets = NOTHING_SECRET) -> Quoted:
     """The HTTP status, and the service's own words in quotation marks, without secrets."""
+    quoted = quote(_words(response), secrets | _secrets(response), limit=MAX_FOREIGN)
+    text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", quoted))[:MAX_QUOTED].strip().rstrip(".")
+    return own(f'{response.status_code}: "{text}"' if text else response.status_code)
+
+
+def _words(response: httpx.Response) -> ForeignText:
+    """What the answer says: a field of its JSON, or the text of a page."""
     body = _json(response)
     text = next((str(body[key]) for key in _TEXT_KEYS if body.get(key)), "")
-    if not text:
-        text = " ".join(_TAGS.sub(" ", response.text[:4096]).split())
-    for secret in _secrets(response):
-        text = text.replace(secret, "***")
-    text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", text))[:_TEXT_LIMIT].strip().rstrip(".")
-    return f'{response.status_code}: "{text}"' if text else str(response.status_code)
+    return ForeignText(text or _without_tags(response.text[:MAX_FOREIGN]))
 
 
-def _secrets(response: httpx.Response) -> tuple[str, ...]:
+def _without_tags(text: str) -> str:
+    """What a page shows."""
+    shown, hidden = [], ""
+    for number, part in enumerate(_TAG.split(text)):  # texts and tags in turn
+        if number % 2 == 0:
+            shown += [] if hidden else [part]
+        elif hidden:
+            hidden = "" if part.lower().startswith(f"/{hidden}") else hidden
+        else:
+            hidden = next((name for name in _HIDDEN if part.lower().startswith(name)), "")
+    return " ".join(shown)
+
+
+def _refused_parameter(answer: str) -> str | None:
+    """The name of the parameter that Reltio refused; None if the answer names none."""
+    _, found, rest = answer.partition(_PARAMETER)
+    name, reason, _ = rest.partition(_REASON)
+    return name if found and reason and name else None
+
+
+def _secrets(response: httpx.Response) -> Secrets:
     """The secrets of the request, which Reltio or a proxy may repeat in the response."""
     try:
         headers = response.request.headers
     except RuntimeError:  # a response without its request
-        return ()
+        return NOTHING_SECRET
     values = [headers.get(name, "").split(" ")[-1] for name in _SECRET_HEADERS]
     basic = headers.get("authorization", "").partition("Basic ")[2]
     with contextlib.suppress(ValueError):
-        values += base64.b64decode(basic).decode().split(":", 1)
-    return tuple(value for value in values if value)
+        client, _, secret = base64.b64decode(basic).decode().partition(":")
+        values += [client if len(client) >= MIN_SECRET else "", secret]
+    return Secrets.of(*values)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..api.foreign import ForeignText
 from ..api.task import ObservedTask
 
 _MASKED_HEADERS = {"externalid": "***"}
-_EXTERNAL_ID = re.compile(r"(external[\s_-]?id[\"']?\s*[:=]\s*)[\"']?[^\s\"',;&)]+", re.IGNORECASE)
 _TEXT_LIMIT = 1024
 _MAX_ETA_SECONDS = 366 * 24 * 3600.0
 
@@ -56,7 +55,7 @@ def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
         export_name=_name(_mapping(raw.get("parameters")).get("exportName")),
         group_id=id_text(raw.get("groupId")),
         stage_id=_whole(state.get("statusId")),
-        stage=_text(state.get("status")),
+        stage=_foreign(state.get("status")),
         processed=processed if processed is not None else _whole(state.get("numberOfProcessedObjects")),
         total=total or None,
         rate=_number(overall.get("overallThroughput")) or _number(overall.get("lastFiveMinThroughput")),
@@ -64,7 +63,7 @@ def parse_task(raw: Mapping[str, Any]) -> ObservedTask:
         created_ms=_whole(raw.get("createdTime")),
         started_ms=_whole(raw.get("startTime")),
         ended_ms=_whole(raw.get("endTime")),
-        error=_text(raw.get("error")) or _text(raw.get("internalErrorDetails")),
+        error=_foreign(raw.get("error")) or _foreign(raw.get("internalErrorDetails")),
         is_parallel=_flag(raw.get("parallelExecution")),
     )
 
@@ -133,4 +132,11 @@ def _name(value: object) -> str | None:
 def _text(value: object) -> str | None:
     if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
         return None
-    return _EXTERNAL_ID.sub(r"\1***", str(value))[:_TEXT_LIMIT] or None
+    return str(value)[:_TEXT_LIMIT] or None
+
+
+def _foreign(value: object) -> ForeignText | None:
+    """Text for people, which is shown only after it went through `quote`."""
+    if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str)):
+        return None
+    return ForeignText(value) if value != "" else None

@@ -9,7 +9,10 @@ import ssl
 import traceback
 from collections.abc import Iterator
 
+from ..api.foreign import KNOWN, Quoted, Secrets, quote
+
 _LIMIT = 300  # characters of one explanation
+_TEXT_LIMIT = 1024  # characters of an exception in a traceback
 _DEPTH = 8  # exceptions of one chain, and exceptions of one group
 _API_ERROR = ("status", "reason", "body", "headers")  # attributes of an ApiException, whichever client raised it
 
@@ -24,15 +27,22 @@ def is_outage(error: BaseException) -> bool:
     return is_api_error(error) or isinstance(error, OSError | TimeoutError)
 
 
-def explain(error: BaseException) -> str:
-    """The reason as part of a sentence, such as `HTTP 403 Forbidden: leases is forbidden`."""
+def explain(error: BaseException, secrets: Secrets | None = None) -> Quoted:
+    """The reason as part of a sentence, such as `HTTP 403 Forbidden: leases is forbidden`.
+
+    `secrets`: what the text may repeat; by default everything that this process knows.
+    """
+    return quote(_explain(error), KNOWN.all() if secrets is None else secrets, limit=_LIMIT)
+
+
+def _explain(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if is_api_error(error):
         return explain_status(*(getattr(error, name) for name in ("status", "reason", "body")))
     if isinstance(cause := getattr(error, "os_error", None), OSError):  # of a connection that aiohttp cannot make
-        return f"cannot connect to {getattr(error, 'host', '')}:{getattr(error, 'port', '')} ({_cause(cause)})"[:_LIMIT]
-    return f"{type(error).__name__}: {error}".rstrip(": .")[:_LIMIT]
+        return f"cannot connect to {getattr(error, 'host', '')}:{getattr(error, 'port', '')} ({_cause(cause)})"
+    return f"{type(error).__name__}: {error}".rstrip(": .")
 
 
 def _cause(error: OSError) -> str:
@@ -48,26 +58,31 @@ def explain_status(status: int | None, reason: str | None, body: str | bytes | N
         message = str(json.loads(body or "")["message"])
     except (TypeError, ValueError, KeyError):
         return text
-    return f"{text}: {message}".rstrip(": .")[:_LIMIT]
+    return f"{text}: {message}".rstrip(": .")
 
 
-def traceback_of(error: BaseException) -> str:
-    """The traceback as Python prints it, with responses of the API server explained instead of printed."""
-    return "".join(_lines(error, _DEPTH)).rstrip()
+def traceback_of(error: BaseException, secrets: Secrets | None = None) -> str:
+    """The traceback as Python prints it, with responses of the API server explained instead of printed.
+
+    `secrets`: as for `explain`. The text of each exception is bounded, and on one line.
+    """
+    return "".join(_lines(error, _DEPTH, KNOWN.all() if secrets is None else secrets)).rstrip()
 
 
-def _lines(error: BaseException, depth: int) -> Iterator[str]:
+def _lines(error: BaseException, depth: int, secrets: Secrets) -> Iterator[str]:
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and depth:
-        yield from _lines(before, depth - 1)
+        yield from _lines(before, depth - 1, secrets)
         yield "\nwhich led to:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
     if is_api_error(error):
-        yield f"{type(error).__name__}: {explain(error)}\n"
+        yield f"{type(error).__name__}: {explain(error, secrets)}\n"
     else:
-        yield from traceback.format_exception_only(type(error), error)
+        name = type(error)
+        text = quote(error, secrets, limit=_TEXT_LIMIT)
+        yield f"{name.__module__}.{name.__qualname__}: ".removeprefix("builtins.") + f"{text}\n"
     if isinstance(error, BaseExceptionGroup) and depth:
         for inner in error.exceptions[:_DEPTH]:
             yield "\none of the group:\n\n"
-            yield from _lines(inner, depth - 1)
+            yield from _lines(inner, depth - 1, secrets)

@@ -11,21 +11,27 @@ import os
 import sys
 import threading
 import warnings
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
+from ..api.foreign import KNOWN, PROCESS, Secrets, one_line, quote
 from .failures import explain, is_api_error, traceback_of
 
 _PACKAGE = __name__.partition(".")[0]
 _MESSAGE_LIMIT = 2048  # characters
 _TRACEBACK_LIMIT = 16_384
+_TEXT_LIMIT = 4096  # of one part of a message
+_secrets: ContextVar[Secrets | None] = ContextVar("secrets", default=None)  # of the line that is formatted
 # Loggers of HTTP clients: their lines may hold headers. kopf logs each event that it handles.
 _QUIET = ("httpx", "httpcore", "botocore", "boto3", "urllib3", "aiohttp.access", "kopf")
 # What a LogRecord has by itself, and what kopf adds for its own handlers.
 _NOT_FIELDS = {*RESERVED_ATTRS, "taskName", "fields", "k8s_skip", "k8s_ref", "settings"}
+
+_NAMES = ("kind", "namespace", "name", "uid", "reason")  # fields that no text of others enters
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +97,7 @@ class _Text(logging.Formatter):
         return _time_of(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
+        return traceback_of(ei[1], _secrets.get())[:_TRACEBACK_LIMIT]
 
 
 class _Json(JsonFormatter):
@@ -111,13 +117,15 @@ class _Json(JsonFormatter):
         log_data["message"] = record.getMessage()
         reference = getattr(record, "k8s_ref", None) or {}
         log_data |= {key: reference[key] for key in ("kind", "namespace", "name", "uid") if reference.get(key)}
-        log_data |= {key: value for key, value in record.__dict__.items() if key not in _NOT_FIELDS}
-        log_data |= getattr(record, "fields", {})
+        secrets = _secrets.get() or KNOWN.all()
+        more = {key: value for key, value in record.__dict__.items() if key not in _NOT_FIELDS}
+        more |= getattr(record, "fields", {})
+        log_data |= {key: value if key in _NAMES else _shown(value, secrets) for key, value in more.items()}
         if "exc_info" in message_dict:
             log_data["exception"] = message_dict["exc_info"]
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        return traceback_of(ei[1])[:_TRACEBACK_LIMIT]
+        return traceback_of(ei[1], _secrets.get())[:_TRACEBACK_LIMIT]
 
 
 def _filter_kopf_retries(record: logging.LogRecord) -> bool:
@@ -127,15 +135,33 @@ def _filter_kopf_retries(record: logging.LogRecord) -> bool:
 
 def _prepare(record: logging.LogRecord) -> None:
     """Put the message in place of its parts: bounded, and with responses of the API server explained."""
-    if isinstance(record.msg, BaseException):
+    secrets = _secrets_of(record)
+    _secrets.set(secrets)
+    if isinstance(record.msg, BaseException) or not (record.args or record.name.startswith(_PACKAGE)):
         record.msg, record.args = "%s", (record.msg,)
-    if isinstance(record.args, tuple):  # or a mapping, of which the operator's own lines alone make use
-        record.args = tuple(explain(one) if is_api_error(one) else one for one in record.args)  # type: ignore[arg-type]
+    if isinstance(record.args, tuple):
+        record.args = tuple(_shown(one, secrets) for one in record.args)
+    elif record.args:
+        record.args = {name: _shown(one, secrets) for name, one in record.args.items()}
     message = record.getMessage()
     if len(message) > _MESSAGE_LIMIT:
         message = f"{message[:_MESSAGE_LIMIT]}..."
     record.msg, record.args = message, ()
     record.exc_text = None  # not what another formatter made of it
+
+
+def _secrets_of(record: logging.LogRecord) -> Secrets:
+    """What text in this line may repeat: secrets of the namespace that it is about, or all that are known."""
+    about = getattr(record, "fields", None) or getattr(record, "k8s_ref", None) or {}
+    namespace = about.get("namespace")
+    return KNOWN.of([PROCESS, namespace]) if namespace else KNOWN.all()
+
+
+def _shown(value: object, secrets: Secrets) -> object:
+    """A part of a line: an exception explained, and text without secrets and control characters."""
+    if isinstance(value, BaseException):
+        return explain(value, secrets) if is_api_error(value) else quote(value, secrets, limit=_MESSAGE_LIMIT)
+    return one_line(secrets.needles.mask(value[:_TEXT_LIMIT])) if type(value) is str else value
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
+from ..api.foreign import KNOWN, PROCESS
 from .settings import ConfigurationError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -102,6 +103,7 @@ class Proxy:
         password = None if parts.password is None else unquote(parts.password)
         if parts.port == 0 or parts.netloc.endswith(":"):  # as of http://http://proxy
             raise ValueError("no port")
+        KNOWN.add(PROCESS, password)
         return cls(scheme, host, parts.port or _PORTS[scheme], username, password)
 
 

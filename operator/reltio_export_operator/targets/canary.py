@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..api.conditions import Conditions, ConditionStatus, find, is_true
+from ..api.foreign import Quoted, own
 from ..api.job import ExportJob
 from ..api.meta import API_VERSION
 from ..api.reasons import ConditionReason
@@ -78,7 +79,7 @@ def manifest_of(target: ExportTarget, name: str) -> dict[str, Any]:
 
 
 def not_created_status(
-    target: ExportTarget, status: TargetStatus, name: str, error: str, now: datetime
+    target: ExportTarget, status: TargetStatus, name: str, error: Quoted, now: datetime
 ) -> TargetStatus:
     """The status when the API server does not let the operator create the canary's job."""
     conditions = Conditions(status.conditions, generation=target.metadata.generation, now=now)
@@ -105,7 +106,7 @@ def status_from_job(
         return delivered("True", messages.CANARY_DELIVERED())
     failed = job.condition("Failed")
     if failed is not None:
-        text = messages.CANARY_FAILED(error=failed.message, target=target.metadata.name).message
+        text = messages.CANARY_FAILED(error=own(failed.message), target=target.metadata.name).message
         return delivered("False", ConditionReason(failed.reason, text))
     return delivered("Unknown", messages.CANARY_RUNNING(job=name))
 

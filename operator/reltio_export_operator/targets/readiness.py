@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Unpack
 
 import msgspec
 
 from ..api.conditions import Conditions, ConditionStatus, find, is_true
+from ..api.foreign import own
 from ..api.meta import whole_seconds
-from ..api.reasons import ConditionReason, Reason
+from ..api.reasons import ConditionReason, Reason, Values
 from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
 from . import messages
 
@@ -42,12 +44,12 @@ def check_passed(name: str, message: str = "") -> Check:
     return Check(name=name, status="True", reason="Passed", message=message)
 
 
-def check_failed(name: str, reason: Reason, **values: object) -> Check:
+def check_failed(name: str, reason: Reason, /, **values: Unpack[Values]) -> Check:
     message, remedy = reason.parts(**values)
     return call_failed(name, reason.name, message, remedy)
 
 
-def check_unknown(name: str, reason: Reason, **values: object) -> Check:
+def check_unknown(name: str, reason: Reason, /, **values: Unpack[Values]) -> Check:
     message, remedy = reason.parts(**values)
     return call_unknown(name, reason.name, message, remedy)
 
@@ -131,7 +133,7 @@ def evaluate(
     elif not (is_transient and target.is_ready and failures < _TOLERATED_FAILURES):
         conditions.put("Ready", "False", bad.reason, _message_of(bad))
     if bad is not None and is_transient:
-        conditions.put("Reconciling", "True", bad.reason, messages.VERIFYING_AGAIN(error=_message_of(bad)).message)
+        conditions.put("Reconciling", "True", bad.reason, messages.VERIFYING_AGAIN(error=own(_message_of(bad))).message)
     else:
         conditions.drop("Reconciling")
     if bad is not None and not is_transient:

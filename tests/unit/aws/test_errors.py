@@ -8,6 +8,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
+from reltio_export_operator.api.foreign import Secrets
 from reltio_export_operator.api.reasons import Reason
 from reltio_export_operator.aws.errors import AwsError, clean, from_botocore
 
@@ -113,7 +114,10 @@ def test_the_message_names_the_region_of_a_bucket_in_another_region() -> None:
 
 def test_a_denied_role_of_the_operator_itself_is_not_reported_for_the_role_of_the_target() -> None:
     error = from_botocore(
-        refusal("AccessDenied", operation="AssumeRoleWithWebIdentity"), "sts:AssumeRole", ROLE, secrets=["ext-1"]
+        refusal("AccessDenied", operation="AssumeRoleWithWebIdentity"),
+        "sts:AssumeRole",
+        ROLE,
+        secrets=Secrets.of("ext-1"),
     )
     assert error.reason == "OperatorCredentialsRejected"
     assert ROLE not in str(error)
@@ -121,9 +125,9 @@ def test_a_denied_role_of_the_operator_itself_is_not_reported_for_the_role_of_th
 
 def test_the_external_id_is_masked_in_the_words_of_aws() -> None:
     text = "1 validation error detected: Value 'ext-77\n' at 'externalId' failed to satisfy constraint"
-    error = from_botocore(refusal("ValidationError", text), "sts:AssumeRole", ROLE, secrets=["ext-77\n"])
+    error = from_botocore(refusal("ValidationError", text), "sts:AssumeRole", ROLE, secrets=Secrets.of("ext-77\n"))
     assert "ext-77" not in str(error)
-    assert "'***' at 'externalId'" in error.message
+    assert "'*** ' at 'externalId'" in error.message
 
 
 @pytest.mark.parametrize(

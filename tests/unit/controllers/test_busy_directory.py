@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from builders import job, running
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.cache import JobCache
@@ -29,19 +30,19 @@ class Tenant:
         return self
 
     async def submit(self, *_: Any) -> None:
-        error = DestinationBusy(status=400, code=549, answer="400")
+        error = DestinationBusy(status=400, code=549, answer=own("400"))
         error.task_id = "owner"
         raise error
 
     async def active_tasks(self) -> AsyncIterator[ObservedTask]:
         if self._fails:
-            raise ServerError(status=500, answer="500")
+            raise ServerError(status=500, answer=own("500"))
         for task in self._active:
             yield task
 
     async def task(self, id_: str) -> ObservedTask:
         if self._known is None:
-            raise ObjectNotFound(status=404, answer="404")
+            raise ObjectNotFound(status=404, answer=own("404"))
         return self._known
 
 

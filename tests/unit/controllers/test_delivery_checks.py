@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from builders import job, running
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.controllers.cache import Key
 from reltio_export_operator.controllers.jobs.delivery_checks import CheckedDelivery, DeliveryChecks
@@ -47,7 +48,7 @@ async def test_an_unexpected_error_is_reported_and_the_check_can_run_again() -> 
 
 
 async def test_a_second_check_has_the_reports_of_the_first_until_the_job_is_forgotten() -> None:
-    checks = Checks(*[CallFailure("ServiceUnavailable", "later")] * 3)
+    checks = Checks(*[CallFailure("ServiceUnavailable", own("later"))] * 3)
     await checks.next()
     await checks.next()
     checks.checks.forget(SUBJECT.metadata.key)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from builders import job, submission
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_search import TaskSearch
@@ -33,7 +34,7 @@ class Lists:
         self.begun.set()
         await self.gate.wait()
         if self.fails:
-            raise ServerError(status=500, answer="500")
+            raise ServerError(status=500, answer=own("500"))
         yield ObservedTask(id="active", status="PROCESSING", name="x-u-1-1")
 
     async def history(self, since_ms: int) -> AsyncIterator[ObservedTask]:

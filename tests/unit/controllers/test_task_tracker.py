@@ -10,6 +10,7 @@ import pytest
 
 from builders import job, submission
 from clocks import FakeClock
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import ServiceSnapshot, Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.jobs.task_tracker import TaskTracker, Watch
@@ -47,9 +48,9 @@ class Tenant:
     async def task(self, id_: str) -> ObservedTask:
         self.fetched.append(id_)
         if id_ in self.broken:
-            raise ServerError(status=500, answer="500")
+            raise ServerError(status=500, answer=own("500"))
         if id_ not in self.known:
-            raise ObjectNotFound(status=404, answer="404")
+            raise ObjectNotFound(status=404, answer=own("404"))
         return ObservedTask(id=id_, status=self.known[id_], ended_ms=1)
 
     async def wait(self, times: int = 1) -> None:
@@ -157,7 +158,7 @@ async def test_a_failed_listing_is_an_error_of_every_job(tracker: TaskTracker, t
         async with tenant.polled:
             tenant.polls += 1
             tenant.polled.notify_all()
-        raise AnswerLost(host="Reltio", error="ReadTimeout")
+        raise AnswerLost(host="Reltio", error=own("ReadTimeout"))
         yield
 
     tenant.active_tasks = fail  # type: ignore[method-assign]

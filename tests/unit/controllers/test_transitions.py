@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from builders import condition, job, running, target
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import ExportJob, JobStatus
 from reltio_export_operator.api.target import ExportTarget, TargetStatus
 from reltio_export_operator.controllers import transitions
@@ -133,12 +134,12 @@ def test_a_condition_that_asks_for_somebody_is_a_warning_once(log: pytest.LogCap
     assert fields["reason"] == "BecauseOfIt"
     log.clear()
     transitions.log_job(as_read(after), after)
-    transitions.log_job_events(as_read(after), [Event("Warning", type_, "Look at it.")])
+    transitions.log_job_events(as_read(after), [Event("Warning", type_, own("Look at it."))])
     assert log.records == []
 
 
 def test_a_warning_that_is_an_event_alone_has_a_line(log: pytest.LogCaptureFixture) -> None:
-    events = [Event("Warning", "CleanupIncomplete", "Stop it."), Event("Normal", "Completed", "Done.")]
+    events = [Event("Warning", "CleanupIncomplete", own("Stop it.")), Event("Normal", "Completed", own("Done."))]
     transitions.log_job_events(as_read(RUNNING), events)
     level, message, fields = line(log)
     assert (level, message) == ("WARNING", "ExportJob mdm/nightly: CleanupIncomplete: Stop it.")

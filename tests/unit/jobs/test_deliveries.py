@@ -8,6 +8,7 @@ import pytest
 
 from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.delivery.manifest import Delivery, StoredFile
@@ -93,9 +94,9 @@ def test_an_attempt_that_reltio_does_not_have_is_not_sent_while_the_target_is_su
 @pytest.mark.parametrize(
     ("failure", "phase"),
     [
-        (CallFailure("Invalid", "No.", permanent=True), "Failed"),
-        (CallFailure("Timeout", "No answer.", ambiguous=True), "Submitting"),
-        (CallFailure("RateLimited", "Slow down."), "Pending"),
+        (CallFailure("Invalid", own("No."), permanent=True), "Failed"),
+        (CallFailure("Timeout", own("No answer."), ambiguous=True), "Submitting"),
+        (CallFailure("RateLimited", own("Slow down.")), "Pending"),
     ],
 )
 def test_only_a_refusal_for_now_is_recorded_as_one(failure: CallFailure, phase: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from builders import T0, between_attempts, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Output
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.api.task import ObservedTask
@@ -16,7 +17,7 @@ from reltio_export_operator.jobs import endings
 from reltio_export_operator.jobs.duplicates import TaskGroups
 from reltio_export_operator.jobs.observation import Decision, Observation, RemoveFinalizer
 
-WHY = ConditionReason("TaskFailed", "The disk is full.")
+WHY = ConditionReason("TaskFailed", own("The disk is full."))
 
 
 def obs(status: Any, *, now: float = 0, **more: Any) -> Observation:

@@ -9,6 +9,7 @@ import pytest
 
 from builders import T0, condition, job, stamp
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.jobs.observation import (
     LONGEST_WAIT,
@@ -20,7 +21,7 @@ from reltio_export_operator.jobs.observation import (
     status_of,
 )
 
-WHY = ConditionReason("Why", "Because.")
+WHY = ConditionReason("Why", own("Because."))
 
 
 def obs(**status: Any) -> Observation:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builders import T0, between_attempts, condition, running, stamp, submission, target
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.jobs.observation import Elapsed
@@ -87,7 +88,7 @@ from unit.jobs.steps import DELETED, obs, summary
             {"status": running("SOMETHING_NEW")}, "Wait", "UnknownTaskStatus", id="an unknown status is shown"
         ),
         pytest.param(
-            {"status": running("PROCESSING"), "watch_error": ConditionReason("Unreachable", "No connection.")},
+            {"status": running("PROCESSING"), "watch_error": ConditionReason("Unreachable", own("No connection."))},
             "Wait",
             "Unreachable",
             id="the service cannot be seen",

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from builders import T0, job, running, stamp, submission, target
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.api.task import ObservedTask
@@ -126,13 +127,13 @@ def test_the_oldest_of_several_exports_is_adopted_and_the_others_are_reported() 
 
 
 def test_a_lost_answer_keeps_the_intent_and_asks_later() -> None:
-    decision = on_submit_failed(doubtful(), CallFailure("RequestTimeout", "no answer", ambiguous=True))
+    decision = on_submit_failed(doubtful(), CallFailure("RequestTimeout", own("no answer"), ambiguous=True))
     assert decision.status.submission is not None
     assert decision.status.retry_time is not None
 
 
 def test_a_permanent_refusal_ends_the_job_with_the_words_of_the_service() -> None:
-    decision = on_submit_failed(doubtful(), CallFailure("InvalidParameter", "filter: bad", permanent=True))
+    decision = on_submit_failed(doubtful(), CallFailure("InvalidParameter", own("filter: bad"), permanent=True))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert (failed.reason, failed.message) == ("InvalidParameter", "filter: bad")
 
@@ -144,7 +145,7 @@ def refused_again(given: Observation, failure: CallFailure) -> Decision:
 
 
 def test_an_unknown_refusal_is_final_after_a_few_in_a_row() -> None:
-    unknown, limited = CallFailure("BadRequest", "No.", tries=3), CallFailure("RateLimited", "slow down")
+    unknown, limited = CallFailure("BadRequest", own("No."), tries=3), CallFailure("RateLimited", own("slow down"))
     given = doubtful()
     for failure in (unknown, unknown, limited, unknown, unknown):
         decision = refused_again(given, failure)
@@ -158,7 +159,7 @@ def test_a_refusal_that_needs_a_person_is_retried_and_stalled_after_a_few() -> N
     given = doubtful()
     stalled = []
     for _ in range(12):
-        decision = refused_again(given, CallFailure("AccessDenied", "No.", needs_person=True))
+        decision = refused_again(given, CallFailure("AccessDenied", own("No."), needs_person=True))
         given = given.with_status(decision.status)
         stalled.append(any(condition.type == "Stalled" for condition in decision.status.conditions))
     assert stalled == [False] * 3 + [True] * 9
@@ -166,19 +167,19 @@ def test_a_refusal_that_needs_a_person_is_retried_and_stalled_after_a_few() -> N
 
 
 def test_a_refusal_for_now_backs_off_and_honours_retry_after() -> None:
-    decision = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down", retry_after=500))
+    decision = on_submit_failed(doubtful(), CallFailure("RateLimited", own("slow down"), retry_after=500))
     assert decision.requeue_after == 500
     assert decision.status.waits == 1
 
 
 def test_a_refusal_for_now_is_on_record_so_that_nothing_needs_to_be_searched_for() -> None:
-    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down")).status
+    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", own("slow down"))).status
     assert refused.submission is not None
     assert refused.submission.refused_time is not None
 
 
 def test_an_answer_takes_the_refusal_off_the_record() -> None:
-    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", "slow down")).status
+    refused = on_submit_failed(doubtful(), CallFailure("RateLimited", own("slow down"))).status
     again = Observation(job=msgspec.structs.replace(job(), status=refused), now=T0, target=target())
     taken = on_accepted(again, Accepted(("t",), "g")).status
     assert taken.submission is not None
@@ -186,11 +187,11 @@ def test_an_answer_takes_the_refusal_off_the_record() -> None:
 
 
 def test_a_wait_says_since_when_and_until_when() -> None:
-    first = results.wait(doubtful(), "Pending", CallFailure("RateLimited", "Slow down.")).status
+    first = results.wait(doubtful(), "Pending", CallFailure("RateLimited", own("Slow down."))).status
     later = Observation(
         job=msgspec.structs.replace(job(), status=first), now=T0 + timedelta(seconds=10), target=target()
     )
-    second = results.wait(later, "Pending", CallFailure("RateLimited", "Slow down.")).status
+    second = results.wait(later, "Pending", CallFailure("RateLimited", own("Slow down."))).status
     message = next(c.message for c in second.conditions if c.type == "Reconciling")
     assert message == f"Slow down. Failing since {stamp()}. Retrying at {stamp(30)}."
 
@@ -243,7 +244,7 @@ def test_a_long_list_of_differences_is_cut() -> None:
     assert "; and 30 more. Create" in failed.message
 
 
-UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")
+UNREADABLE = CallFailure("AccessDenied", own("s3:GetObject is denied."))
 
 
 def test_an_attempt_is_not_submitted_again_while_the_bucket_cannot_be_read() -> None:
@@ -287,7 +288,7 @@ def test_waits_for_an_unreadable_bucket_do_not_use_up_those_for_the_manifest() -
 
 def test_a_secret_that_cannot_be_read_is_looked_at_again_within_half_a_minute_however_often_it_failed() -> None:
     obs = Observation(job=job(status={"attempts": 1, "submission": submission(), "waits": 12}), now=T0, target=target())
-    assert (results.wait(obs, "Pending", CallFailure("SecretUnusable", "no Secret")).requeue_after or 0) <= 30
+    assert (results.wait(obs, "Pending", CallFailure("SecretUnusable", own("no Secret"))).requeue_after or 0) <= 30
 
 
 def unanswered(count: int, known_for: float = 0.0) -> Observation:
@@ -314,7 +315,7 @@ def test_the_time_between_submissions_without_an_answer_grows_up_to_the_longest_
 def test_after_some_lost_answers_in_a_row_the_job_is_stalled_with_the_words_of_the_service(
     count: int, stalled: bool
 ) -> None:
-    failure = CallFailure("ServerError", 'The call failed in Reltio. It returned 500: "boom".', ambiguous=True)
+    failure = CallFailure("ServerError", own('The call failed in Reltio. It returned 500: "boom".'), ambiguous=True)
     decision = on_submit_failed(unanswered(count), failure)
     assert decision.status.submission is not None
     assert decision.status.submission.unanswered == count + 1
@@ -325,7 +326,7 @@ def test_after_some_lost_answers_in_a_row_the_job_is_stalled_with_the_words_of_t
 
 
 def test_a_job_stays_stalled_while_it_is_searched_for_and_submitted_again() -> None:
-    failure = CallFailure("ServerError", "boom.", ambiguous=True)
+    failure = CallFailure("ServerError", own("boom."), ambiguous=True)
     lost = on_submit_failed(unanswered(3), failure)
     waiting = unanswered(4, 100)
     searched = on_search_result(waiting.with_status(lost.status), SearchResult())
@@ -341,6 +342,6 @@ def test_a_job_stays_stalled_while_it_is_searched_for_and_submitted_again() -> N
 
 
 def test_a_clear_refusal_ends_the_count_of_lost_answers() -> None:
-    decision = on_submit_failed(unanswered(5), CallFailure("RateLimited", "wait"))
+    decision = on_submit_failed(unanswered(5), CallFailure("RateLimited", own("wait")))
     assert decision.status.submission is not None
     assert decision.status.submission.unanswered == 0

@@ -11,6 +11,7 @@ import pytest
 
 from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import Condition, find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.delivery.manifest import Delivery
@@ -20,7 +21,7 @@ from reltio_export_operator.jobs.results import CallFailure, SearchResult
 
 DELETED = {"deletionTimestamp": stamp(), "finalizers": [FINALIZER]}
 TO_END = [{"metadata": DELETED}, {"spec": {"cancel": True}}, {"spec": {"activeDeadlineSeconds": 60}}]
-UNREADABLE = CallFailure("AccessDenied", "s3:GetObject is denied.")
+UNREADABLE = CallFailure("AccessDenied", own("s3:GetObject is denied."))
 IN_DOUBT = {"attempts": 1, "startTime": stamp(-120), "submission": submission()}
 
 
@@ -57,13 +58,13 @@ def test_retries_are_counted_and_keep_the_time_of_the_first_failure() -> None:
 @pytest.mark.parametrize(("retry_after", "delay"), [(None, 20), (0, 20), (5, 20), (20, 20), (21, 21), (500, 500)])
 def test_the_longer_of_backoff_and_retry_after_is_waited_for(retry_after: float | None, delay: float) -> None:
     given = obs({**IN_DOUBT, "waits": 1})
-    assert wait(given, CallFailure("RateLimited", "Slow down.", retry_after=retry_after)).requeue_after == delay
+    assert wait(given, CallFailure("RateLimited", own("Slow down."), retry_after=retry_after)).requeue_after == delay
 
 
 @pytest.mark.parametrize(("waits", "delay"), [(0, 10), (1, 20), (2, 20), (12, 20)])
 def test_a_secret_is_read_again_within_twenty_seconds(waits: int, delay: float) -> None:
     given = obs({**IN_DOUBT, "waits": waits})
-    assert wait(given, CallFailure("SecretUnusable", "No Secret.")).requeue_after == delay
+    assert wait(given, CallFailure("SecretUnusable", own("No Secret."))).requeue_after == delay
 
 
 def test_a_call_that_fails_for_another_reason_backs_off_for_longer() -> None:
@@ -72,7 +73,9 @@ def test_a_call_that_fails_for_another_reason_backs_off_for_longer() -> None:
 
 @pytest.mark.parametrize("more", TO_END)
 def test_a_job_that_is_to_end_is_retried_within_ten_seconds(more: Any) -> None:
-    decision = wait(obs({**IN_DOUBT, "waits": 12}, **more), CallFailure("RateLimited", "Slow down.", retry_after=900))
+    decision = wait(
+        obs({**IN_DOUBT, "waits": 12}, **more), CallFailure("RateLimited", own("Slow down."), retry_after=900)
+    )
     assert decision.requeue_after == 9
 
 
@@ -88,7 +91,7 @@ def test_a_retry_that_has_no_such_limit_is_never_stalled() -> None:
 
 
 def test_a_lost_answer_is_searched_for_when_no_submission_can_be_under_way() -> None:
-    decision = results.on_submit_failed(obs(), of(obs()), CallFailure("Timeout", "No answer.", ambiguous=True))
+    decision = results.on_submit_failed(obs(), of(obs()), CallFailure("Timeout", own("No answer."), ambiguous=True))
     assert decision.requeue_after == 76
     assert decision.status.retry_time == T0 + timedelta(seconds=76)
     assert decision.status.phase == "Submitting"

@@ -11,6 +11,7 @@ import pytest
 
 from builders import T0, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.jobs.observation import CheckDelivery, ControlTasks, Decision, Elapsed, Observation, Wait
@@ -18,7 +19,7 @@ from reltio_export_operator.jobs.policies import decide
 from reltio_export_operator.jobs.policies import running as policies
 
 SUSPEND = {"suspend": True}
-UNREACHABLE = ConditionReason("Unreachable", "No connection.")
+UNREACHABLE = ConditionReason("Unreachable", own("No connection."))
 
 
 def obs(status: Any = None, *, now: float = 0, **more: Any) -> Observation:

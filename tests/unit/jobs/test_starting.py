@@ -11,6 +11,7 @@ import pytest
 
 from builders import T0, between_attempts, condition, job, running, stamp, submission, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.reasons import ConditionReason
 from reltio_export_operator.jobs.observation import Decision, Observation, Search, Submit, Wait
 from reltio_export_operator.jobs.policies import decide
@@ -103,7 +104,7 @@ def test_a_job_at_the_head_of_the_queue_is_submitted_and_shows_no_place() -> Non
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_job_whose_target_has_a_role_that_is_not_allowed_waits_and_says_why(ready: bool) -> None:
-    why = ConditionReason("RoleNotAllowed", "The settings do not allow it.")
+    why = ConditionReason("RoleNotAllowed", own("The settings do not allow it."))
     for status in (None, queued(1)):
         decision = decide(obs(status, target=target(ready=ready), role_refusal=why))
         assert (decision.action, decision.status.phase, reason(decision)) == (Wait(), "Pending", "RoleNotAllowed")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builders import T0
+from reltio_export_operator.api.foreign import NOTHING_SECRET, ForeignText
 from reltio_export_operator.api.job import TaskStatus
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.jobs import tasks
@@ -43,16 +44,18 @@ def test_no_tasks_are_in_no_status() -> None:
 
 def test_a_task_that_has_ended_keeps_its_last_observation() -> None:
     seen = {"task-0": ObservedTask(id="task-0", status="PROCESSING"), "task-1": ObservedTask(id="task-1", status="NEW")}
-    found = tasks.refreshed(listed("COMPLETED", "SCHEDULED", "WAITING"), seen)
+    found = tasks.refreshed(listed("COMPLETED", "SCHEDULED", "WAITING"), seen, NOTHING_SECRET)
     assert [task.status for task in found] == ["COMPLETED", "NEW", "WAITING"]
 
 
 def test_a_task_is_recorded_with_its_stage_counters_and_error() -> None:
-    full = ObservedTask(id="t", status="FAILED", stage="Writing", processed=3, total=9, error="disk full")
-    assert tasks.recorded(full) == TaskStatus(
+    full = ObservedTask(
+        id="t", status="FAILED", stage=ForeignText("Writing"), processed=3, total=9, error=ForeignText("disk full")
+    )
+    assert tasks.recorded(full, NOTHING_SECRET) == TaskStatus(
         id="t", status="FAILED", stage="Writing", processed=3, total=9, error="disk full"
     )
-    assert tasks.recorded(ObservedTask(id="t", status="FAILED")) == TaskStatus(id="t", status="FAILED")
+    assert tasks.recorded(ObservedTask(id="t", status="FAILED"), NOTHING_SECRET) == TaskStatus(id="t", status="FAILED")
 
 
 def test_progress_is_the_sum_over_the_sibling_tasks() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from builders import T0, between_attempts, condition, job, running, stamp, submission, target
 from mutations import GONE, JSON, mutations, paths, replaced
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import ForeignText
 from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.controllers.cache import JobCache
@@ -281,6 +282,6 @@ def test_tasks_can_be_asked_for_only_where_the_service_is_known(status: Raw, rea
 @given(mutated=st.one_of(*MUTATIONS.values()))
 @settings(UNLIMITED, max_examples=300)
 def test_no_status_makes_a_decision_fail(mutated: tuple[Any, Any]) -> None:
-    seen = {"task-0": ObservedTask(id="task-0", status="FAILED", error="no")}
+    seen = {"task-0": ObservedTask(id="task-0", status="FAILED", error=ForeignText("no"))}
     for more in ({}, {"observed_tasks": seen}, {"metadata": DELETED}, {"spec": {"ttlSecondsAfterFinished": 2**31 - 1}}):
         assert isinstance(decide(obs(mutated[1], **more)), Decision)

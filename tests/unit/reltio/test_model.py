@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reltio_export_operator.api.foreign import ForeignText
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.reltio.model import id_text, parse_submitted, parse_task
 
@@ -55,7 +56,7 @@ def test_all_keys_of_a_task_are_read() -> None:
         export_name="nightly",
         group_id="27e1",
         stage_id=60,
-        stage="Exporting...",
+        stage=ForeignText("Exporting..."),
         processed=100,
         total=397,
         rate=13.5,
@@ -63,7 +64,7 @@ def test_all_keys_of_a_task_are_read() -> None:
         created_ms=1925000000000,
         started_ms=1925000005024,
         ended_ms=1925000025508,
-        error="Disk full",
+        error=ForeignText("Disk full"),
     )
 
 
@@ -82,7 +83,7 @@ def test_only_the_id_is_required() -> None:
         ({"etaMillis": 0}, "eta_seconds", None),
         ({"name": "x" * 5000}, "name", "x" * 1024),
         ({"error": {"no": "text"}}, "error", None),
-        ({"internalErrorDetails": "inner"}, "error", "inner"),
+        ({"internalErrorDetails": "inner"}, "error", ForeignText("inner")),
         ({"currentState": "odd"}, "stage", None),
         ({"currentState": {"globalStatus": {"relationsTotal": 9, "relationsNumber": 4}}}, "total", 9),
         ({"currentState": {"globalStatus": {"relationsTotal": 9, "relationsNumber": 4}}}, "processed", 4),

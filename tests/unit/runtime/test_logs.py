@@ -19,6 +19,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.client.exceptions import ApiException as SyncApiException
 
+from reltio_export_operator.api.foreign import KNOWN
 from reltio_export_operator.runtime import logs
 from reltio_export_operator.runtime.failures import explain
 from reltio_export_operator.runtime.logs import object_fields
@@ -248,3 +249,44 @@ def test_a_line_that_cannot_be_written_is_reported_as_a_line(lines: Lines) -> No
 def test_values_that_json_does_not_know_do_not_break_a_line(lines: Lines) -> None:
     logging.getLogger(OURS).info("Odd.", extra={"a": {1, 2}, "b": ValueError("x"), "c": b"\xff"})
     assert lines.only()["message"] == "Odd."
+
+
+SECRET = "Ext-9f3a+b:c@1=x_Y"
+PERCENT = "Ext%2D9f3a%2Bb%3Ac%401%3Dx%5FY"
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize("about", [{}, {"namespace": "sales"}])
+def test_no_known_secret_is_in_a_line_its_fields_or_its_traceback(log_format: str, about: dict[str, str]) -> None:
+    KNOWN.add("sales", SECRET)
+    lines = Lines(log_format)
+    extra = object_fields("ExportJob", about["namespace"], "nightly", note=PERCENT) if about else {"note": PERCENT}
+    chained = raised(ValueError(f"inner {PERCENT}\nFAKE LINE"))
+    error = RuntimeError(f"outer {SECRET}")
+    error.__cause__ = chained
+    log = logging.getLogger(OURS)
+    log.warning("Failed: %s and %s", PERCENT, error, exc_info=raised(error), extra=extra)
+    log.warning("Failed: %(why)s", {"why": SECRET}, extra=extra)
+    log.error(error, extra=extra)
+    logging.getLogger("some.library").warning(f"It got {PERCENT}", extra=extra)
+    text = lines.text()
+    assert text.count("***") >= 6
+    assert "9f3a" not in text
+    assert not any(line.startswith("FAKE") for line in text.splitlines())
+
+
+def test_a_secret_of_another_namespace_does_not_change_the_line_of_an_object(lines: Lines) -> None:
+    KNOWN.add("care", "nightly", "Continued")
+    logging.getLogger(OURS).info(
+        "Continued: %s/%s.", "sales", "nightly", extra=object_fields("ExportJob", "sales", "n")
+    )
+    assert lines.only()["message"] == "Continued: sales/nightly."
+
+
+def test_an_exception_about_an_object_with_a_short_secret_is_summarised(lines: Lines) -> None:
+    KNOWN.add("sales", "ab")
+    error = raised(RuntimeError("refused: ab is wrong"))
+    logging.getLogger(OURS).warning("Failed: %s", error, exc_info=error, extra=object_fields("ExportJob", "sales", "n"))
+    line = lines.only()
+    assert "refused" not in line["message"] + line["exception"]
+    assert "a text of 20 characters, not quoted" in line["message"]

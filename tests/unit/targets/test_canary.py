@@ -9,6 +9,7 @@ import pytest
 
 from builders import T0, condition, job, target
 from reltio_export_operator.api.conditions import find
+from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.target import ExportTarget, TargetStatus
 from reltio_export_operator.targets import canary
 
@@ -95,7 +96,7 @@ def test_one_that_runs_is_followed_though_another_is_asked_for() -> None:
 
 def test_one_that_cannot_be_created_says_why_and_is_tried_again() -> None:
     given = subject(READY)
-    status = canary.not_created_status(given, given.status, NAME, "quota exceeded", T0)
+    status = canary.not_created_status(given, given.status, NAME, own("quota exceeded"), T0)
     delivered = find(status.conditions, "Delivered")
     assert delivered is not None
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNotCreated")

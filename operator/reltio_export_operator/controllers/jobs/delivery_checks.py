@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ...api.foreign import own
 from ...api.job import ExportJob
 from ...delivery.manifest import Delivery
 from ...jobs.messages import INTERNAL_ERROR
@@ -97,5 +98,5 @@ class DeliveryChecks:
                 exc_info=True,
                 extra=object_fields("ExportJob", *meta.key, meta.uid, reason=INTERNAL_ERROR.name),
             )
-            why = INTERNAL_ERROR(error=type(error).__name__)
+            why = INTERNAL_ERROR(error=own(type(error).__name__))
             return CallFailure(why.reason, why.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from ...api.foreign import KNOWN, PROCESS, Secrets
 from ...api.job import ExportJob, Submission
 from ...api.target import ExportTarget
 from ...api.task import ObservedTask
@@ -44,7 +45,7 @@ async def _call_failures() -> AsyncIterator[None]:
     try:
         yield
     except errors.ReltioError as error:
-        text = error.message if error.ambiguous else str(error)  # the operator finds out by itself
+        text = error.message if error.ambiguous else error.text  # the operator finds out by itself
         raise CallFailedError(
             CallFailure(
                 error.reason,
@@ -57,9 +58,9 @@ async def _call_failures() -> AsyncIterator[None]:
             )
         ) from error
     except AwsError as error:
-        raise CallFailedError(CallFailure(error.reason, str(error))) from error
+        raise CallFailedError(CallFailure(error.reason, error.text)) from error
     except ExternalIDUnavailableError as error:
-        why = messages.EXTERNAL_ID_UNAVAILABLE(role=error)
+        why = messages.EXTERNAL_ID_UNAVAILABLE(role=str(error))
         raise CallFailedError(CallFailure(why.reason, why.message)) from error
     except SecretError as error:
         why = secret_failure(error)
@@ -147,6 +148,26 @@ class ReltioS3Gateway:
                     await calls[action.verb](task_id)
                 except errors.ObjectNotFound:
                     continue  # it has ended: the next poll shows it
+
+    async def secrets_of(self, job: ExportJob, submission: Submission) -> Secrets:
+        """The external IDs of the attempt and its target, and what else was read in the namespace."""
+        kept = submission.s3.external_id_secret_ref is not None or submission.id in self._external_ids
+        unread = Secrets() if kept or self._target(job) is not None else Secrets.unknown()
+        for which in (None, "Current", "Previous"):
+            try:
+                await self._external_id_of(job, submission, which)
+            except Exception:  # whatever the reason is: a secret that is not known cannot be masked
+                unread = Secrets.unknown()
+        return KNOWN.of([PROCESS, job.metadata.namespace]) | unread
+
+    async def secrets_of_target(self, target: ExportTarget) -> Secrets:
+        """As `secrets_of`, for tasks of an attempt of which the object says nothing."""
+        for which in ("Current", "Previous"):
+            try:
+                await self._access.external_id_of(target, which)
+            except Exception:
+                return Secrets.unknown()
+        return KNOWN.of([PROCESS, target.metadata.namespace])
 
     async def read_delivery(self, job: ExportJob, submission: Submission, known: Reports) -> Delivery:
         """Read the directory as far as spec.delivery asks, and write the receipt that it asks for.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ...api.foreign import Secrets, own
 from ...api.job import ExportJob, Submission
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
@@ -44,6 +45,14 @@ class ExportGateway(Protocol):
         """Pause, resume or stop tasks."""
         ...
 
+    async def secrets_of(self, job: ExportJob, submission: Submission) -> Secrets:
+        """What text of Reltio about the attempt may repeat. Raises nothing: what cannot be read makes it unknown."""
+        ...
+
+    async def secrets_of_target(self, target: ExportTarget) -> Secrets:
+        """As `secrets_of`, for tasks of an attempt of which the object says nothing."""
+        ...
+
     async def read_delivery(self, job: ExportJob, submission: Submission, known: Reports) -> Delivery:
         """Read the directory as far as spec.delivery asks, and write the receipt that it asks for.
 
@@ -56,4 +65,4 @@ def secret_failure(error: SecretError) -> ConditionReason:
     """Why a Secret cannot be used, as a reason of a job."""
     if isinstance(error, SecretNotAllowedError):
         return messages.SECRET_NOT_ALLOWED(secret=error.secret, command=error.command)
-    return messages.SECRET_UNUSABLE(error=error)
+    return messages.SECRET_UNUSABLE(error=own(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -11,10 +11,12 @@ import msgspec
 
 from ...api.attempt import record_of
 from ...api.decoding import decode_job, decode_target
-from ...api.job import ExportJob
+from ...api.foreign import KNOWN, PROCESS, Secrets, own, quote
+from ...api.job import ExportJob, Submission
 from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
+from ...api.task import ObservedTask
 from ...aws.owner import Owner
 from ...jobs import identity, messages, results, tasks
 from ...jobs.endings import early_end_reason
@@ -123,10 +125,12 @@ class JobController:
         except ConflictError:
             return _CONFLICT_REQUEUE_SECONDS
         except msgspec.ValidationError as error:
-            await self._writer.report_invalid(raw, messages.SPEC_NOT_UNDERSTOOD(error=error))
+            await self._writer.report_invalid(
+                raw, messages.SPEC_NOT_UNDERSTOOD(error=quote(error, KNOWN.of([PROCESS, key[0]])))
+            )
             return _REQUEUE_SECONDS
         except InvalidError as error:
-            await self._writer.report_invalid(raw, messages.STATUS_REFUSED(error=error))
+            await self._writer.report_invalid(raw, messages.STATUS_REFUSED(error=own(error)))
             raise
 
     async def sync_cache(self, namespace: str | None) -> None:
@@ -213,6 +217,7 @@ class JobController:
         except CallFailedError as error:
             result = results.on_search_failed(obs, error.failure)
         else:
+            obs = replace(obs, secrets=await self._secrets_of(loaded.job, action.submission, found.tasks))
             result = results.on_search_result(obs, action.submission, found)
         return await self._execute(loaded, result)
 
@@ -229,6 +234,8 @@ class JobController:
         if not unrecorded_attempts(loaded.job, found):
             self._census.close(loaded.job)
             return replace(decision, requeue_after=0)
+        if found:
+            obs = replace(obs, secrets=await self._gateway.secrets_of_target(target))
         return await self._execute(loaded, on_unrecorded_found(obs, target, found))
 
     async def _control_tasks(self, loaded: Loaded, decision: Decision, action: ControlTasks) -> Decision:
@@ -248,7 +255,8 @@ class JobController:
         job = msgspec.structs.replace(loaded.job, status=decision.status)
         result = self._deliveries.result(job)
         if result is not None:
-            obs = replace(await self._observe(loaded.job), job=job)
+            secrets = await self._gateway.secrets_of(job, action.submission)
+            obs = replace(await self._observe(loaded.job), job=job, secrets=secrets)
             if isinstance(result, CallFailure):
                 decision = results.on_delivery_unreadable(obs, action.submission, result)
             else:
@@ -291,6 +299,7 @@ class JobController:
             now=self._clock.utc_now(),
             target=target,
             role_refusal=self._refusal_of(target),
+            secrets=KNOWN.of([PROCESS, job.metadata.namespace]),
             queue_position=self._queue_position(job),
             limits=self._limits,
             progress_due=self._writer.progress_due(key),
@@ -317,6 +326,7 @@ class JobController:
             unlisted_task_ids=watch.unlisted,
             untracked_tasks=watch.untracked_tasks,
             watch_error=watch.watch_error,
+            secrets=await self._secrets_of(job, submission, watch.observed.values(), watch.untracked_tasks),
         )
         unclear = (job.metadata.uid, submission.id) if obs.unclear_task_ids else None
         return replace(obs, elapsed=replace(obs.elapsed, unclear=self._timer.elapsed(key, "unclear", unclear)))
@@ -328,6 +338,12 @@ class JobController:
         """Whether the job that began the attempt in the annotation is another one, and still unfinished."""
         record = record_of(job)
         return record is not None and record.first_uid != job.metadata.uid and self._cache.has(record.first_uid)
+
+    async def _secrets_of(self, job: ExportJob, submission: Submission, *observed: Iterable[ObservedTask]) -> Secrets:
+        """What the texts of these tasks may repeat. The Secrets of the target are read only if there is a text."""
+        if any(task.error or task.stage for listed in observed for task in listed):
+            return await self._gateway.secrets_of(job, submission)
+        return KNOWN.of([PROCESS, job.metadata.namespace])
 
     def _elapsed(self, obs: Observation) -> Elapsed:
         key, uid, submission = obs.job.metadata.key, obs.job.metadata.uid, obs.status.submission

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ...api.foreign import KNOWN, PROCESS
 from ...api.job import ServiceSnapshot, Submission
 from ...api.reasons import ConditionReason
 from ...api.task import ObservedTask
@@ -161,10 +162,12 @@ class TaskTracker:
         try:
             await self._update(client, members)
         except ReltioError as error:
-            self._report(client, members, error.reason, str(error))
-            return ConditionReason(error.reason, str(error))
+            self._report(client, members, error.reason, error.text)
+            return ConditionReason(error.reason, error.text)
         except Exception as error:
-            self._report(client, members, OPERATOR_ERROR.name, explain(error), error)
+            self._report(
+                client, members, OPERATOR_ERROR.name, explain(error, KNOWN.of([PROCESS, *client.namespaces])), error
+            )
             return OPERATOR_ERROR()
         self._report(client, members)
         return None
@@ -221,7 +224,7 @@ class TaskTracker:
                 await self._fetch_task(client, watch, id_)
             except ReltioError as error:
                 failed.append(error)
-                watch.own_error = ConditionReason(error.reason, str(error))
+                watch.own_error = ConditionReason(error.reason, error.text)
 
     async def _fetch_task(self, client: ReltioClient, watch: Watch, id_: str) -> None:
         """Fetch a task that has left the list of active tasks."""

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Literal
 
+from ...api.foreign import own
 from ...api.target import Check, ExportTarget, partition_of
 from ...aws.errors import AwsError
 from ...aws.owner import Owner
@@ -263,4 +264,4 @@ def _secret_failed(name: str, error: SecretError, field: str) -> Check:
     """A check that failed, because the Secret that the field names cannot be used."""
     if isinstance(error, SecretNotAllowedError):
         return check_failed(name, messages.SECRET_NOT_ALLOWED, secret=error.secret, command=error.command)
-    return check_failed(name, messages.SECRET_UNUSABLE, error=error, field=field)
+    return check_failed(name, messages.SECRET_UNUSABLE, error=own(error), field=field)

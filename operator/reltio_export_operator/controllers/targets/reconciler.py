@@ -11,8 +11,9 @@ import msgspec
 
 from ...api.conditions import Condition, find
 from ...api.decoding import decode_job, decode_target, with_report
+from ...api.foreign import own
 from ...api.meta import JOBS, TARGETS
-from ...api.reasons import ConditionReason
+from ...api.reasons import ConditionReason, Values
 from ...api.status_patch import status_patch
 from ...api.target import Check, ExportTarget, TargetStatus
 from ...aws.messages import ROLE_NOT_ALLOWED
@@ -113,7 +114,7 @@ class TargetController:
             if raw is None:
                 raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
         except InvalidError as error:
-            return canary.not_created_status(target, status, name, str(error), self._clock.utc_now())
+            return canary.not_created_status(target, status, name, own(error), self._clock.utc_now())
         job = decode_job(raw) if raw else None
         return canary.status_from_job(target, status, name, job, self._clock.utc_now())
 
@@ -179,14 +180,13 @@ class TargetController:
         Checks that were made count. The first of `names` that was not made has failed.
         """
         done: list[Check] = []
-        values: dict[str, object]
         try:
             async with asyncio.timeout(self._probe_timeout):
                 async for check in checks:
                     done.append(check)  # noqa: PERF401 - checks made before the timeout count
             return done
         except TimeoutError:
-            reason, values = messages.PROBE_TIMEOUT, {"seconds": self._probe_timeout}
+            reason, values = messages.PROBE_TIMEOUT, Values(seconds=self._probe_timeout)
         except Exception as error:
             logged = any(check.reason == messages.INTERNAL_ERROR.name for check in target.status.checks)
             _log.log(
@@ -199,7 +199,7 @@ class TargetController:
                     "ExportTarget", *target.metadata.key, target.metadata.uid, reason="InternalError", check=names[0]
                 ),
             )
-            reason, values = messages.INTERNAL_ERROR, {"error": type(error).__name__}
+            reason, values = messages.INTERNAL_ERROR, Values(error=own(type(error).__name__))
         made = {check.name for check in done}
         first_left = next((name for name in names if name not in made), None)
         return [*done, readiness.check_failed(first_left, reason, **values)] if first_left else done
@@ -234,7 +234,7 @@ class TargetController:
                 raw,
                 "Normal" if good else "Warning",
                 (messages.VERIFIED if good else messages.VERIFICATION_FAILED).name,
-                ready.message,
+                own(ready.message),
                 self._clock.utc_now(),
             )
         except Exception as error:

@@ -105,8 +105,8 @@ def _with_generation(obs: Observation, decision: Decision) -> Decision:
 def _with_observed_tasks(obs: Observation) -> Observation:
     """Copy the observed tasks to the status: a change of a task's status at once, counters when they are due."""
     before = obs.status
-    current = tasks.refreshed(before.tasks, obs.observed_tasks)
-    duplicates = tasks.refreshed(before.duplicates, obs.observed_tasks)
+    current = tasks.refreshed(before.tasks, obs.observed_tasks, obs.secrets)
+    duplicates = tasks.refreshed(before.duplicates, obs.observed_tasks, obs.secrets)
     if _statuses(before.tasks + before.duplicates) == _statuses(current + duplicates) and not obs.progress_due:
         return obs
     progress = tasks.progress(current, obs.observed_tasks, obs.now) if current else before.progress

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from ...api.conditions import Conditions
+from ...api.foreign import own
 from ...api.job import JobStatus, Submission
 from ...api.reasons import ConditionReason
 from .. import messages, retention, tasks
@@ -92,7 +93,7 @@ def end_early(obs: Observation) -> Decision | None:
         if not obs.status.waits:
             return None
         text = f"{why.message} Reltio had completed the export, but the files at its destination were not verified."
-        return failed(obs, ConditionReason(why.reason, text))
+        return failed(obs, ConditionReason(why.reason, own(text)))
     submission = obs.status.submission
     if submission is not None and not obs.status.tasks and submission.refused_time is None:
         is_recorded = obs.status.phase == "Stopping"
@@ -108,7 +109,7 @@ def end_early(obs: Observation) -> Decision | None:
             f"{why.message} Task {ids} was asked to stop and had not ended after "
             f"{obs.limits.cleanup_timeout_seconds:.0f} s. Stop it in Reltio's console if it still runs."
         )
-        return failed(obs, ConditionReason(why.reason, text))
+        return failed(obs, ConditionReason(why.reason, own(text)))
     return stop_tasks(obs, submission, "Stopping", why)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 
+from ...api.foreign import Quoted, own
 from ...api.job import Output, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
@@ -180,8 +181,8 @@ def report_progress(obs: Observation, submission: Submission) -> Decision | None
     return Decision(status_of(obs, phase, reconciling=why, waiting_since=waiting_since))
 
 
-def _statuses(obs: Observation) -> str:
-    return ", ".join(sorted({task.status or "no status" for task in obs.status.tasks}))
+def _statuses(obs: Observation) -> Quoted:
+    return own(", ".join(sorted({task.status or "no status" for task in obs.status.tasks})))
 
 
 def _not_started_since(obs: Observation, submission: Submission) -> datetime | None:

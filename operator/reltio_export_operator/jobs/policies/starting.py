@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ...api.foreign import own
 from ...api.job import Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
@@ -143,7 +144,7 @@ def still_unanswered(obs: Observation) -> ConditionReason | None:
     stalled, submission = obs.job.condition("Stalled"), obs.status.submission
     if stalled is None or submission is None or not submission.unanswered:
         return None
-    return ConditionReason(stalled.reason, stalled.message) if stalled.reason == messages.UNANSWERED.name else None
+    return ConditionReason(stalled.reason, own(stalled.message)) if stalled.reason == messages.UNANSWERED.name else None
 
 
 def _target_suspended(obs: Observation) -> ConditionReason:
