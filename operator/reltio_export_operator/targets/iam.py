@@ -15,7 +15,7 @@ from typing import Any, Literal
 Answer = Literal["Allow", "Deny", "NoMatch", "Unknown"]
 Document = Mapping[str, Any]
 
-_VARIABLE = re.compile(r"\$\{(?![*?$]\})[^}]*\}")
+_VARIABLE = re.compile(r"\$\{(?![*?$]\})[^}$]*\}")
 _ESCAPED = re.compile(r"\$\{([*?$])\}")
 _TOKEN = re.compile(r"\$\{[*?$]\}|.", re.DOTALL)  # ${*}, ${?} and ${$} stand for the letters themselves
 _ARN_PARTS = 6
@@ -168,10 +168,33 @@ def _matches_any(patterns: Iterable[str], value: str, *, ignore_case: bool = Fal
 def _like(pattern: str, value: str, *, ignore_case: bool = False) -> bool | None:
     """IAM's wildcards: `*` for any text, `?` for one character. None: it depends on the value of a variable."""
     tokens = _TOKEN.findall(_VARIABLE.sub("*", pattern))
-    wild = {"*": ".*", "?": "."}
-    expression = "".join(wild.get(token) or re.escape(token[-2:-1] or token) for token in tokens)
-    found = re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    if ignore_case:
+        tokens, value = [token.lower() for token in tokens], value.lower()
+    found = _fits(tokens, value)
     return None if found and _VARIABLE.search(pattern) else found
+
+
+def _fits(tokens: list[str], value: str) -> bool:
+    """Whether the tokens of a pattern match the whole value.
+
+    A later `*` makes it unnecessary to return to an earlier one, so the time is at most the product of the two lengths,
+    which AWS bounds. A regular expression would try all ways to share the characters between the stars.
+    """
+    token, position = 0, 0
+    star, resume = -1, 0
+    while position < len(value):
+        current = tokens[token] if token < len(tokens) else ""
+        if current == "*":
+            star, resume = token, position
+            token += 1
+        elif current == "?" or (current and (current[-2:-1] or current) == value[position]):
+            token, position = token + 1, position + 1
+        elif star >= 0:
+            token, resume = star + 1, resume + 1
+            position = resume
+        else:
+            return False
+    return all(one == "*" for one in tokens[token:])
 
 
 def _all(answers: Iterable[bool | None]) -> bool | None:
