@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reltio_export_operator.api.decoding import decode_target
+from reltio_export_operator.api.foreign import KNOWN
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.kube.client import InvalidError
 from reltio_export_operator.targets.readiness import ADVISORY_CHECKS
@@ -153,6 +154,14 @@ async def test_the_status_stays_when_the_canary_cannot_be_created() -> None:
     assert target.is_ready
     (delivered,) = [c for c in target.status.conditions if c.type == "Delivered"]
     assert (delivered.status, delivered.reason) == ("Unknown", "CanaryNotCreated")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+async def test_the_reasons_are_the_same_when_nothing_that_aws_says_may_be_quoted(case: Case) -> None:
+    world = World(case.spec)
+    case.arrange(world)
+    KNOWN.add("mdm", "ab")  # as a short external ID of another target
+    assert failing(await world.verify()) == case.failing
 
 
 async def test_the_previous_external_id_is_used_while_the_role_knows_no_other() -> None:

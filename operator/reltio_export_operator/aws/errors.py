@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 from botocore import exceptions as boto
 
-from ..api.foreign import MAX_FOREIGN, MAX_QUOTED, NOTHING_SECRET, Quoted, Secrets, own, quote
+from ..api.foreign import MAX_FOREIGN, MAX_QUOTED, NOTHING_SECRET, ForeignText, Quoted, Secrets, own, quote
 from ..api.reasons import Reason, Values
 from . import messages
 from .bodies import INTERRUPTED
@@ -62,6 +62,7 @@ _TRANSIENT = frozenset(
 _OTHER_CODES = frozenset(
     {"", "404", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "RegionDisabledException", "ValidationError"}
 )
+_KMS_ACTIONS = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom")
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -84,6 +85,7 @@ class AwsError(Exception):
         self.message, self.remedy = why.parts(**values)
         self.code = code
         self.transient = transient
+        self.said = ForeignText("")  # what AWS said, to decide by: the message may not quote it
         self.text = own(f"{self.message} {self.remedy}".strip())
         super().__init__(self.text)
 
@@ -102,15 +104,17 @@ def from_botocore(
     `secrets` are values of the request that AWS may repeat in its message.
     """
     if isinstance(error, boto.ClientError):
-        return _from_answer(error, action, resource, secrets)
+        found = _from_answer(error, action, resource, secrets)
+        found.said = ForeignText(error.response.get("Error", {}).get("Message", ""))
+        return found
     if isinstance(error, _NO_CREDENTIALS):
         return AwsError(messages.NO_CREDENTIALS, transient=isinstance(error, boto.CredentialRetrievalError))
     if isinstance(error, boto.ParamValidationError):
         # Its report is not shown: it quotes values, and one of them is the external ID.
         return AwsError(messages.INVALID_PARAMETER, action=action, resource=resource)
     if isinstance(error, boto.ProxyConnectionError):
-        found = _TUNNEL.search(str(error.kwargs["error"]))
-        failure = own(f"returned HTTP {found[1]}" if found else "could not be reached")
+        tunnel = _TUNNEL.search(str(error.kwargs["error"]))
+        failure = own(f"returned HTTP {tunnel[1]}" if tunnel else "could not be reached")
         proxy = error.kwargs["proxy_url"]
         return AwsError(
             messages.PROXY_FAILED, transient=True, action=action, resource=resource, proxy=proxy, failure=failure
@@ -179,7 +183,7 @@ def _from_answer(error: boto.ClientError, action: str, resource: str, secrets: S
     if code in _OTHER_REGION:
         return region_mismatch(resource, None, bucket_region(error.response), code=code)
     if code in _DENIED:
-        return _denied(code, text, action, resource)
+        return _denied(code, text, action, resource, str(answer.get("Message", ""))[:MAX_FOREIGN])
     if code.startswith("KMS"):
         return AwsError(messages.KMS_KEY_UNUSABLE, code=code, answer=_quoted(code, text))
     if code in _EXPIRED_SESSION:
@@ -187,10 +191,10 @@ def _from_answer(error: boto.ClientError, action: str, resource: str, secrets: S
     return _other(code, text, action, resource)
 
 
-def _denied(code: str, text: str, action: str, resource: str) -> AwsError:
+def _denied(code: str, text: str, action: str, resource: str, said: str) -> AwsError:
     """Of KMS where IAM's message names one of its actions: S3 calls it for the role."""
-    named = _NOT_AUTHORIZED.search(text)
-    denied = named["action"] if named else action
+    named = _NOT_AUTHORIZED.search(said)  # and not in what may be quoted: the reason must not depend on that
+    denied = named["action"] if named and (named["action"] in _KMS_ACTIONS or named[0] in text) else action
     found = _EXPLANATION.search(text)
     explanation = own(f'"{found[0].rstrip(".")}"' if found else "no reason given")
     reason = messages.KMS_ACTION_DENIED if denied.startswith("kms:") else messages.ACCESS_DENIED

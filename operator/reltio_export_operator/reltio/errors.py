@@ -252,7 +252,8 @@ def error_from_response(
         return error
     if code in _STORAGE_MISSING:
         return StorageMissing(answer=answer, **values)
-    parameter = _refused_parameter(answer)
+    # Decided by what Reltio said, because the answer may not quote it.
+    parameter = _refused_parameter(" ".join(str(body.get(key))[:MAX_FOREIGN] for key in _TEXT_KEYS))
     if status == 400 and (code == _INVALID_PARAMETER or parameter):
         return invalid_parameter(parameter, answer=answer, **values)
     if status in _BY_STATUS:

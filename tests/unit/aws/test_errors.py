@@ -104,6 +104,18 @@ def test_a_denial_quotes_the_explanation_of_aws_without_the_random_key(why: str)
     assert error.message == f'AWS denied s3:PutObject on lake: "{why}".'
 
 
+@pytest.mark.parametrize("secrets", [Secrets(), Secrets.of("ab"), Secrets.unknown()])
+def test_the_reason_does_not_depend_on_whether_the_words_of_aws_may_be_quoted(secrets: Secrets) -> None:
+    text = f"{USER} is not authorized to perform: kms:GenerateDataKey on resource: arn because no policy allows it"
+    denied = from_botocore(refusal("AccessDenied", text), "s3:PutObject", "lake", secrets=secrets)
+    assert denied.reason == "KMSDenied"
+    assert "kms:GenerateDataKey" in denied.message
+    long = from_botocore(
+        refusal("ValidationError", "It exceeds MaxSessionDuration."), "sts:AssumeRole", ROLE, secrets=secrets
+    )
+    assert long.said.holds("MaxSessionDuration")
+
+
 def test_the_message_names_the_region_of_a_bucket_in_another_region() -> None:
     error = from_botocore(
         refusal("PermanentRedirect", headers={"x-amz-bucket-region": "eu-west-1"}), "s3:ListBucket", "lake"

@@ -202,9 +202,9 @@ class Prober:
         try:
             role = await self._assume_with(self.external_id, duration=WANTED_SECONDS)
         except AwsError as error:
-            if _CHAINED in error.message:
+            if error.said.holds(_CHAINED):
                 return await self._session_duration_from_iam()
-            if _TOO_LONG in error.message:
+            if error.said.holds(_TOO_LONG):
                 return session_too_short()
             return call_unknown(name, error.reason, error.message, error.remedy)
         self._sessions.forget(role)
