@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,20 +65,23 @@ class ObjectStore:
         found: str | None = await self._call("s3:ListBucket", head)  # the permission that HeadBucket needs
         return found
 
-    async def blocks_public_access(self) -> bool:
-        """Whether all four settings of S3 Block Public Access are on; needs s3:GetBucketPublicAccessBlock."""
+    async def setting(self, call: str, permission: str, *, absent: str | None) -> Mapping[str, Any]:
+        """A setting of the bucket, as this method of boto3's S3 client returns it.
 
-        def read() -> bool:
+        `{}` where the bucket has no such setting: S3 answers with the error code `absent`.
+        """
+
+        def read() -> Mapping[str, Any]:
             try:
-                answer = self._s3.get_public_access_block(Bucket=self._bucket)
+                answer: Mapping[str, Any] = getattr(self._s3, call)(Bucket=self._bucket)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") == "NoSuchPublicAccessBlockConfiguration":
-                    return False
+                if absent is not None and error.response.get("Error", {}).get("Code") == absent:
+                    return {}
                 raise
-            settings: dict[str, Any] = dict(answer["PublicAccessBlockConfiguration"])
-            return len(settings) == 4 and all(settings.values())
+            return answer
 
-        return bool(await self._call("s3:GetBucketPublicAccessBlock", read))
+        found: Mapping[str, Any] = await self._call(permission, read)
+        return found
 
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object under the prefix. One request for each page of 1,000 objects."""

@@ -1,6 +1,7 @@
 """Every reason that a condition or a check of an ExportTarget can have.
 
-Reasons of failed calls come from `reltio/messages.py` and `aws/messages.py`.
+Reasons that belong to one check may be beside it in `checks.py`. Reasons of failed calls come from `reltio/messages.py`
+and `aws/messages.py`.
 """
 
 from __future__ import annotations
@@ -95,14 +96,6 @@ SESSION_NOT_READABLE = Reason(
     "NotReadable",
     "The operator uses a role itself, so AWS limits its sessions to one hour, and it may not read the role's setting.",
     "Allow the operator iam:GetRole on the role, or check that MaxSessionDuration is 43200.",
-)
-PUBLIC_ACCESS_NOT_READABLE = Reason(
-    "NotReadable", "The role may not read the bucket's public access block. Exports do not need this permission."
-)
-PUBLIC_ACCESS_POSSIBLE = Reason(
-    "PublicAccessPossible",
-    "Bucket {bucket} does not block public access.",
-    "Turn on all four settings of Block Public Access for the bucket.",
 )
 ROLE_NOT_READABLE = Reason(
     "RoleNotReadable",

@@ -14,17 +14,13 @@ from ..api.meta import whole_seconds
 from ..api.reasons import ConditionReason, Reason, Values
 from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
 from . import messages
+from .checks import CHECKS
 
-RELTIO = ("ReltioReachable", "ReltioToken", "ReltioTenant")
-_TRIED = ("AssumeRole", "Bucket", "ListBucket", "PutObject", "GetObject", "DeleteObject", "Encryption")
-_READ = ("TrustsReltio", "RolePermits")
-# Checks whose failure does not stop exports, and which leave denied calls in the audit trail: made rarely.
-ADVISORY_CHECKS = ("WrongExternalIDRefused", "MissingExternalIDRefused", "SessionDuration", "PublicAccessBlocked")
+RELTIO = tuple(kind.name for kind in CHECKS if kind.condition == "ReltioAuthenticated")
+ADVISORY_CHECKS = tuple(kind.name for kind in CHECKS if kind.is_advisory)
 _CONDITIONS = {
-    "ReltioAuthenticated": RELTIO,
-    "RoleAssumable": ("AssumeRole", "TrustsReltio"),
-    "BucketAccessible": (*_TRIED[1:], "RolePermits"),
-    "Recommended": ADVISORY_CHECKS,
+    type_: tuple(kind.name for kind in CHECKS if kind.condition == type_)
+    for type_ in dict.fromkeys(kind.condition for kind in CHECKS)
 }
 _ADVISORY_INTERVAL_SECONDS = 24 * 3600.0
 _MAX_REQUEUE_SECONDS = 600.0
@@ -66,15 +62,7 @@ def call_unknown(name: str, reason: str, message: str, remedy: str) -> Check:
 
 def checks_of(target: ExportTarget) -> tuple[str, ...]:
     """The checks of the target's mode, in the order in which they are shown."""
-    verification, s3 = target.spec.verification, target.spec.s3
-    tried = _TRIED if s3.server_side_encryption is not None else _TRIED[:-1]
-    advice = ADVISORY_CHECKS if verification.assumes else ADVISORY_CHECKS[:-1]
-    return (
-        *RELTIO,
-        *(tried if verification.assumes else ()),
-        *(_READ if verification.inspects else ()),
-        *advice,
-    )
+    return tuple(kind.name for kind in CHECKS if kind.applies(target.spec))
 
 
 def all_checks(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> tuple[Check, ...]:

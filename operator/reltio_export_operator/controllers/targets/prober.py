@@ -17,6 +17,7 @@ from ...aws.store import ObjectStore
 from ...kube.client import SecretError, SecretNotAllowedError
 from ...reltio.errors import ReltioError, Unreachable, UnusableURL
 from ...targets import messages
+from ...targets.checks import BUCKET_SETTINGS, SETTING_NOT_READABLE, BucketSetting
 from ...targets.permissions import export_policy
 from ...targets.readiness import call_failed, call_unknown, check_failed, check_passed, check_unknown
 from ...targets.role_checks import WANTED_SECONDS, Role, check_role, check_session_duration, session_too_short
@@ -183,7 +184,8 @@ class Prober:
         else:
             yield await self._check_refusal("MissingExternalIDRefused", None)
         yield await self._check_session_duration()
-        yield await self._check_public_access()
+        for setting in BUCKET_SETTINGS:
+            yield await self._check_setting(setting)
 
     async def _check_refusal(self, name: str, external_id: str | None) -> Check:
         try:
@@ -216,16 +218,19 @@ class Prober:
         except AwsError:
             return check_unknown("SessionDuration", messages.SESSION_NOT_READABLE)
 
-    async def _check_public_access(self) -> Check:
-        name = "PublicAccessBlocked"
+    async def _check_setting(self, setting: BucketSetting) -> Check:
+        """With a session that may do all that the role may: exports do not need to read the setting."""
         try:
             role = await self._sessions.assume(self._owner, self._s3.role_arn, self.external_id, region=self._s3.region)
-            blocked = await ObjectStore(self._sessions, role, self._s3.bucket).blocks_public_access()
-        except AwsError:
-            return check_unknown(name, messages.PUBLIC_ACCESS_NOT_READABLE)
-        if blocked:
-            return check_passed(name)
-        return check_failed(name, messages.PUBLIC_ACCESS_POSSIBLE, bucket=self._s3.bucket)
+            store = ObjectStore(self._sessions, role, self._s3.bucket)
+            answer = await store.setting(setting.call, setting.permission, absent=setting.absent)
+        except AwsError as error:
+            if error.reason == "AccessDenied":
+                return check_unknown(setting.name, SETTING_NOT_READABLE, action=setting.permission)
+            return call_unknown(setting.name, error.reason, error.message, error.remedy)
+        if setting.is_good(answer):
+            return check_passed(setting.name)
+        return check_failed(setting.name, setting.bad, bucket=self._s3.bucket)
 
     async def _read_role(self) -> AsyncIterator[Check]:
         """Read the role's policies and judge them for Reltio's principals.
