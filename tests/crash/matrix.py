@@ -93,6 +93,8 @@ def play(run: Run, settings: Settings = SETTINGS) -> RunResult:
             if lose and run.lose_at is None:
                 lose(world)
             world.run(lambda: is_over(world))
+        if not is_over(world) and interrupt is not None:
+            world.run(lambda: is_over(world))  # it was lost in the last steps, when the run was about to end
     return check_run(run.scenario, world)
 
 

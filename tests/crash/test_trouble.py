@@ -270,3 +270,31 @@ def test_never_more_jobs_run_than_the_target_allows_however_their_writes_end(
     world.wait(lambda: sum(export.is_complete for export in world.service.exports) == 8)
     assert most == limit
     assert len(world.service.exports) == 8
+
+
+def test_an_attempt_is_never_sent_again_on_an_incomplete_search(world: World) -> None:
+    world.service.older_tasks, world.service.is_ordered = 200_000, False
+    world.start()
+    world.wait(lambda: False, within=3)  # the job is none of the first list
+    world.wire.strikes_of_submissions = ["500-before"]
+    world.submit_job()
+    world.wait(lambda: conditions(world).get("Stalled") == "SearchIncomplete", within=1200)
+    assert conditions(world)["Stalled"] == "SearchIncomplete"
+    assert sum("/export/" in line for line in world.wire.log) == 1
+    world.service.older_tasks = 0
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+    assert len(world.service.exports) == 1
+
+
+def test_a_long_history_costs_a_search_few_pages(world: World) -> None:
+    world.service.older_tasks = 200_000
+    world.start()
+    world.wait(lambda: False, within=3)
+    world.wire.strikes_of_submissions = ["500-before"]
+    world.submit_job()
+    world.wait(lambda: is_over(world))
+    assert conditions(world) == {"Complete": "Delivered"}
+    pages = sum("/tasks/history" in line for line in world.wire.log)
+    searches = sum("/export/" in line for line in world.wire.log)
+    assert pages <= 5 * searches

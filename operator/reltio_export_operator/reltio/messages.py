@@ -123,8 +123,7 @@ UNEXPECTED_ANSWER = Reason(
 SEARCH_INCOMPLETE = Reason(
     "SearchIncomplete",
     "Reltio's list of tasks is too long to be searched: it did not end within {pages} pages.",
-    "Search Reltio's console for the name in status.submission.name. Cancel the job if the export is not there, and "
-    "create a new one.",
+    "Search Reltio's console for exports of this job. Cancel the job if there are none, and create a new one.",
 )
 NOT_SENT = Reason(
     "NotSent",

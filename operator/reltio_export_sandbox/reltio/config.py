@@ -48,6 +48,7 @@ class SimulatorConfig:
     long_tokens: bool = False  # about 3000 characters
     tokens_per_second: int | None = None  # more are answered 429
     group_id: bool = True
+    show_names: bool = True  # tasks have a name; not every example of the documentation has one
     wrap_names: bool = False  # tasks are called entity-export-task[<name>_<hex>]
     clock_skew: float = 0.0  # added to every time that a task shows
     counter_scale: int = 1  # multiplies the counters of tasks, which then disagree with what is delivered

@@ -34,6 +34,8 @@ def shown(task: Task, now: float, config: SimulatorConfig) -> dict[str, Any]:
         "parameters": _parameters(task, config),
         "currentState": _state(task, now, config),
     }
+    if not config.show_names:
+        del found["name"]
     if config.group_id:
         found["groupId"] = order.group_id
     for key, value in (("startTime", task.started), ("endTime", task.ended), ("pausedTime", task.paused)):
@@ -88,7 +90,7 @@ def _parameters(task: Task, config: SimulatorConfig) -> dict[str, str]:
         "tenantId": order.tenant,
         "username": order.user,
         "exportType": order.export_type,
-        "exportName": order.name,
+        "exportName": f"{order.tenant}_{order.export_type}_{order.number}".lower(),  # whatever `name` was given
         "fileFormat": order.file_format,
         "fileCompression": config.compression,
         "skipPostprocessing": "true",

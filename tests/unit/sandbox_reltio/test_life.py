@@ -162,7 +162,7 @@ def test_quirks_change_what_tasks_show_and_nothing_else() -> None:
     task_id = driver.started(name="nightly")
     task = driver.task(task_id)
     assert task["name"] == f"entity-export-task[nightly_{task_id[:6]}]"
-    assert task["parameters"]["exportName"] == "nightly"
+    assert task["parameters"]["exportName"] == "acme01_entities_1", "generated, although a name was given"
     assert task["createdTime"] == (driver.reltio.clock() - 3600) * 1000
     assert task["currentState"]["numberOfObjects"] == 10**13
     assert "groupId" not in task
