@@ -131,7 +131,7 @@ SCENARIOS = (
         arrange=_at(12, lambda w: w.edit_job({"spec": {"cancel": True}})),
     ),
     Scenario("deleted", frozenset({"deleted"}), arrange=_at(12, lambda w: w.delete_job())),
-    Scenario("deleted at once", frozenset({"deleted"}), arrange=_at(0.05, lambda w: w.delete_job())),
+    Scenario("deleted at once", frozenset({"deleted"}), arrange=_at(0.3, lambda w: w.delete_job())),
     Scenario(
         "orphaned",
         frozenset({"deleted"}),
