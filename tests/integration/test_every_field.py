@@ -21,6 +21,7 @@ ENDPOINTS = {
     "Activities": "activities",
     "MergeTree": "entities/_crosswalksTree",
     "SegmentEntities": "entities/segments",
+    "Hierarchies": "hierarchies",
 }
 # What the dossier of the service documents for each type; all else must be refused by the API server.
 COMMON = {
@@ -37,6 +38,7 @@ TAKEN = {
     "Activities": COMMON | {"file_format", "date_format", "filter", "distributed", "task_parts_count"},
     "MergeTree": COMMON | {"activeness", "start_time", "end_time", "output_as_json_array"},
     "SegmentEntities": COMMON | TABLE | {"exploded", "slice_filter", "include_segments", "segment_ids"},
+    "Hierarchies": COMMON | {"file_format", "date_format", "select", "hierarchy_id", "effective_date"},
 }
 SINGLE = {row[0]: row for row in reversed(FIELDS)}  # of fields with two rows, the first
 SINGLE |= {  # values that go together with all the others
@@ -64,7 +66,7 @@ async def test_a_field_that_the_service_does_not_take_for_this_type_is_refused_b
     shared: World, type_: str
 ) -> None:
     for attribute in sorted(SINGLE.keys() - TAKEN[type_]):
-        base = fields({"segment_ids"}) if type_ == "SegmentEntities" else {}
+        base = fields({"SegmentEntities": {"segment_ids"}, "Hierarchies": {"hierarchy_id"}}.get(type_, set()))
         with pytest.raises(ApiException) as refused:
             await shared.job("refused", export={"type": type_, **base, **fields({attribute})})
         assert refused.value.status == 422
@@ -92,7 +94,6 @@ async def test_every_field_of_a_type_reaches_the_service_and_the_export_arrives(
     assert order.destination == {
         "s3Bucket": "acme-mdm-exports",
         "s3Path": submission["path"].rstrip("/"),
-        "s3Region": "us-east-1",
         "s3Sse": "AES256",
         "roleArn": shared.sandbox.role_arn,
         "externalId": EXTERNAL_ID,

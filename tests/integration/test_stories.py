@@ -80,6 +80,7 @@ async def test_an_export_arrives_and_its_status_says_what_and_where(world: World
         ("Activities", "activities"),
         ("MergeTree", "entities/_crosswalksTree"),
         ("SegmentEntities", "entities/segments"),
+        ("Hierarchies", "hierarchies"),
     ],
 )
 async def test_every_type_of_export_arrives_with_its_destination_in_headers(
@@ -87,7 +88,8 @@ async def test_every_type_of_export_arrives_with_its_destination_in_headers(
 ) -> None:
     await world.secret()
     await world.target(serverSideEncryption={"algorithm": "AES256"})
-    more = {"segmentIDs": ["s-1"]} if type_ == "SegmentEntities" else {}
+    needed: dict[str, Any] = {"SegmentEntities": {"segmentIDs": ["s-1"]}, "Hierarchies": {"hierarchyID": "0ABlc0A"}}
+    more = needed.get(type_, {})
     await world.job(export={"type": type_, **more})
     job = await world.finished()
     assert reason(job, "Complete") == "Delivered"

@@ -8,7 +8,7 @@ from .conditions import Condition, find, is_true
 from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Problem, Time
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
-ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities"]
+ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities", "Hierarchies"]
 
 
 class TargetRef(Model, frozen=True, kw_only=True):
@@ -60,9 +60,22 @@ class ExportSpec(Model, frozen=True, kw_only=True):
     updated_since: Time | None = None
     updated_before: Time | None = None
     group_by: tuple[GroupBy, ...] = ()
+    hierarchy_id: str | None = None
+    effective_date: str | None = None
     start_time: Time | None = None
     end_time: Time | None = None
     output_as_json_array: bool | None = None
+
+    @property
+    def combines_files(self) -> bool:
+        """Whether the service puts the part files together (its post-processing). Not unless it is asked for."""
+        return self.part_size is not None if self.skip_postprocessing is None else not self.skip_postprocessing
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it exports only the objects of a window of time or of a filter, of which there may be none."""
+        window = (self.updated_since, self.updated_before, self.start_time, self.end_time, self.effective_date)
+        return self.filter is not None or any(moment is not None for moment in window)
 
 
 class DeliverySpec(Model, frozen=True, kw_only=True):
@@ -70,6 +83,7 @@ class DeliverySpec(Model, frozen=True, kw_only=True):
 
     verify: Literal["None", "Manifest", "Objects", "Full"] = "Objects"
     receipt: bool = False
+    min_objects: int | None = None
 
 
 class JobSpec(Model, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ _ACTIONS = {
     "TaskVanished": "If it does not run in Reltio's console: kubectl reltio-export cancel {name} -n {namespace}",
 }
 
+_SHOWN = ("Complete", "Failed", "DuplicateDetected", "Retained", "Empty")  # conditions of the history
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -80,7 +82,10 @@ def _from_status(job: ExportJob) -> list[Entry]:
             verb = "Found in Reltio" if submission.adopted else "Accepted by Reltio"
             entries.append(Entry(_time(submission.submitted_time), f"{verb} as task {ids}."))
     for condition in status.conditions:
-        if condition.type in ("Complete", "Failed", "DuplicateDetected", "Retained") and condition.status == "True":
+        if (
+            condition.type in ("Complete", "Failed", "DuplicateDetected", "Retained", "Empty")
+            and condition.status == "True"
+        ):
             text = f"{condition.type}: {condition.reason}: {condition.message}"
             entries.append(Entry(_time(condition.last_transition_time), text))
     return entries

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _MESSAGE_LIMIT = 512  # characters; the whole message is in the object's status
 # Of the conditions that are true, the first one of this list says why the job is in its phase.
 _HEADLINES = ("Failed", "Complete", "Suspended", "Stalled", "Reconciling")
-_WARNINGS = ("DuplicateDetected", "Retained", STATUS_INVALID)  # conditions of a job that need a person
+_WARNINGS = ("DuplicateDetected", "Retained", "Empty", STATUS_INVALID)  # conditions of a job that need a person
 
 
 def log_job(job: ExportJob, status: JobStatus) -> None:

@@ -41,15 +41,24 @@ def failed(obs: Observation, why: ConditionReason) -> Decision:
 
 
 def completed(obs: Observation, output: Output, why: ConditionReason) -> Decision:
-    """The job ends as Complete: the export is in the bucket."""
+    """The job ends as Complete: the export is in the bucket. With too few objects for its spec it fails."""
+    least = obs.job.spec.delivery.min_objects
+    if least is not None and output.objects is not None and output.objects < least:
+        destination = f"s3://{output.bucket}/{output.prefix}"
+        return failed(obs, messages.TOO_FEW_OBJECTS(destination=destination, objects=output.objects, count=least))
     known = obs.status.progress
     count = output.objects if output.objects is not None else known.total if known else None
     summary = f"100% ({count}/{count})" if count is not None else "100%"
     progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
     status = status_of(obs, "Complete", complete=why, output=output, progress=progress)
-    return Decision(
-        _ended(obs, status), events=(Event.normal(messages.COMPLETED(message=why.message)),), requeue_after=0
-    )
+    events = [Event.normal(messages.COMPLETED(message=why.message))]
+    if output.objects == 0 and not obs.job.spec.export.is_partial:
+        empty = messages.NO_OBJECTS()
+        conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
+        conditions.put("Empty", "True", empty.reason, empty.message)
+        status = msgspec.structs.replace(status, conditions=conditions.result())
+        events.append(Event.warning(empty))
+    return Decision(_ended(obs, status), events=tuple(events), requeue_after=0)
 
 
 def attempt_failed(obs: Observation, why: ConditionReason) -> Decision:

@@ -104,6 +104,12 @@ RESTORED_COPY = Reason(
     "to the same directory if Reltio does not have it; or set {annotation}=new to export again.",
 )
 SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
+SUBMITTED_WITHOUT_REGION = Reason(
+    "Submitted",
+    "Submitted task {tasks} to {destination}, without spec.s3.region of the target: exports with a given region may "
+    "fail while Reltio combines their files.",
+    "Set spec.export.skipPostprocessing to true to send the region.",
+)
 ADOPTED = Reason("Adopted", "Found task {tasks}, which already exports to {destination}.")
 
 # -- while the export runs
@@ -182,6 +188,19 @@ DELIVERY_MISMATCH = Reason(
     "Create a new ExportJob to export again.",
 )
 DELIVERED = Reason("Delivered", "{objects} objects in {files} files arrived at {destination}.")
+NO_OBJECTS = Reason(
+    "NoObjects",
+    "The export has no objects, although it has no filter and no window of time.",
+    "If the tenant has objects, add a role of the API client to the metadata permissions of the tenant "
+    "(GET https://ENVIRONMENT.reltio.com/reltio/permissions/TENANT): types that are restricted to other roles are left "
+    "out without an error. spec.delivery.minObjects lets such an export fail.",
+)
+TOO_FEW_OBJECTS = Reason(
+    "TooFewObjects",
+    "The export to {destination} has {objects} objects, but spec.delivery.minObjects is {count}.",
+    "If the tenant has more, check spec.export, and add a role of the API client to the metadata permissions of the "
+    "tenant: types that are restricted to other roles are left out without an error.",
+)
 REPORTED_BY_SERVICE = Reason(
     "ReportedByService",
     "Reltio reports that the export to {destination} is complete. The files were not checked, "

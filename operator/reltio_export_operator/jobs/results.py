@@ -83,6 +83,8 @@ def on_accepted(obs: Observation, submission: Submission, accepted: Accepted) ->
         waiting_since=None,
     )
     reason = messages.ADOPTED if accepted.adopted else messages.SUBMITTED
+    if submission.s3.region and obs.job.spec.export.combines_files and not accepted.adopted:
+        reason = messages.SUBMITTED_WITHOUT_REGION
     event = Event.normal(reason(tasks=listed, destination=recorded.destination))
     return Decision(status, events=(event,), requeue_after=0)
 

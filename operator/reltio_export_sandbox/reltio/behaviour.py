@@ -16,6 +16,8 @@ class Behaviour(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_o
     name: str = ""  # regular expression: the next export whose name it is found in; all when empty
 
     tasks: int = 1  # siblings, at least
+    answered: int | None = None  # the answer to the submission names the first so many tasks only
+    early_end_time: bool = False  # its tasks show an endTime as soon as they run
     stuck: bool = False  # never leaves SCHEDULED, as merge-tree exports were reported to
     status: str = ""  # always has this status once it was picked up
     ends_as: str = "COMPLETED"  # or COMPLETED_WITH_ERRORS, or whatever
@@ -33,6 +35,7 @@ class Behaviour(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_o
     rows: int | None = None  # delivers the first so many only
     rows_per_file: int | None = None
     no_manifest: bool = False
+    manifest_after: float = 0.0  # the manifest follows so long after the end of the tasks
     unsuccessful: bool = False  # the manifest says success: false
     missing_file: bool = False  # the manifest lists a file that is not there
     truncated_file: bool = False  # the last file ends in the middle

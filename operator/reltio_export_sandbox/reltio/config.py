@@ -29,6 +29,7 @@ class Tenant:
     relations: int = 400
     activities: int = 600
     merges: int = 50
+    connections: int = 120  # of its hierarchy
     max_tasks: int = 100  # background tasks, running or scheduled
 
 
@@ -47,8 +48,15 @@ class SimulatorConfig:
     multi_token: bool = False  # every request of client credentials gets a new token
     long_tokens: bool = False  # about 3000 characters
     tokens_per_second: int | None = None  # more are answered 429
+    token_without_lifetime: bool = False  # no expires_in
     group_id: bool = True
     show_names: bool = True  # tasks have a name; not every example of the documentation has one
+    numeric_ids: bool = False  # ids of tasks are JSON numbers
+    names_in_lists: bool = True
+    list_waiting: bool = True  # whether the list of active tasks has those that are WAITING
+    shuffled_lists: bool = False  # each page comes from another order
+    serial: bool = False  # tasks of a tenant run one after the other, with parallelExecution false
+    export_names: bool = False  # parameters.exportName is the name that was given, not one that the service made up
     wrap_names: bool = False  # tasks are called entity-export-task[<name>_<hex>]
     clock_skew: float = 0.0  # added to every time that a task shows
     counter_scale: int = 1  # multiplies the counters of tasks, which then disagree with what is delivered

@@ -31,8 +31,9 @@ def file_name(order: Order, number: int, compression: str) -> str:
 
 
 def combined_name(order: Order, number: int, compression: str) -> str:
-    """`<name>_part_1.zip` and the like, numbered from one."""
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', order.name)}_part_{number}" + _extension(order, compression)
+    """`<name>_part_1.zip` and the like, numbered from one; without a size of parts, the only file is `<name>.zip`."""
+    part = f"_part_{number}" if order.part_bytes is not None else ""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", order.name) + part + _extension(order, compression)
 
 
 def _extension(order: Order, compression: str) -> str:

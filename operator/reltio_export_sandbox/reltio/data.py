@@ -24,13 +24,20 @@ def count(tenant: Tenant, export_type: str) -> int:
         "RELATIONS": tenant.relations,
         "ACTIVITY_LOG": tenant.activities,
         "MERGE_TREE": tenant.merges,
+        "HIERARCHIES": tenant.connections,
     }[export_type]
 
 
 @lru_cache(maxsize=32)
 def records(tenant_id: str, export_type: str, number: int) -> tuple[Record, ...]:
     """The first objects of this kind. Shared: not to be changed."""
-    make = {"ENTITIES": _entity, "RELATIONS": _relation, "ACTIVITY_LOG": _activity, "MERGE_TREE": _merge}[export_type]
+    make = {
+        "ENTITIES": _entity,
+        "RELATIONS": _relation,
+        "ACTIVITY_LOG": _activity,
+        "MERGE_TREE": _merge,
+        "HIERARCHIES": _connection,
+    }[export_type]
     return tuple(make(random.Random(f"{tenant_id}/{export_type}/{n}"), n) for n in range(number))
 
 
@@ -79,6 +86,15 @@ def _merge(rng: random.Random, number: int) -> Record:
         "uri": f"entities/{number:07d}",
         "crosswalks": [{"uri": f"entities/{number:07d}/crosswalks/x", "type": "configuration/sources/CRM"}],
         "merges": [{"time": _EPOCH_MS + number, "user": "system", "losers": [f"entities/{loser:07d}"]}],
+    }
+
+
+def _connection(rng: random.Random, number: int) -> Record:
+    return {
+        "uri": f"hierarchyConnections/{number:07d}",
+        "parent": f"entities/{number // 3:07d}",
+        "child": f"entities/{number + 1:07d}",
+        "createdTime": _EPOCH_MS + number + rng.randrange(10**6),
     }
 
 

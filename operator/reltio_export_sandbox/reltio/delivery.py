@@ -42,8 +42,12 @@ class Delivery:
         folder.get(probe)
         folder.delete(probe)
         self._damage(run, folder)
-        if not run.behaviour.no_manifest:
-            folder.put(_key(order, "manifest.json"), json.dumps(_manifest(run, seconds)).encode())
+        if not run.behaviour.no_manifest and not run.behaviour.manifest_after:
+            self.write_manifest(run, seconds)
+
+    def write_manifest(self, run: Run, seconds: float) -> None:
+        manifest = json.dumps(_manifest(run, seconds)).encode()
+        self._folder(run.tasks[0]).put(_key(run.order, "manifest.json"), manifest)
 
     def _write(self, run: Run, folder: Folder, name: str, rows: Sequence[Record]) -> None:
         content = encoded(rows, run.order, as_array=self._config.json_array)

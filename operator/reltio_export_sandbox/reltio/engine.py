@@ -72,6 +72,13 @@ class Engine:
     def run_of(self, task: Task) -> Run:
         return self._run_of[task.id]
 
+    def shuffled(self, tasks: list[Task]) -> list[Task]:
+        """The same tasks in another order."""
+        return self._random.sample(tasks, len(tasks))
+
+    def new_task_id(self) -> str:
+        return str(self._random.getrandbits(48)) if self.config.numeric_ids else self.new_id()
+
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
@@ -89,7 +96,7 @@ class Engine:
         parts = max(run.behaviour.tasks, -(-total // self.config.objects_per_task), 1)
         for part in range(parts):
             share = total // parts + (part < total % parts)
-            task = Task(self.new_id(), order, share, (part, parts), self.now, run.behaviour)
+            task = Task(self.new_task_id(), order, share, (part, parts), self.now, run.behaviour)
             run.tasks.append(task)
             order.task_ids.append(task.id)
             self.tasks[task.id] = self._active[order.tenant][task.id] = task
@@ -171,6 +178,9 @@ class Engine:
         if task.writing:  # it was paused and resumed faster than a file is written
             self._schedule(task, task.status)
             return
+        if self.config.serial and self._is_another_running(task):
+            self._schedule(task, task.status)
+            return
         task.started = task.started or self.now
         if odd.status:
             task.status = odd.status
@@ -183,6 +193,10 @@ class Engine:
             self._plan(task, odd.throttled, self._process)
         else:
             self._process(task)
+
+    def _is_another_running(self, task: Task) -> bool:
+        others = self._active[task.order.tenant].values()
+        return any(other.started is not None and other.order is not task.order for other in others)
 
     def _process(self, task: Task) -> None:
         task.status = "PROCESSING"
@@ -251,6 +265,9 @@ class Engine:
             if task.is_active:
                 task.stage = DONE
                 self._end(task, task.behaviour.ends_as)
+        late = run.behaviour.manifest_after
+        if late and not run.behaviour.no_manifest:
+            self._agenda.after(late, lambda: self._agenda.work(lambda: self._delivery.write_manifest(run, 0), _ignore))
 
     def _work(self, task: Task, job: Callable[[], Any], keep: Callable[[Task, Any], None]) -> None:
         """Have it done and keep its result; then continue, or obey what was asked for meanwhile. Fails with it."""
@@ -302,3 +319,7 @@ class Engine:
             waiting = [sibling for sibling in run.tasks if sibling.status == "WAITING"]
             if waiting:
                 self._join(waiting[0])
+
+
+def _ignore(_: Future[Any]) -> None:
+    """Nothing depends on the result."""

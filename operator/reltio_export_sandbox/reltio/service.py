@@ -133,14 +133,14 @@ class ReltioService:
             group_id=self.engine.new_id(),
             user=token.user or token.client.id,
         )
-        self.engine.accept(order)
+        run = self.engine.accept(order)
         recipient = call.query.get("email", f"{order.user}@example.com")
         answer = {
             "exportType": export_type,
             "version": "v2",
             "status": "scheduled",
             "details": f"Export job has been scheduled. Result will be sent to your email: {recipient}",
-            "taskIds": order.task_ids,
+            "taskIds": [self._id(id_) for id_ in order.task_ids[: run.behaviour.answered]],
         }
         return {"groupId": order.group_id, **answer} if self.config.group_id else answer
 
@@ -150,20 +150,30 @@ class ReltioService:
         self._authorize(call, path, "export.tasks:READ")
         wanted = [path["tenant"]] if "tenant" in path else list(self.tenants)
         pick = self.engine.history if "history" in path else self.engine.active
-        return [task for tenant in wanted for task in pick(tenant)]
+        found = [task for tenant in wanted for task in pick(tenant)]
+        if not self.config.list_waiting:
+            found = [task for task in found if task.status != "WAITING"]
+        return self.engine.shuffled(found) if self.config.shuffled_lists else found
 
     def _list(self, call: Call, path: Path) -> Any:
         tasks = self._listed(call, path)
         limit, offset = _number(call, "max", "maxNo", 50), _number(call, "offset", "offsetNo", 0)
         if limit <= 0:
             raise bad_max()
-        return [self._shown(task) for task in tasks[offset : offset + min(limit, self.config.page_cap)]]
+        page = [self._shown(task) for task in tasks[offset : offset + min(limit, self.config.page_cap)]]
+        if not self.config.names_in_lists:
+            for task in page:
+                task.pop("name", None)
+        return page
 
     def _total(self, call: Call, path: Path) -> Any:
         return {self.config.total_key: len(self._listed(call, path))}
 
     def _shown(self, task: Task) -> dict[str, Any]:
-        return shown(task, self.engine.now, self.config)
+        return shown(task, self.engine.now, self.config) | {"id": self._id(task.id)}
+
+    def _id(self, id_: str) -> str | int:
+        return int(id_) if self.config.numeric_ids else id_
 
     def _find(self, call: Call, path: Path, permission: str = "export.tasks:UPDATE") -> Task:
         if "tenant" not in path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .config import SimulatorConfig
 from .content import is_json
+from .submit import Order
 from .tasks import DONE, EXPORTING, STAGES, Run, Task
 
 _LINK_LIFE = 2 * 86400.0  # seconds; the documentation's example expires after about two days
@@ -29,7 +30,7 @@ def shown(task: Task, now: float, config: SimulatorConfig) -> dict[str, Any]:
         "type": "com.reltio.export.tasks.v4.ExportTask",
         "status": task.status,
         "name": f"entity-export-task[{order.name}_{task.id[:6]}]" if config.wrap_names else order.name,
-        "parallelExecution": True,
+        "parallelExecution": not config.serial,
         "nodesGroup": "default",
         "parameters": _parameters(task, config),
         "currentState": _state(task, now, config),
@@ -41,6 +42,8 @@ def shown(task: Task, now: float, config: SimulatorConfig) -> dict[str, Any]:
     for key, value in (("startTime", task.started), ("endTime", task.ended), ("pausedTime", task.paused)):
         if value is not None:
             found[key] = ms(value)
+    if task.behaviour.early_end_time and task.started is not None and task.ended is None:
+        found["endTime"] = ms(task.started)
     if task.started is not None and task.ended is not None:
         found["duration"] = duration(task.ended - task.started)
     if task.error:
@@ -90,7 +93,8 @@ def _parameters(task: Task, config: SimulatorConfig) -> dict[str, str]:
         "tenantId": order.tenant,
         "username": order.user,
         "exportType": order.export_type,
-        "exportName": f"{order.tenant}_{order.export_type}_{order.number}".lower(),  # whatever `name` was given
+        "exportName": order.name if config.export_names else _made_up_name(order),
+        "taskId": f"{_made_up_name(order)}_{task.id[:6]}",
         "fileFormat": order.file_format,
         "fileCompression": config.compression,
         "skipPostprocessing": "true",
@@ -98,6 +102,11 @@ def _parameters(task: Task, config: SimulatorConfig) -> dict[str, str]:
         **order.query,
         **{key: json.dumps(value) for key, value in from_body.items() if value is not None},
     }
+
+
+def _made_up_name(order: Order) -> str:
+    """As in `merill_16-41_entities`: it has nothing of the name that was given."""
+    return f"{order.tenant}_{order.export_type}_{order.number}".lower()
 
 
 def _processed(task: Task, now: float, rate: float) -> int:

@@ -15,6 +15,7 @@ EXPORT_TYPES = {
     "activities": "ACTIVITY_LOG",
     "entities/_crosswalksTree": "MERGE_TREE",
     "entities/segments": "ENTITIES",
+    "hierarchies": "HIERARCHIES",  # its exportType is not documented
 }
 _DESTINATION = ("s3Bucket", "s3Path", "s3Region", "s3Sse", "s3SseKmsKey", "roleArn", "externalId")
 _OTHER_STORES = ("gcsBucket", "azureStorageContainer")
@@ -95,8 +96,7 @@ def read_destination(headers: Mapping[str, str], query: Mapping[str, str]) -> di
 
 def check(endpoint: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
     """Refuse what the service refuses. Raises Refusal."""
-    if endpoint == "entities/segments" and not body.get("segmentIds"):
-        raise invalid("segmentIds", "segmentIds cannot be empty.")
+    _check_kind(endpoint, query, body)
     for key, allowed in _ENUMS.items():
         if key in query and query[key].upper() not in allowed:
             raise invalid(key, f"unknown value {query[key]}.")
@@ -122,8 +122,20 @@ def check(endpoint: str, query: Mapping[str, str], body: Mapping[str, Any]) -> N
         raise invalid("exploded", "exploded cannot be used with slicedByCrosswalks.")
 
 
+def _check_kind(endpoint: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
+    """What single kinds of export need."""
+    if endpoint == "entities/segments" and not body.get("segmentIds"):
+        raise invalid("segmentIds", "segmentIds cannot be empty.")
+    if endpoint == "hierarchies" and not query.get("hierarchyId"):
+        raise invalid("hierarchyId", "hierarchyId cannot be empty.")
+    if "effectiveDate" in query and not re.fullmatch(r"\d{4}-\d\d-\d\d", query["effectiveDate"]):
+        raise invalid("effectiveDate", "effectiveDate must have the format yyyy-MM-dd.")
+
+
 def _bytes(text: str) -> float:
     """Raises Refusal."""
+    if text.strip().isdecimal():
+        return float(text)
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
     if not match or match.group(2) not in _UNITS:
         raise invalid("partSize", "partSize has an unknown unit.")
@@ -133,7 +145,7 @@ def _bytes(text: str) -> float:
 def _check_group(group: Mapping[str, Any]) -> None:
     for key in ("attribute", "anchorAttributes"):
         if not group.get(key):
-            raise invalid("groupBy", f'the "{key}" field cannot be empty.')
+            raise invalid(key, f'the "{key}" field cannot be empty.')
     unique = group.get("maxNumberOfUniqueValues", 64)
     if not 1 <= unique <= 2048:
         raise invalid(

@@ -116,7 +116,7 @@ class Tokens:
         plain = f"{self._random.getrandbits(128):032x}"
         return plain if not self._config.long_tokens else f"eyJ{plain}.{plain * 90}.{plain}"
 
-    @staticmethod
-    def _shown(token: Token, now: float) -> dict[str, Any]:
+    def _shown(self, token: Token, now: float) -> dict[str, Any]:
         life = max(1, int(token.expires - now))
-        return {"access_token": token.value, "token_type": "bearer", "expires_in": life, "scope": _SCOPE}
+        found = {"access_token": token.value, "token_type": "bearer", "scope": _SCOPE}
+        return found if self._config.token_without_lifetime else {**found, "expires_in": life}

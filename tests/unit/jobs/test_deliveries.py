@@ -57,6 +57,16 @@ def test_an_accepted_submission_is_recorded_with_its_tasks(adopted: bool, event:
     assert decision.requeue_after == 0
 
 
+@pytest.mark.parametrize("export", [{"skipPostprocessing": False}, {"partSize": "500Mi"}])
+def test_a_submission_without_the_region_of_its_target_is_reported_as_such(export: dict[str, Any]) -> None:
+    region = {"bucket": "b", "roleARN": "r", "region": "eu-west-1"}
+    for more, shown in ((export, True), ({}, False)):
+        given = obs({**IN_DOUBT, "submission": submission(s3=region)}, spec={"export": {"type": "Entities", **more}})
+        (event,) = results.on_accepted(given, of(given), Accepted(("a",))).events
+        assert event.reason == "Submitted"
+        assert ("without spec.s3.region" in event.message) is shown
+
+
 def test_an_export_that_is_found_is_adopted_with_its_group() -> None:
     given = obs(IN_DOUBT)
     found = (

@@ -239,3 +239,37 @@ def test_a_second_duplicate_is_reported_too() -> None:
     decision = endings.record_duplicates(given, TaskGroups((task("task-0"),), (task("z"), task("y"))))
     assert [(one.id, one.status) for one in decision.status.duplicates] == [("z", "CANCELED"), ("y", "PROCESSING")]
     assert [(event.type, event.reason) for event in decision.events] == [("Warning", "DuplicateDetected")]
+
+
+@pytest.mark.parametrize(
+    ("export", "objects", "is_reported"),
+    [
+        ({}, 0, True),
+        ({"includeTypes": ["configuration/entityTypes/HCP"]}, 0, True),
+        ({}, 1, False),
+        ({}, None, False),
+        ({"updatedSince": "2030-01-15T00:00:00Z"}, 0, False),
+        ({"updatedBefore": "2030-01-15T00:00:00Z"}, 0, False),
+        ({"filter": "equals(type,'HCP')"}, 0, False),
+    ],
+)
+def test_an_export_of_everything_without_objects_names_the_metadata_permissions(
+    export: dict[str, Any], objects: int | None, is_reported: bool
+) -> None:
+    given = obs(running("COMPLETED"), spec={"export": {"type": "Entities", **export}})
+    decision = endings.completed(given, Output(objects=objects), WHY)
+    assert decision.status.phase == "Complete"
+    found = find(decision.status.conditions, "Empty")
+    assert (found is not None and "metadata permissions" in found.message) is is_reported
+    assert [event.type for event in decision.events] == ["Normal", "Warning"][: 1 + is_reported]
+
+
+@pytest.mark.parametrize(
+    ("least", "objects", "phase"),
+    [(1, 0, "Failed"), (10, 9, "Failed"), (10, 10, "Complete"), (10, None, "Complete"), (None, 0, "Complete")],
+)
+def test_an_export_with_too_few_objects_fails(least: int | None, objects: int | None, phase: str) -> None:
+    given = obs(running("COMPLETED"), spec={"delivery": {"minObjects": least} if least else {}})
+    decision = endings.completed(given, Output(bucket="b", prefix="p/", objects=objects), WHY)
+    assert decision.status.phase == phase
+    assert failure_reason(decision) == ("TooFewObjects" if phase == "Failed" else None)

@@ -30,7 +30,9 @@ FIELDS: list[tuple[str, Any, str, dict[str, Any]]] = [
         "query",
         {"options": "searchByOv,resolveMergedEntities,resolveRelationEdgeTypes,parallelExecution"},
     ),
-    ("part_size", "500M", "query", {"partSize": "500000000b"}),
+    ("part_size", "500M", "query", {"partSize": "500000000b", "skipPostprocessing": "false"}),
+    ("hierarchy_id", "0ABlc0A", "query", {"hierarchyId": "0ABlc0A"}),
+    ("effective_date", "2031-01-15", "query", {"effectiveDate": "2031-01-15"}),
     ("activeness", "NotActive", "query", {"activeness": "NOT_ACTIVE"}),
     ("headers_style", "Label", "query", {"headersStyle": "label"}),
     ("header_format", "Consistent", "body", {"headerFormat": "CONSISTENT"}),
@@ -75,8 +77,8 @@ def request_for(
 @pytest.mark.parametrize(("attribute", "value", "place", "expected"), FIELDS)
 def test_a_field_is_sent_in_its_place_only(attribute: str, value: Any, place: str, expected: dict[str, Any]) -> None:
     request = request_for({WIRE_NAMES[attribute]: value})
-    name = {"name": SUBMISSION.name}
-    assert request.query == (name | expected if place == "query" else name)
+    always = {"name": SUBMISSION.name, "skipPostprocessing": "true"}
+    assert request.query == (always | expected if place == "query" else always)
     assert request.body == (expected if place == "body" else None)
 
 
@@ -92,6 +94,7 @@ def test_the_table_covers_every_field() -> None:
         ("Activities", "activities"),
         ("MergeTree", "entities/_crosswalksTree"),
         ("SegmentEntities", "entities/segments"),
+        ("Hierarchies", "hierarchies"),
     ],
 )
 def test_each_type_has_its_endpoint(type_: str, endpoint: str) -> None:
@@ -99,7 +102,7 @@ def test_each_type_has_its_endpoint(type_: str, endpoint: str) -> None:
 
 
 def test_the_name_is_that_of_the_attempt() -> None:
-    assert request_for({"name": "mine"}).query == {"name": SUBMISSION.name}
+    assert request_for({"name": "mine"}).query["name"] == SUBMISSION.name
 
 
 def test_both_bounds_of_the_update_time_are_in_one_filter() -> None:
@@ -169,3 +172,24 @@ def test_the_longest_part_of_a_request_is_named_by_its_field(
     short = msgspec.structs.replace(SUBMISSION, path="out/u-1-1/", name="n-u-1-1")
     request = wire_request(spec, short, external_id=None, encryption=None)
     assert longest_part(request, status) == (field, size)
+
+
+@pytest.mark.parametrize(
+    ("export", "skips", "region"),
+    [
+        ({}, "true", "eu-west-1"),
+        ({"skipPostprocessing": True}, "true", "eu-west-1"),
+        ({"skipPostprocessing": False}, "false", None),
+        ({"partSize": "500Mi"}, "false", None),
+        ({"partSize": "500Mi", "skipPostprocessing": False}, "false", None),
+    ],
+)
+def test_post_processing_is_always_chosen_and_never_with_a_region(
+    export: dict[str, Any], skips: str, region: str | None
+) -> None:
+    region_of_target = {"bucket": "b", "roleARN": "r", "region": "eu-west-1"}
+    attempt = msgspec.convert(submission(s3=region_of_target), Submission)
+    spec = msgspec.convert({"type": "Entities", **export}, ExportSpec)
+    request = wire_request(spec, attempt, external_id=None, encryption=None)
+    assert request.query["skipPostprocessing"] == skips
+    assert request.headers.get("s3Region") == region

@@ -73,8 +73,18 @@ def test_each_route_is_there_for_those_who_may_use_it(prefix: str, method: str, 
 
 def test_what_is_not_documented_is_not_there() -> None:
     driver = Driver()
-    for path in ("/export/acme01/hierarchies", "/export/acme01/interactions"):
-        assert driver.call("POST", path, DESTINATION).status == 404
+    assert driver.call("POST", "/export/acme01/interactions", DESTINATION).status == 404
+
+
+def test_an_export_of_a_hierarchy_needs_its_id() -> None:
+    driver = Driver()
+    path = "/export/acme01/hierarchies"
+    for query, status in (
+        ({}, 400),
+        ({"hierarchyId": "0ABlc0A", "effectiveDate": "15.1.2031"}, 400),
+        ({"hierarchyId": "0ABlc0A.0ABlgGQ", "effectiveDate": "2031-01-15"}, 200),
+    ):
+        assert driver.call("POST", path, DESTINATION, **query).status == status
 
 
 def test_a_client_without_the_permission_is_forbidden() -> None:
@@ -106,11 +116,11 @@ GROUP = {"attribute": "attributes.Address", "anchorAttributes": ["attributes.Add
     ("query", "body", "message"),
     [
         ({"filenameTemplate": ""}, None, "filenameTemplate. Reason: filenameTemplate cannot be empty."),
-        ({}, {"groupBy": [{**GROUP, "attribute": ""}]}, 'groupBy. Reason: the "attribute" field cannot be empty.'),
+        ({}, {"groupBy": [{**GROUP, "attribute": ""}]}, 'attribute. Reason: the "attribute" field cannot be empty.'),
         (
             {},
             {"groupBy": {"attribute": "attributes.Address"}},
-            'groupBy. Reason: the "anchorAttributes" field cannot be empty.',
+            'anchorAttributes. Reason: the "anchorAttributes" field cannot be empty.',
         ),
         (
             {},

@@ -170,6 +170,58 @@ def test_quirks_change_what_tasks_show_and_nothing_else() -> None:
     assert driver.manifest()["totalObjects"] == 10
 
 
+def test_lists_may_leave_out_names_and_waiting_tasks_and_come_in_any_order() -> None:
+    driver = slow(names_in_lists=False, list_waiting=False, shuffled_lists=True)
+    ids = [driver.started(name=f"n{n}", s3Path=f"p/{n}") for n in range(20)]
+    tasks = driver.call("GET", "/acme01/tasks").body
+    assert {task["id"] for task in tasks} == set(ids)
+    assert [task["id"] for task in tasks] != ids
+    assert not any("name" in task for task in tasks)
+    assert driver.task(ids[0])["name"] == "n0"
+    driver.reltio.engine.force(driver.reltio.engine.tasks[ids[0]], "WAITING")
+    assert len(driver.call("GET", "/acme01/tasks").body) == 19
+    assert driver.status(ids[0]) == "WAITING"
+
+
+def test_ids_may_be_numbers() -> None:
+    driver = slow(numeric_ids=True)
+    answer = driver.submit().body
+    (id_,) = answer["taskIds"]
+    assert isinstance(id_, int)
+    assert driver.task(str(id_))["id"] == id_
+
+
+def test_an_answer_may_name_some_tasks_only_and_tasks_that_run_may_show_an_end() -> None:
+    driver = slow()
+    driver.reltio.behaviours.append(Behaviour(tasks=3, answered=1, early_end_time=True))
+    answer = driver.submit().body
+    assert len(answer["taskIds"]) == 1
+    driver.advance(6)
+    shown = driver.call("GET", "/acme01/tasks").body
+    assert [(task["status"], "endTime" in task) for task in shown] == [("PROCESSING", True)] * 3
+
+
+def test_tasks_of_a_serial_tenant_run_one_after_the_other() -> None:
+    driver = slow(serial=True)
+    first, second = driver.started(s3Path="a"), driver.started(s3Path="b")
+    driver.advance(6)
+    assert (driver.status(first), driver.status(second)) == ("PROCESSING", "SCHEDULED")
+    assert driver.task(first)["parallelExecution"] is False
+    driver.advance(200)
+    assert (driver.status(first), driver.status(second)) == ("COMPLETED", "COMPLETED")
+
+
+def test_a_manifest_may_come_after_the_end_of_the_tasks() -> None:
+    driver = slow()
+    driver.reltio.behaviours.append(Behaviour(manifest_after=300))
+    task_id = driver.started()
+    driver.advance(100)
+    assert driver.status(task_id) == "COMPLETED"
+    assert "manifest.json" not in driver.delivered()
+    driver.advance(300)
+    assert driver.manifest()["totalObjects"] == 10
+
+
 def test_tasks_that_wait_are_not_touched_as_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = Driver(None, Tenant("acme01", entities=1, max_tasks=10_000))
     driver.reltio.behaviours.extend(Behaviour(stuck=True) for _ in range(10_000))
