@@ -37,7 +37,7 @@ integration: $(VENV)/.dev ## Run the operator against sandbox API, moto and simu
 coverage: $(VENV)/.dev ## Run all tests and report what they cover: lines and branches, all processes
 	$(PYTEST) --cov $(PYTEST_ARGS)
 
-crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints what came of it
+crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints the results
 	cd tests && ../$(BIN)/python -m crash.matrix $(MATRIX_ARGS)
 
 mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the unit tests do not notice

@@ -26,7 +26,13 @@ def _libraries_installed() -> Iterator[None]:
 
 
 @click.command()
-@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, exists=True),
+    default="examples",
+    show_default=True,
+    help="Folder with the example manifests.",
+)
 def demo(examples: Path) -> None:
     """Run an export on the sandbox, and compare the delivered records with those of the tenant."""
     with _libraries_installed():
@@ -45,7 +51,13 @@ def demo(examples: Path) -> None:
     show_default=True,
     help="Where its kubeconfig, log and examples are written. Each running sandbox needs its own.",
 )
-@click.option("--examples", type=click.Path(path_type=Path, exists=True), default="examples", show_default=True)
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, exists=True),
+    default="examples",
+    show_default=True,
+    help="Folder with the example manifests.",
+)
 @click.option("--port", default=0, help="Port of the Kubernetes API. 0: any free port.")
 @click.option("--time-scale", default=10.0, show_default=True, help="Seconds of simulated time in a second.")
 def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:

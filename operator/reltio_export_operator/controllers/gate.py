@@ -12,7 +12,7 @@ class GateClosedError(Exception):
 
 
 class SubmissionGate:
-    """Counts submissions under way, from their intent to the record of what came of them.
+    """Counts submissions under way, from their intent to the record of their result.
 
     `may_submit` is called each time. It must be up to date at once, without waiting for the event loop.
     """

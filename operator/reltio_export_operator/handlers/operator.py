@@ -122,7 +122,7 @@ async def _drain(gate: SubmissionGate, holding: Iterable[asyncio.Task[None]]) ->
     draining = asyncio.create_task(gate.drained(_DRAIN_SECONDS))
     await asyncio.wait({draining, *holding}, return_when=asyncio.FIRST_COMPLETED)
     if not draining.done() or not draining.result():
-        _log.warning("Submissions abandoned: %d. The next leader finds out what became of them.", gate.under_way)
+        _log.warning("Submissions abandoned: %d. The next leader searches for their exports.", gate.under_way)
     draining.cancel()
 
 

@@ -151,7 +151,7 @@ class Elector:
         self._jitter = jitter
         self._held: Raw | None = None  # the Lease as this process last wrote it; None when that is not known
         self._holds = False
-        self._in_doubt = False  # a write was sent, and what became of it is not known
+        self._in_doubt = False  # a write was sent, and its result is not known
         self._renewed = float("-inf")
         self._read = float("-inf")
         self._record: Raw | None = None

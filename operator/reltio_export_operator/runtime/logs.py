@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 def configure(log_format: str, level: str) -> None:
     """Set up the log.
 
-    The level holds for the operator's own lines. Libraries log INFO at the least severe: what they write at DEBUG may
+    The level applies to the operator's own lines. Libraries log INFO at the least severe: what they write at DEBUG may
     hold Secrets.
     """
     handler = _Handler(sys.stderr)

@@ -26,7 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
-# Where AWS hands out credentials to an instance, a task or a pod: link-local, so no proxy can reach it.
+# Where AWS provides credentials to an instance, a task or a pod: link-local, so no proxy can reach it.
 _METADATA = frozenset(
     ipaddress.ip_address(text)
     for text in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23")
@@ -144,7 +144,7 @@ class ProxyPolicy:
         """The proxy that a kubeconfig names for its API server as `proxy-url`; None: the operator goes straight there.
 
         The environment's proxies do not matter: they lead outside, and the operator must keep its Lease while they
-        are away. Raises ConfigurationError.
+        are unavailable. Raises ConfigurationError.
         """
         return Proxy.parse(proxy_url, "proxy-url in the kubeconfig") if proxy_url else None
 

@@ -20,7 +20,7 @@ class Behaviour(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_o
     early_end_time: bool = False  # its tasks show an endTime as soon as they run
     stuck: bool = False  # never leaves SCHEDULED, as merge-tree exports were reported to
     status: str = ""  # always has this status once it was picked up
-    ends_as: str = "COMPLETED"  # or COMPLETED_WITH_ERRORS, or whatever
+    ends_as: str = "COMPLETED"  # or COMPLETED_WITH_ERRORS, or another status
     fail: str = ""  # the last sibling fails with this text, the others complete
     paused_after: float | None = None  # somebody else pauses it
     canceled_after: float | None = None  # somebody else stops it

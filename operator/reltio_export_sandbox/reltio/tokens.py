@@ -36,7 +36,7 @@ class Tokens:
         self._clients = clients
         self._access: dict[str, Token] = {}
         self._refresh: dict[str, Token] = {}
-        self._current: dict[str, Token] = {}  # by client: what client_credentials hands out again
+        self._current: dict[str, Token] = {}  # by client: what client_credentials returns again
         self._asked: deque[float] = deque()
         self._random = random.Random(seed)
 
@@ -94,7 +94,7 @@ class Tokens:
         return client
 
     def _shared(self, client: Client, now: float) -> Token:
-        """The token that is still valid is handed out again, unless the client may have several."""
+        """The token that is still valid is returned again, unless the client may have several."""
         current = self._current.get(client.id)
         if current is None or current.expires <= now or self._config.multi_token:
             current = self._current[client.id] = self._issue(client, "", now)

@@ -124,7 +124,7 @@ def test_the_proxy_is_given_its_credentials_and_errors_are_not(wire: Wire, monke
         assert "hunter3" not in repr(refused)
 
 
-def test_a_proxy_that_is_away_is_named(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_is_unavailable_is_named(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = ask(network(monkeypatch, HTTPS_PROXY="http://user:hunter2@absent.corp.example:3128"), **KEYS)
     assert message_of(refused).endswith("was not sent: the proxy http://absent.corp.example:3128 could not be reached.")
 

@@ -217,7 +217,7 @@ async def test_a_cluster_without_the_kind_has_no_jobs() -> None:
 
 
 @pytest.mark.parametrize("error", [ApiException(status=503, reason="Busy"), aiohttp.ClientError(), TimeoutError()])
-async def test_an_api_server_that_is_away_is_asked_again_for_a_while(error: Exception) -> None:
+async def test_an_api_server_that_is_unavailable_is_asked_again_for_a_while(error: Exception) -> None:
     await Cluster(errors=[error] * 3).check().refuse()
     cluster = Cluster(errors=[error] * 1000)
     with pytest.raises(UninstallRefused, match="did not list the ExportJobs"):

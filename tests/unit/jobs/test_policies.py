@@ -280,7 +280,7 @@ from unit.jobs.steps import DELETED, obs, summary
             {"metadata": DELETED, "status": running("PROCESSING"), "now": T0 + timedelta(minutes=3)},
             "ControlTasks",
             "Deleting",
-            id="deleted while nobody looked: the stop is asked for all the same",
+            id="deleted while no operator ran: the stop is still requested",
         ),
         pytest.param(
             {

@@ -182,7 +182,7 @@ async def test_a_renewal_is_one_call(server: Server, time: Time) -> None:
     assert first.is_leader
 
 
-async def test_the_holder_stops_before_anybody_can_take_over_when_the_server_is_away(
+async def test_the_holder_stops_before_anybody_can_take_over_when_the_server_is_unavailable(
     server: Server, time: Time
 ) -> None:
     first = elector(server, time)
@@ -268,7 +268,7 @@ async def test_a_lease_that_somebody_else_holds_is_not_released(server: Server, 
     assert server.spec["holderIdentity"] == "b"
 
 
-async def test_a_release_wins_over_a_renewal_that_was_under_way(server: Server, time: Time) -> None:
+async def test_a_release_takes_precedence_over_a_renewal_that_was_under_way(server: Server, time: Time) -> None:
     first = elector(server, time)
     await first.acquire()
     server.edit(renewTime="later")  # its answer has not come back

@@ -242,7 +242,7 @@ async def test_a_kind_that_no_namespace_serves_makes_it_unready_and_says_why(wor
     assert world.monitor.unready() == "exportjobs are not watched: HTTP 403 Forbidden: exportjobs is forbidden."
 
 
-async def test_a_server_that_is_away_makes_it_unready_but_not_stuck(world: World, time: Time) -> None:
+async def test_a_server_that_is_unavailable_makes_it_unready_but_not_stuck(world: World, time: Time) -> None:
     for plural in PLURALS:
         await (await watch(world, f"{BASE}/{plural}")).end()
     for _ in range(100):

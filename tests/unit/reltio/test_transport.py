@@ -50,7 +50,7 @@ async def test_a_proxy_that_refuses_has_sent_nothing(wire: Wire) -> None:
     assert "hunter2" not in f"{explained} {explained!r} {error!r}"
 
 
-async def test_a_proxy_that_is_away_is_named(wire: Wire) -> None:
+async def test_a_proxy_that_is_unavailable_is_named(wire: Wire) -> None:
     error = await failure(HTTPS_PROXY="http://user:hunter2@absent.corp.example:3128")
     explained = error_from_transport(error, mutating=True)
     assert isinstance(explained, Unreachable)

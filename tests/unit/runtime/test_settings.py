@@ -45,14 +45,14 @@ def test_the_file_holds_settings_in_camel_case(config: Path) -> None:
     }
 
 
-def test_a_variable_wins_over_the_file_and_an_empty_one_does_not(config: Path) -> None:
+def test_a_variable_takes_precedence_over_the_file_and_an_empty_one_does_not(config: Path) -> None:
     config.write_text("workers: 4\nawsThreads: 2\nlogLevel: DEBUG\n")
     environment = {"RELTIO_EXPORT_WORKERS": " 7\n", "RELTIO_EXPORT_AWS_THREADS": "", "RELTIO_EXPORT_LOG_LEVEL": " "}
     settings = load(environment, config).settings
     assert (settings.workers, settings.aws_threads, settings.log_level) == (7, 2, "DEBUG")
 
 
-def test_the_option_wins_over_the_variable_that_names_the_file(config: Path, tmp_path: Path) -> None:
+def test_the_option_takes_precedence_over_the_variable_that_names_the_file(config: Path, tmp_path: Path) -> None:
     config.write_text("workers: 4\n")
     environment = {"RELTIO_EXPORT_CONFIG": str(tmp_path / "absent.yaml")}
     assert load(environment, config).settings.workers == 4

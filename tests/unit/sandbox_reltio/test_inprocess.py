@@ -53,7 +53,7 @@ async def test_an_export_runs_while_time_passes_and_leaves_its_files(
     assert reltio.accepted_by_name == {"nightly": 1}
 
 
-async def test_nothing_happens_while_time_stands_still(reltio: InProcessReltio, client: ReltioClient) -> None:
+async def test_nothing_happens_while_time_stops(reltio: InProcessReltio, client: ReltioClient) -> None:
     (task_id,) = (await client.submit(REQUEST)).task_ids
     assert {(await client.task(task_id)).status for _ in range(100)} == {"SCHEDULED"}
 

@@ -19,7 +19,7 @@ INVALID_GRANT = {"error": "invalid_grant", "error_description": "Invalid Usernam
 PERSON = Client("client", "secret", users={"ada": "lovelace"})
 
 
-def test_the_token_that_is_still_valid_is_handed_out_again_with_the_life_that_is_left() -> None:
+def test_the_token_that_is_still_valid_is_returned_again_with_the_life_that_is_left() -> None:
     driver = Driver()
     first = driver.grant()
     driver.advance(1713)

@@ -31,7 +31,7 @@ def release_uncertain(obs: Observation) -> Decision | None:
 
 
 def hold_uncertain(obs: Observation) -> Decision | None:
-    """Submit nothing until the status is corrected. A job that is cancelled or past its deadline ends all the same."""
+    """Submit nothing until the status is corrected. A job that is cancelled or past its deadline still ends."""
     job, submission = obs.job, obs.status.submission
     if not identity.doubts(job):
         return _continue(obs)
