@@ -137,7 +137,7 @@ class Bench:
 
     def _delivery(self, subject: ExportJob) -> str:
         role = AssumedRole(_KEY, self._s3, datetime(2031, 1, 15, 3, 0, tzinfo=UTC))
-        store = ObjectStore(RoleSessions(self._pool), role, BUCKET, bulk=True)
+        store = ObjectStore(RoleSessions(self._pool), role, BUCKET)
 
         async def open_store() -> ObjectStore:
             return store

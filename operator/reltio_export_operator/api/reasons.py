@@ -23,6 +23,7 @@ class Values(TypedDict, total=False):
     failure: Quoted
     found: Quoted
     message: Quoted
+    names: Quoted
     problems: Quoted
     statuses: Quoted
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..api.target import Encryption
-from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Summary, check_file, check_zip, is_zip
+from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Reading, Summary, is_zip, read_file, read_zip
+from ..delivery.limits import Meter
 from .bodies import OtherObjectError, get_object, listing, opened, read_whole
 from .errors import AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .messages import EXPIRED_CREDENTIALS
@@ -37,11 +40,13 @@ class StoredObject:
 
 
 class ObjectStore:
-    """Every method raises AwsError. `bulk`: run in the pool for calls that may take minutes."""
+    """Every method raises AwsError.
 
-    def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str, *, bulk: bool = False) -> None:
+    Reading the files of a delivery has threads of its own: no other call waits for it.
+    """
+
+    def __init__(self, sessions: RoleSessions, role: AssumedRole, bucket: str) -> None:
         self._sessions = sessions
-        self._run = sessions.run_bulk if bulk else sessions.run
         self._role = role
         self._s3 = role.s3
         self._bucket = bucket
@@ -100,27 +105,46 @@ class ObjectStore:
         page = await self._call("s3:ListBucket", listing, self._s3, **where)
         return any(item["Key"] == key for item in page.get("Contents", []))
 
+    async def read(self, file: StoredObject) -> bytes:
+        """The whole object, which is that of the listing, in memory."""
+        run = self._sessions.run
+        content: bytes = await self._of_listing(file, self._range, file, 0, file.size, run=run)
+        return content
+
     async def read_range(self, file: StoredObject, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, without `end` itself; the object is that of the listing."""
         part: bytes = await self._of_listing(file, self._range, file, start, min(end, file.size))
         return part
 
-    async def check_file(self, file: StoredObject) -> Summary:
+    async def check_file(self, file: StoredObject, delivery: Meter | None = None) -> Summary:
         """Read the object to its end and check its integrity. One streamed request; for a ZIP one for each 4 MiB.
 
-        The object is that of the listing, byte by byte as long as it says.
+        The object is that of the listing, byte by byte as long as it says. Each slice of the work is queued by itself,
+        so that files take turns. `delivery`: what may be spent on all its files.
         """
         cancelled = threading.Event()
+        meter = (delivery or Meter.of_delivery(file.size)).of_file(file.size)
+        reading = self._reading(file, cancelled, meter)
         try:
-            summary: Summary = await self._of_listing(file, self._check_file, file, cancelled)
+            while True:
+                summary: Summary | None = await self._of_listing(file, _step, reading, meter)
+                if summary is not None:
+                    return summary
         finally:
             cancelled.set()
-        return summary
+            with contextlib.suppress(ValueError):  # a thread is in it, and ends it
+                reading.close()
 
-    async def _of_listing(self, file: StoredObject, call: Callable[..., Any], *args: Any) -> Any:
+    async def _of_listing(
+        self,
+        file: StoredObject,
+        call: Callable[..., Any],
+        *args: Any,
+        run: Callable[..., Awaitable[Any]] | None = None,
+    ) -> Any:
         """A call that reads this object. Raises AwsError with reason ObjectChanged if it is no longer the same."""
         try:
-            return await self._call("s3:GetObject", call, *args)
+            return await self._call_in(run or self._sessions.run_bulk, "s3:GetObject", call, *args)
         except OtherObjectError:
             raise object_changed(self._bucket, "") from None
         except AwsError as error:
@@ -131,18 +155,18 @@ class ObjectStore:
     def _get(self, file: StoredObject, part: tuple[int, int] | None = None) -> Any:
         return get_object(self._s3, etag=file.etag, part=part, Bucket=self._bucket, Key=file.key)
 
-    def _check_file(self, file: StoredObject, cancelled: threading.Event) -> Summary:
+    def _reading(self, file: StoredObject, cancelled: threading.Event, meter: Meter) -> Reading:
         if not is_zip(file.key, b""):
             with opened(self._get(file), file.size) as body:
                 stream = _Stream(body, cancelled)
                 if not is_zip(file.key, stream.head):
-                    return check_file(file.key, stream)
+                    return (yield from read_file(file.key, stream, meter))
 
         def read(start: int, end: int) -> bytes:
             _raise_if(cancelled)
             return self._range(file, start, end)
 
-        return check_zip(io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES))
+        return (yield from read_zip(io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES), meter))
 
     def _range(self, file: StoredObject, start: int, end: int) -> bytes:
         part = None if (start, end) == (0, file.size) else (start, end)  # S3 has checksums of whole objects only
@@ -170,7 +194,7 @@ class ObjectStore:
             yield "s3:ListBucket", error
         else:
             yield "s3:ListBucket", None
-        for result in await self._run(self._probe_object, f"{prefix}{PROBE_PREFIX}{name}", encryption):
+        for result in await self._sessions.run(self._probe_object, f"{prefix}{PROBE_PREFIX}{name}", encryption):
             yield result
 
     def _list_in_region(self, prefix: str) -> None:
@@ -215,13 +239,31 @@ class ObjectStore:
         return action, None
 
     async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._call_in(self._sessions.run, action, call, *args, **kwargs)
+
+    async def _call_in(
+        self, run: Callable[..., Awaitable[Any]], action: str, call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
         try:
-            return await self._run(call, *args, **kwargs)
+            return await run(call, *args, **kwargs)
         except (BotoCoreError, ClientError) as error:
             failure = from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
         if failure.reason == EXPIRED_CREDENTIALS.name:
             self._sessions.forget(self._role)
         raise failure
+
+
+def _step(reading: Reading, meter: Meter) -> Summary | None:
+    """Do the next slice of the work; the result after the last one. Only the time of the thread itself counts."""
+    began = time.thread_time()
+    try:
+        next(reading)
+    except StopIteration as end:
+        summary: Summary = end.value
+        return summary
+    finally:
+        meter.work(time.thread_time() - began)
+    return None
 
 
 def _encrypted(encryption: Encryption | None) -> dict[str, Any]:

@@ -7,12 +7,16 @@ https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-exp
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..api.job import ExportSpec
+from . import limits
+from .limits import DeliveryTooLargeError
 
 MANIFEST = "manifest.json"
 RECEIPT = "_export-receipt.json"
@@ -39,6 +43,7 @@ class FileReport:
     records: int | None = None  # including header lines; None also if they cannot be counted
     empty_lines: int = 0  # which may be records of a table with one column
     first_lines: Mapping[str, int] = field(default_factory=dict)  # that may be headers: see RecordCounter
+    partial: bool = False  # whether a bound ended its examination
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,38 @@ class Delivery:
     manifest_sha256: str = ""
     receipt: str | None = None
 
+    @cached_property
+    def names(self) -> list[str] | None:
+        return _names(self)
+
+    @cached_property
+    def differences(self) -> list[str]:
+        return _differences(self)
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self, self.names or [])
+
+    @property
+    def partly_read(self) -> list[str]:
+        """The files whose examination a bound ended."""
+        return [name for name, report in self.reports.items() if report.partial]
+
+    def prepare(self) -> Delivery:
+        """Compute what takes long with many files. Call it in a thread, so that nothing waits for it later."""
+        _ = self.differences, self.digest if not self.differences else ""
+        return self
+
 
 def listed_files(delivery: Delivery) -> list[str] | None:
     """The names in the manifest, relative to the directory; None if it has no list.
 
     The documentation shows bare names. Full keys and s3:// URLs of the directory are accepted as well.
     """
+    return delivery.names
+
+
+def _names(delivery: Delivery) -> list[str] | None:
     manifest = delivery.manifest
     files = manifest.get("files") if isinstance(manifest, Mapping) else None
     if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
@@ -76,6 +107,10 @@ def _relative(name: str, delivery: Delivery) -> str:
 
 def differences_of(delivery: Delivery) -> list[str]:
     """How the files differ from the manifest, and which are damaged; empty for a complete delivery."""
+    return delivery.differences
+
+
+def _differences(delivery: Delivery) -> list[str]:
     manifest = delivery.manifest
     if manifest is None:
         return [
@@ -91,6 +126,24 @@ def differences_of(delivery: Delivery) -> list[str]:
         *(f"{name} {report.problem}" for name, report in delivery.reports.items() if report.problem),
         *_count_differences(delivery, names or []),
     ]
+
+
+def parse(content: bytes) -> object:
+    """The JSON of a manifest; a text if it is not JSON. Raises DeliveryTooLargeError.
+
+    The parser of json holds the interpreter for the whole of its work, so what it is given is bounded first.
+    """
+    bound = limits.LIMITS.manifest_values
+    values = sum(content.count(mark) for mark in (b",", b"[", b"{"))
+    if values > bound:
+        raise DeliveryTooLargeError(f"{MANIFEST} has more than {bound} values, which is the most that is read")
+    try:
+        parsed: object = json.loads(content)
+    except RecursionError:
+        raise DeliveryTooLargeError(f"{MANIFEST} is nested too deeply to be read") from None
+    except ValueError:
+        return "unparsable"
+    return "null" if parsed is None else parsed
 
 
 def total_objects(delivery: Delivery) -> int | None:

@@ -187,6 +187,17 @@ DELIVERY_MISMATCH = Reason(
     "The files at {destination} do not match the manifest: {differences}.",
     "Create a new ExportJob to export again.",
 )
+DELIVERY_TOO_LARGE = Reason(
+    "DeliveryTooLarge",
+    "Reltio completed the export, but its delivery was not compared with the manifest: {cause}.",
+    "Check the files yourself. In a new ExportJob, set spec.delivery.verify to None to complete without it.",
+)
+DELIVERED_PARTLY_READ = Reason(
+    "DeliveredPartlyRead",
+    "{objects} objects in {files} files arrived at {destination}, but the content of {count} of them was examined only "
+    "in part, because it decompresses to too much or takes too long: {names}.",
+    "Check these files yourself.",
+)
 DELIVERED = Reason("Delivered", "{objects} objects in {files} files arrived at {destination}.")
 NO_OBJECTS = Reason(
     "NoObjects",

@@ -13,7 +13,7 @@ from ..api.job import Output, Submission, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
-from ..delivery.manifest import MANIFEST, Delivery, differences_of, digest_of, listed_files, total_objects
+from ..delivery.manifest import MANIFEST, Delivery, differences_of, listed_files, total_objects
 from . import duplicates, messages, tasks
 from .endings import completed, early_end_reason, failed, record_duplicates
 from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
@@ -220,15 +220,21 @@ def _compare(obs: Observation, submission: Submission, delivery: Delivery) -> De
     output = Output(
         bucket=submission.s3.bucket,
         prefix=submission.path,
-        verified=obs.job.spec.delivery.verify,
+        verified="Manifest" if delivery.partly_read else obs.job.spec.delivery.verify,
         files=len(names),
         bytes=sum(delivery.files[name].size for name in names),
         objects=total_objects(delivery) or 0,
-        digest=digest_of(delivery, names),
+        digest=delivery.digest,
         first_files=tuple(quote(name, obs.secrets, limit=_NAME_LIMIT) for name in sorted(names)[:_SHOWN_FILES]),
         receipt=delivery.receipt,
     )
-    why = messages.DELIVERED(objects=output.objects or 0, files=output.files or 0, destination=submission.destination)
+    objects, files, where = output.objects or 0, output.files or 0, submission.destination
+    why = messages.DELIVERED(objects=objects, files=files, destination=where)
+    if partly := delivery.partly_read:
+        shown = quote(", ".join(sorted(partly)[:_SHOWN_FILES]), obs.secrets)
+        why = messages.DELIVERED_PARTLY_READ(
+            objects=objects, files=files, destination=where, count=len(partly), names=shown
+        )
     return completed(obs, output, why)
 
 
@@ -239,6 +245,8 @@ def on_delivery_unreadable(obs: Observation, submission: Submission, failure: Ca
     """
     if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
+    if failure.reason == messages.DELIVERY_TOO_LARGE.name:  # which does not pass by itself
+        return wait(_with_retries_of(obs, failure.reason), "Verifying", failure, stalled_after=0)
     obs = _with_retries_of(obs, "DeliveryUnverified")
     where = submission.destination
     if not _has_same_destination(obs, submission) and (obs.status.waits or 0) >= _UNREADABLE_RETRIES:

@@ -14,7 +14,7 @@ from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.api.task import ObservedTask
-from reltio_export_operator.delivery.manifest import Delivery, StoredFile
+from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile
 from reltio_export_operator.jobs import results
 from reltio_export_operator.jobs.observation import (
     CheckDelivery,
@@ -345,3 +345,25 @@ def test_a_clear_refusal_ends_the_count_of_lost_answers() -> None:
     decision = on_submit_failed(unanswered(5), CallFailure("RateLimited", own("wait")))
     assert decision.status.submission is not None
     assert decision.status.submission.unanswered == 0
+
+
+def test_a_delivery_that_is_too_large_stalls_the_job_and_never_fails_it() -> None:
+    obs = finished()
+    for _ in range(20):
+        decision = on_delivery_unreadable(obs, CallFailure("DeliveryTooLarge", own("It is too large.")))
+        stalled = next(one for one in decision.status.conditions if one.type == "Stalled")
+        assert (decision.status.phase, stalled.reason) == ("Verifying", "DeliveryTooLarge")
+        obs = dataclasses.replace(obs, job=msgspec.structs.replace(obs.job, status=decision.status))
+
+
+def test_a_delivery_that_was_examined_in_part_is_not_recorded_as_fully_verified() -> None:
+    delivery = Delivery(
+        {"success": True, "files": ["a.gz", "b.gz"], "totalObjects": 2},
+        {"manifest.json": StoredFile(9), "a.gz": StoredFile(9), "b.gz": StoredFile(9)},
+        {"a.gz": FileReport(records=1), "b.gz": FileReport(partial=True)},
+    )
+    decision = on_delivery_read(finished(), delivery)
+    complete = next(one for one in decision.status.conditions if one.type == "Complete")
+    assert (complete.reason, "b.gz" in complete.message) == ("DeliveredPartlyRead", True)
+    assert decision.status.output is not None
+    assert decision.status.output.verified == "Manifest"

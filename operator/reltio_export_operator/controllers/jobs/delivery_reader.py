@@ -13,7 +13,9 @@ from ...api.job import ExportJob, Submission
 from ...aws.errors import AwsError, reads_differ
 from ...aws.messages import EXPIRED_CREDENTIALS, OBJECT_CHANGED
 from ...aws.store import PROBE_PREFIX, ObjectStore, StoredObject
+from ...delivery import limits
 from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
+from ...delivery.limits import DeliveryTooLargeError, Meter
 from ...delivery.manifest import (
     CHECKSUMS,
     MANIFEST,
@@ -21,14 +23,13 @@ from ...delivery.manifest import (
     Delivery,
     FileReport,
     StoredFile,
-    differences_of,
     is_countable,
     listed_files,
     may_be_empty,
+    parse,
     receipt_of,
 )
 
-_MAX_MANIFEST_BYTES = 16 * 2**20
 _MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
 _MAX_WHOLE_BYTES = 256 * 2**20  # that `Objects` reads to their end in one delivery
 _MAX_CONCURRENT_FILES = 4
@@ -85,9 +86,9 @@ class DeliveryReader:
 
     async def _read_directory(self) -> Delivery:
         files = await self._retried(self._listing)
-        content = await self._manifest(files)
+        content, manifest = await self._manifest(files)
         delivery = Delivery(
-            _parsed(content),
+            manifest,
             files,
             bucket=self._submission.s3.bucket,
             path=self._path,
@@ -95,15 +96,18 @@ class DeliveryReader:
             may_be_empty=may_be_empty(self._job.spec.export),
             manifest_sha256=hashlib.sha256(content or b"").hexdigest(),
         )
+        await asyncio.to_thread(delivery.prepare)
         spec = self._job.spec.delivery
-        if spec.verify not in ("Objects", "Full") or differences_of(delivery):
+        if spec.verify not in ("Objects", "Full") or delivery.differences:
             return delivery
         names = listed_files(delivery) or []
         whole = set(names) if spec.verify == "Full" else _smallest_files(delivery, names)
         delivery = replace(delivery, reports=await self._read_all(delivery, names, whole))
-        if spec.receipt and not differences_of(delivery):
+        await asyncio.to_thread(delivery.prepare)
+        if spec.receipt and not delivery.differences:
             await self._write_receipt(delivery, names)
             delivery = replace(delivery, receipt=f"{self._submission.destination}{RECEIPT}")
+            await asyncio.to_thread(delivery.prepare)
         return delivery
 
     async def _opened(self, instead_of: ObjectStore | None = None) -> ObjectStore:
@@ -113,26 +117,35 @@ class DeliveryReader:
             return self._store
 
     async def _listing(self, store: ObjectStore) -> dict[str, StoredFile]:
-        return {
-            item.key.removeprefix(self._path): StoredFile(item.size, item.etag)
-            async for item in store.list(self._path)
-            if not item.key.removeprefix(self._path).startswith(PROBE_PREFIX)
-            and not (item.key.endswith("/") and not item.size)  # a folder of the S3 console
-        }
+        files: dict[str, StoredFile] = {}
+        count, bound = 0, limits.LIMITS.objects
+        async for item in store.list(self._path):
+            count += 1
+            if count > bound:
+                raise DeliveryTooLargeError(f"the directory has more than {bound} objects, the most that are read")
+            name = item.key.removeprefix(self._path)
+            is_folder = item.key.endswith("/") and not item.size  # of the S3 console
+            if not name.startswith(PROBE_PREFIX) and not is_folder:
+                files[name] = StoredFile(item.size, item.etag)
+        return files
 
-    async def _manifest(self, files: Mapping[str, StoredFile]) -> bytes | None:
-        """The manifest of the listing. Reltio writes it last, so the listing that has it has the files as well."""
+    async def _manifest(self, files: Mapping[str, StoredFile]) -> tuple[bytes | None, object | None]:
+        """The manifest of the listing, and its JSON. Reltio writes it last, so the listing has the files as well."""
         if MANIFEST not in files:
-            return None
+            return None, None
+        listed, bound = self._listed(MANIFEST, files[MANIFEST]), limits.LIMITS.manifest_bytes
+        if listed.size > bound:
+            raise DeliveryTooLargeError(f"{MANIFEST} has {listed.size} bytes, and {bound} are the most that is read")
 
-        async def read(store: ObjectStore) -> bytes:
-            return await store.read_range(listed, 0, min(listed.size, _MAX_MANIFEST_BYTES)) if listed.size else b""
+        async def read(store: ObjectStore) -> tuple[bytes, object]:
+            content = await store.read(listed) if listed.size else b""
+            return content, await asyncio.to_thread(parse, content)
 
-        listed = self._listed(MANIFEST, files[MANIFEST])
-        return await self._agreed(read, lambda content: isinstance(_parsed(content), dict))
+        return await self._agreed(read, lambda result: isinstance(result[1], dict))
 
     async def _read_all(self, delivery: Delivery, names: Sequence[str], whole: set[str]) -> dict[str, FileReport]:
         remaining: Iterator[str] = iter(names)
+        meter = Meter.of_delivery(sum(delivery.files[name].size for name in whole))
         reports: dict[str, FileReport] = {}
 
         async def read() -> None:
@@ -140,7 +153,8 @@ class DeliveryReader:
                 file = delivery.files[name]
                 known = self._known.get((name, file.etag))
                 if known is None:
-                    known = self._known[name, file.etag] = await self._report(name, file, name in whole)
+                    known = await self._report(name, file, meter if name in whole else None)
+                    self._known[name, file.etag] = known
                 reports[name] = known
 
         try:
@@ -151,11 +165,11 @@ class DeliveryReader:
             raise group.exceptions[0] from None
         return {name: reports[name] for name in names}
 
-    async def _report(self, name: str, file: StoredFile, whole: bool) -> FileReport:
-        """The report on one file."""
+    async def _report(self, name: str, file: StoredFile, meter: Meter | None) -> FileReport:
+        """The report on one file, which is read to its end if there is a meter."""
 
         def read(store: ObjectStore) -> Awaitable[FileReport]:
-            return _read_whole(store, listed) if whole else _read_ends(store, listed)
+            return _read_ends(store, listed) if meter is None else _read_whole(store, listed, meter)
 
         listed = self._listed(name, file)
         return await self._agreed(read, lambda report: report.problem is None)
@@ -203,22 +217,25 @@ class DeliveryReader:
             "destination": submission.destination,
             "manifest": delivery.manifest,
         }
-        receipt, checksums = receipt_of(delivery, names, about)
+        receipt, checksums = await asyncio.to_thread(receipt_of, delivery, names, about)
+        encoded = await asyncio.to_thread(lambda: json.dumps(receipt, indent=2).encode())
         encryption = submission.s3.server_side_encryption
         store = await self._opened()
         await store.put(self._path + CHECKSUMS, checksums.encode(), encryption)
-        await store.put(self._path + RECEIPT, json.dumps(receipt, indent=2).encode(), encryption)
+        await store.put(self._path + RECEIPT, encoded, encryption)
 
 
 async def _read_ends(store: ObjectStore, file: StoredObject) -> FileReport:
     return FileReport(await _check_ends(store, file)) if file.size else _EMPTY
 
 
-async def _read_whole(store: ObjectStore, file: StoredObject) -> FileReport:
+async def _read_whole(store: ObjectStore, file: StoredObject, meter: Meter) -> FileReport:
     if not file.size:
         return _EMPTY
-    summary = await store.check_file(file)
-    return FileReport(summary.problem, summary.sha256, summary.records, summary.empty_lines, summary.first_lines)
+    found = await store.check_file(file, meter)
+    return FileReport(
+        found.problem, found.sha256, found.records, found.empty_lines, found.first_lines, partial=found.partial
+    )
 
 
 async def _check_ends(store: ObjectStore, file: StoredObject) -> str | None:
@@ -238,13 +255,3 @@ def _smallest_files(delivery: Delivery, names: Sequence[str]) -> set[str]:
             break
         chosen.add(name)
     return chosen
-
-
-def _parsed(content: bytes | None) -> object | None:
-    if content is None:
-        return None
-    try:
-        parsed: object = json.loads(content)
-    except (ValueError, RecursionError):
-        return "unparsable"
-    return "null" if parsed is None else parsed

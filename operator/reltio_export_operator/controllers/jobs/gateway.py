@@ -13,6 +13,7 @@ from ...aws.errors import AwsError
 from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
+from ...delivery.limits import DeliveryTooLargeError
 from ...delivery.manifest import MANIFEST, Delivery
 from ...jobs import messages
 from ...jobs.observation import ControlTasks
@@ -62,6 +63,9 @@ async def _call_failures() -> AsyncIterator[None]:
     except ExternalIDUnavailableError as error:
         why = messages.EXTERNAL_ID_UNAVAILABLE(role=str(error))
         raise CallFailedError(CallFailure(why.reason, why.message)) from error
+    except DeliveryTooLargeError as error:
+        too_large = messages.DELIVERY_TOO_LARGE(cause=str(error))
+        raise CallFailedError(CallFailure(too_large.reason, too_large.message)) from error
     except SecretError as error:
         why = secret_failure(error)
         raise CallFailedError(CallFailure(why.reason, why.message)) from error
@@ -217,7 +221,7 @@ class ReltioS3Gateway:
                     continue
                 tried.append(external_id)
                 role = await self._sessions.assume(_owner_of(job), s3.role_arn, external_id, region=s3.region)
-                return ObjectStore(self._sessions, role, s3.bucket, bulk=True)
+                return ObjectStore(self._sessions, role, s3.bucket)
             except (AwsError, SecretError, ExternalIDUnavailableError) as error:
                 if isinstance(error, AwsError) and error.reason != "AssumeRoleDenied":
                     raise
