@@ -22,6 +22,7 @@ class Values(TypedDict, total=False):
     explanation: Quoted
     failure: Quoted
     found: Quoted
+    limit: Quoted
     message: Quoted
     names: Quoted
     problems: Quoted

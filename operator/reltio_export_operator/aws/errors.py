@@ -17,6 +17,7 @@ from botocore import exceptions as boto
 from ..api.foreign import MAX_FOREIGN, MAX_QUOTED, NOTHING_SECRET, ForeignText, Quoted, Secrets, own, quote
 from ..api.reasons import Reason, Values
 from . import messages
+from .answers import AnswerRefusedError
 from .bodies import INTERRUPTED
 
 # Differs from call to call, so that a condition with it would change each time.
@@ -121,6 +122,9 @@ def from_botocore(
         )
     if isinstance(error, boto.SSLError) and _UNTRUSTED in str(error):
         return AwsError(messages.UNTRUSTED_CERTIFICATE, transient=True, action=action, resource=resource)
+    if isinstance(error, AnswerRefusedError):
+        limit = own(error.kwargs["limit"])
+        return AwsError(messages.ANSWER_BEYOND_LIMITS, transient=True, action=action, resource=resource, limit=limit)
     name = own(type(error).__name__)
     if isinstance(error, INTERRUPTED):
         return AwsError(messages.READ_INTERRUPTED, transient=True, action=action, resource=resource, error=name)

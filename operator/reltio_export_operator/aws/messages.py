@@ -126,6 +126,11 @@ READ_INTERRUPTED = Reason(
     "No action is needed; the operator will read the object again. If this does not end, check the proxies between the "
     "operator and AWS.",
 )
+ANSWER_BEYOND_LIMITS = Reason(
+    "AnswerBeyondLimits",
+    "The operator stopped reading the answer to {action} on {resource}: {limit}.",
+    "Check the proxies between the operator and AWS, and AWS_ENDPOINT_URL. The operator will retry.",
+)
 OBJECT_CHANGED = Reason(
     "ObjectChanged",
     "An object in bucket {bucket} was replaced or deleted while the delivery was read.",

@@ -15,10 +15,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ProxyConnectionError
-from botocore.httpsession import URLLib3Session
 from botocore.session import Session as BotocoreSession
 
 from ..runtime.network import Network
+from .answers import LimitedCredentialsSession, LimitedSession
 
 _HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
 _CONNECTIONS = 32  # that are kept of a host
@@ -32,7 +32,7 @@ def session_factory(network: Network) -> Callable[[], boto3.Session]:
     def make() -> boto3.Session:
         core = BotocoreSession()
         core.register("before-send", _Transport(network).send)
-        _reach_metadata_directly(core)
+        _fetch_credentials_directly(core)
         return boto3.Session(botocore_session=core, region_name=network.region)
 
     return make
@@ -43,7 +43,7 @@ class _Transport:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._sessions: dict[tuple[str | None, float, float], URLLib3Session] = {}
+        self._sessions: dict[tuple[str | None, float, float], LimitedSession] = {}
 
     def send(self, **event: Any) -> Any:
         """Answer the event: the response to its prepared request. Raises what botocore's own sending raises."""
@@ -58,7 +58,7 @@ class _Transport:
         except ProxyConnectionError as error:  # botocore masks credentials, but not reliably when they are short
             raise ProxyConnectionError(proxy_url=str(proxy), error=error.kwargs["error"]) from None
 
-    def _session(self, proxy: str | None, connect_timeout: float, read_timeout: float) -> URLLib3Session:
+    def _session(self, proxy: str | None, connect_timeout: float, read_timeout: float) -> LimitedSession:
         return _TrustingSession(
             self._network,
             proxies={"http": proxy, "https": proxy} if proxy else {},
@@ -68,7 +68,7 @@ class _Transport:
         )
 
 
-class _TrustingSession(URLLib3Session):
+class _TrustingSession(LimitedSession):
     """botocore's HTTP session with one TLS context for all connections, which holds the CA bundle."""
 
     def __init__(self, network: Network, **options: Any) -> None:
@@ -89,11 +89,13 @@ class _TrustingSession(URLLib3Session):
         conn.cert_reqs = "CERT_REQUIRED"  # the context holds the authorities already
 
 
-def _reach_metadata_directly(core: BotocoreSession) -> None:
-    """Let the request for an instance's credentials go straight: its address is link-local.
+def _fetch_credentials_directly(core: BotocoreSession) -> None:
+    """Let requests for credentials of an instance or a container go straight, and limit the answers.
 
-    botocore asks for it outside of its clients. It sends requests for a container's credentials straight anyway.
+    The address of an instance's credentials is link-local. botocore asks for both outside of its clients.
     """
-    provider = core.get_component("credential_provider").get_provider("iam-role")
-    fetcher = provider._role_fetcher
-    fetcher._session = URLLib3Session(timeout=fetcher._timeout, proxies={})
+    credentials = core.get_component("credential_provider")
+    instance = credentials.get_provider("iam-role")._role_fetcher
+    instance._session = LimitedCredentialsSession(timeout=instance._timeout, proxies={})
+    container = credentials.get_provider("container-role")._fetcher
+    container._session = LimitedCredentialsSession(timeout=container.TIMEOUT_SECONDS)

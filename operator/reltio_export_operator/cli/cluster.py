@@ -17,8 +17,10 @@ from kubernetes.client.exceptions import ApiException
 
 from ..api.meta import API_VERSION, GROUP, JOBS, TARGETS, VERSION
 from ..kube.kubeconfig import checked_context, kubeconfig_files
+from ..runtime.answers import BeyondLimitsError, parse_json
 from ..runtime.network import Network
 from ..runtime.settings import ConfigurationError
+from .answers import LimitedRest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,6 +147,7 @@ def _routed(loaded: client.Configuration, network: Network) -> client.ApiClient:
     if proxy and proxy.scheme == "https":
         loaded.proxy_ssl_context = network.trust.outside
     api = client.ApiClient(loaded)
+    api.rest_client = LimitedRest(loaded)
     if network.trust.bundle and loaded.verify_ssl:
         context = ssl.create_default_context(cafile=loaded.ssl_ca_cert)
         network.trust.extend(context)
@@ -173,6 +176,8 @@ def _call(call: Callable[[], T], what: str) -> T:
         return call()
     except ApiException as error:
         raise CommandError(_message(error, what)) from None
+    except BeyondLimitsError as error:
+        raise CommandError(f"{error} Check that the kubeconfig names an API server.") from None
     except urllib3.exceptions.HTTPError:
         raise CommandError("The API server does not answer. Check the kubeconfig and the network.") from None
 
@@ -180,8 +185,8 @@ def _call(call: Callable[[], T], what: str) -> T:
 def _message(error: ApiException, what: str) -> str:
     text = ""
     try:
-        text = str(json.loads(error.body or "{}").get("message", ""))
-    except ValueError:
+        text = str(parse_json(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
         text = str(error.reason)
     returned = (
         f'The API server returned {error.status}: "{text}".' if text else f"The API server returned {error.status}."

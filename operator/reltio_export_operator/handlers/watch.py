@@ -12,6 +12,7 @@ import kopf
 from kubernetes.aio import client
 
 from ..api.foreign import KNOWN, Quoted, quote
+from ..kube.client import PAGE
 from ..kube.discovery import Kinds
 from ..kube.watching import WatchMonitor, watch_session
 
@@ -111,6 +112,7 @@ def _kopf_settings() -> kopf.OperatorSettings:
     # Namespaces are given, and CRDs are asked for with discovery: no right at the level of the cluster is needed.
     settings.scanning.disabled = True
     settings.process.ultimate_exiting_timeout = None  # the process has its own bound
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.request_timeout = 60

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,10 +13,11 @@ from kubernetes.aio.client.exceptions import ApiException
 from ..api import opt_in
 from ..api.foreign import KNOWN, PROCESS, Quoted, quote
 from ..api.meta import API_VERSION, GROUP, VERSION
+from ..runtime.answers import parse_json
 
 _MERGE = "application/merge-patch+json"
 _TIMEOUT = 30
-_PAGE = 500  # objects of one answer
+PAGE = 500  # objects of one answer
 _COMPONENT = "reltio-export-operator"
 
 Raw = dict[str, Any]
@@ -112,7 +112,7 @@ class KubeClient:
         """Every object of the kind in the namespace or, without one, in all; a page at a time."""
         more: str | None = None
         while True:
-            page = await self._page(plural, namespace, limit=_PAGE, _continue=more)
+            page = await self._page(plural, namespace, limit=PAGE, _continue=more)
             for item in page["items"]:
                 yield item
             more = page["metadata"].get("continue")
@@ -272,7 +272,7 @@ class KubeClient:
 def _message_of(error: ApiException, namespace: str) -> Quoted:
     """What the API server says. It may repeat values of the object, and a webhook may say anything."""
     try:
-        text = json.loads(error.body)["message"]
-    except (TypeError, ValueError, KeyError, RecursionError):
+        text = parse_json(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
         text = error.reason
     return quote(text, KNOWN.of([PROCESS, namespace]), limit=1024)

@@ -7,6 +7,7 @@ from kubernetes.aio import client
 
 from ..runtime.network import Network
 from . import connection
+from .answers import SESSION_OPTIONS, limiting
 
 
 async def load_configuration(network: Network) -> client.Configuration:
@@ -14,9 +15,12 @@ async def load_configuration(network: Network) -> client.Configuration:
     loaded = await connection.load_configuration()
     proxy = network.proxies.api_server_proxy(loaded.proxy)
     loaded.proxy = str(proxy) if proxy else None
-    loaded.client_session_kwargs = {"trust_env": False}  # neither the environment's proxies nor ~/.netrc
-    if proxy and proxy.authorization:
-        loaded.client_session_kwargs["middlewares"] = (_authorizing(proxy.authorization),)
+    authorizing = (_authorizing(proxy.authorization),) if proxy and proxy.authorization else ()
+    loaded.client_session_kwargs = {
+        "trust_env": False,  # neither the environment's proxies nor ~/.netrc
+        "middlewares": (limiting, *authorizing),
+        **SESSION_OPTIONS,
+    }
     return loaded
 
 

@@ -20,6 +20,7 @@ from kubernetes.aio import client
 
 from ..api.meta import GROUP, VERSION
 from ..runtime.failures import explain, explain_status
+from .answers import AnswerRefused, is_watch
 
 _log = logging.getLogger(__name__)
 _PATH = re.compile(rf"/apis/{re.escape(GROUP)}/{VERSION}/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[a-z]+)$")
@@ -148,41 +149,55 @@ def watch_session(
     rest = api.rest_client
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        key, watch = _key_of(request), "watch" in request.url.query
+        key = _key_of(request)
         delay = _RETRY_SECONDS
         while True:
             # Asked for each time, as tokens expire.
             authorization = await api.configuration.get_api_key_with_prefix("BearerToken")
             if authorization:
                 request.headers["Authorization"] = authorization
-            if key is not None:
-                monitor.asked(key)
-            try:
-                response = await handler(request)
-            except (aiohttp.ClientError, OSError) as error:
-                if key is not None:
-                    monitor.failed(key, explain(error))
-                raise  # kopf tries again
-            if response.status < 400 or response.status == _GONE:
-                if key is not None and response.status < 400:
-                    monitor.answered(key, watch=watch)
-                    if watch:
-                        response.content = _Heard(response.content, lambda: monitor.heard(key))  # type: ignore[assignment]
+            response, problem = await _asked(monitor, key, request, handler)
+            if response is not None and problem is None:
                 return response
-            if key is None and response.status != 401:
-                return response
-            problem = explain_status(response.status, response.reason, await _body(response))
             if key is not None:
-                monitor.failed(key, problem, response.status)
+                monitor.failed(key, problem or "", response.status if response is not None else None)
             await sleep(delay)
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
 
+    # The limits are innermost, so that they hold for what is logged here too.
+    options = dict(api.configuration.client_session_kwargs or {})
+    options.setdefault("trust_env", False)
+    options["middlewares"] = (middleware, *options.get("middlewares", ()))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context),
-        proxy=rest.proxy,
-        trust_env=False,
-        middlewares=(middleware, *(api.configuration.client_session_kwargs or {}).get("middlewares", ())),
+        connector=aiohttp.TCPConnector(limit=0, ssl=rest.ssl_context), proxy=rest.proxy, **options
     )
+
+
+async def _asked(
+    monitor: WatchMonitor, key: Key | None, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> tuple[aiohttp.ClientResponse | None, str | None]:
+    """The response, and why it has to be asked for again. Raises what kopf repeats the request for."""
+    if key is None:
+        response = await handler(request)
+    else:
+        monitor.asked(key)
+        try:
+            response = await handler(request)
+        except AnswerRefused as error:  # kopf would end, and with it the watches of all other namespaces
+            return None, str(error).rstrip(".")
+        except (aiohttp.ClientError, OSError) as error:
+            monitor.failed(key, explain(error))
+            raise
+    if key is None and response.status != 401:
+        return response, None
+    if response.status >= 400 and response.status != _GONE:
+        return response, explain_status(response.status, response.reason, await _body(response))
+    if key is not None and response.status < 400:
+        watch = is_watch(request)
+        monitor.answered(key, watch=watch)
+        if watch:
+            response.content = _Heard(response.content, lambda: monitor.heard(key))  # type: ignore[assignment]
+    return response, None
 
 
 class _Heard:

@@ -8,7 +8,10 @@ import logging
 import httpx
 
 from ..api.foreign import own
+from ..runtime.answers import parse_json
+from ..runtime.bounds import Answer
 from ..runtime.clock import SYSTEM_CLOCK, Clock
+from .answers import ANSWER
 from .errors import (
     CredentialsRejected,
     ReltioError,
@@ -88,6 +91,7 @@ class TokenSource:
                 auth=self._auth,
                 timeout=_TIMEOUT,
                 follow_redirects=False,
+                extensions={ANSWER: Answer.TOKEN},
             )
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             raise error_from_transport(error) from None
@@ -100,11 +104,11 @@ class TokenSource:
             detail = own(f"the token service returned {answer_of(response)}")
             raise UnexpectedAnswer(status=response.status_code, detail=detail)
         try:
-            body = response.json()
+            body = parse_json(response.content)
             token, lifetime = body["access_token"], _lifetime(body.get("expires_in"))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             token, lifetime = None, 0.0
-        if not token or not isinstance(token, str):
+        if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
             raise UnexpectedAnswer(status=200, detail=own("the token service returned no token"))
         return token, sent_at + lifetime - min(_RENEW_BEFORE_SECONDS, lifetime / 10)
 

@@ -10,7 +10,10 @@ import httpx
 
 from ..api.foreign import KNOWN, PROCESS, own
 from ..api.task import ObservedTask
+from ..runtime.answers import parse_json
+from ..runtime.bounds import Answer
 from ..runtime.clock import SYSTEM_CLOCK, Clock
+from .answers import ANSWER
 from .auth import TokenSource
 from .errors import (
     AnswerLost,
@@ -92,7 +95,7 @@ class ReltioClient:
             headers=dict(request.headers),
             json=dict(request.body) if request.body is not None else {},
             timeout=_SUBMIT_TIMEOUT,
-            extensions={"trace": trace},
+            extensions={ANSWER: Answer.SUBMISSION, "trace": trace},
         )
         submitted = parse_submitted(body)
         if submitted is None:
@@ -193,6 +196,7 @@ class ReltioClient:
     ) -> Any:
         mutating = method != "GET"
         more.setdefault("timeout", _READ_TIMEOUT)
+        more.setdefault("extensions", {ANSWER: Answer.RELTIO})
         try:
             response = await self._http.request(
                 method,
@@ -208,8 +212,8 @@ class ReltioClient:
         if not response.content:
             return None
         try:
-            return response.json()
-        except (ValueError, RecursionError):
+            return parse_json(response.content)
+        except ValueError:
             raise UnexpectedAnswer(status=200, detail=own("it is not JSON"), ambiguous=mutating) from None
 
 

@@ -33,7 +33,9 @@ from ..api.foreign import (
     quote,
 )
 from ..api.reasons import Reason, Values
+from ..runtime.answers import parse_json
 from . import messages
+from .answers import AnswerBeyondLimits
 from .transport import PROXY
 
 _BUSY = re.compile(r"Task '([^' ]{1,256})' is already exporting data to this custom destination")
@@ -208,6 +210,13 @@ class SearchIncomplete(ReltioError):
     entry = messages.SEARCH_INCOMPLETE
 
 
+class AnswerRefused(ReltioError):
+    """The answer is beyond the limits of runtime/bounds.py, so it was not read."""
+
+    entry = messages.ANSWER_BEYOND_LIMITS
+    transient = True
+
+
 class UnexpectedAnswer(ReltioError):
     entry = messages.UNEXPECTED_ANSWER
     transient = True
@@ -287,6 +296,8 @@ def error_from_transport(
     if not isinstance(error, httpx.RequestError):
         return UnusableURL(error=quote(error, KNOWN.of([PROCESS])))
     kind = own(type(error).__name__)
+    if isinstance(error, AnswerBeyondLimits):
+        return AnswerRefused(ambiguous=mutating, host=_host(error), limit=own(error.limit), status=200)
     if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
         status = _STATUS.match(str(error))
         return Unreachable(host=_host(error), error=own(f"the proxy returned {status[0]}") if status else kind)
@@ -325,8 +336,8 @@ def _host(error: httpx.RequestError) -> str:
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
     try:
-        body = response.json()
-    except (ValueError, RecursionError):
+        body = parse_json(response.content)
+    except ValueError:
         return {}
     return body if isinstance(body, Mapping) else {}
 

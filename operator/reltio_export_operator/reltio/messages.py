@@ -120,6 +120,12 @@ UNEXPECTED_ANSWER = Reason(
     "The answer is not one of Reltio's: {detail}.",
     "Check that spec.reltio.exportServiceURL and spec.reltio.authURL are services of Reltio, not a portal or a proxy.",
 )
+ANSWER_BEYOND_LIMITS = Reason(
+    "AnswerBeyondLimits",
+    "The operator stopped reading what {host} sent: {limit}.",
+    "Check that spec.reltio.exportServiceURL and spec.reltio.authURL are services of Reltio, not a portal or a proxy. "
+    "The operator will retry.",
+)
 SEARCH_INCOMPLETE = Reason(
     "SearchIncomplete",
     "Reltio's list of tasks is too long to be searched: it did not end within {pages} pages.",

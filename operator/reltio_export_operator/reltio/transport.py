@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from ..runtime.network import Network
+from .answers import answer_within_limits
 
 PROXY = "proxy"  # the extension of a request that names the proxy it went through, without credentials
 
@@ -29,7 +30,7 @@ class _RoutedTransport(httpx.AsyncBaseTransport):
         url = proxy.url if proxy else None
         if url not in self._transports:
             self._transports[url] = self._transport(url)
-        return await self._transports[url].handle_async_request(request)
+        return await answer_within_limits(self._transports[url].handle_async_request, request)
 
     async def aclose(self) -> None:
         for transport in self._transports.values():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import ssl
@@ -10,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 
 from ..api.foreign import KNOWN, Quoted, Secrets, quote
+from .answers import parse_json
 
 _LIMIT = 300  # characters of one explanation
 _TEXT_LIMIT = 1024  # characters of an exception in a traceback
@@ -55,7 +55,7 @@ def explain_status(status: int | None, reason: str | None, body: str | bytes | N
     """The same of a response with a failure status; its body is a `Status` object, or is left out."""
     text = f"HTTP {status} {reason or ''}".strip()
     try:
-        message = str(json.loads(body or "")["message"])
+        message = str(parse_json(body)["message"])
     except (TypeError, ValueError, KeyError):
         return text
     return f"{text}: {message}".rstrip(": .")

@@ -1,0 +1,74 @@
+"""The limits of what other systems may answer: sizes, nesting, numbers of values, and time.
+
+Every answer is read by `runtime/answers.py` or through it. Objects of S3 have limits of their own (`delivery/`,
+`aws/bodies.py`), because they are data and not answers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+
+_KIB, _MIB = 1 << 10, 1 << 20
+
+
+class Answer(Enum):
+    """A kind of answer that has limits."""
+
+    RELTIO = "Reltio"
+    SUBMISSION = "Reltio's submission"
+    TOKEN = "the token service"  # noqa: S105 - the name of a service
+    AWS = "AWS"
+    CREDENTIALS = "the credentials endpoint"
+    API_SERVER = "the API server"
+
+
+@dataclass(frozen=True)
+class AnswerLimits:
+    """The most that one answer may take; infinity switches a limit off.
+
+    `encoded_bytes`: as received. `decoded_bytes`: after decompression. `error_bytes`: the same of an answer with an
+    error status, of which the rest is left out. `depth`: of nested values. `entries`: values and keys of JSON, elements
+    and attributes of XML. `seconds`: from the request to the last byte of the answer.
+    """
+
+    encoded_bytes: float
+    decoded_bytes: float
+    error_bytes: float
+    depth: float
+    entries: float
+    seconds: float
+
+
+# A parsed answer takes up to ten times its size, and parsing 4 MiB keeps the event loop for some 30 ms.
+_LIMITS = {
+    # A page has at most 100 tasks, of some kilobytes each.
+    Answer.RELTIO: AnswerLimits(4 * _MIB, 4 * _MIB, 64 * _KIB, 32, 100_000, 60.0),
+    # Some ids. Reltio may take a minute for them, after a minute of waiting for a connection.
+    Answer.SUBMISSION: AnswerLimits(1 * _MIB, 1 * _MIB, 64 * _KIB, 32, 10_000, 150.0),
+    # A token of some kilobytes.
+    Answer.TOKEN: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
+    # A page of 1,000 keys with 1,024 bytes, of which each takes three when it is escaped, and 400 bytes more.
+    Answer.AWS: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 32, 50_000, 60.0),
+    # Credentials of some kilobytes, from this node.
+    Answer.CREDENTIALS: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
+    # etcd takes objects of 1.5 MiB. A page that is larger is asked for again with fewer objects.
+    Answer.API_SERVER: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 64, 250_000, 60.0),
+}
+
+
+def answer_limits(kind: Answer) -> AnswerLimits:
+    """The limits that hold now."""
+    return _LIMITS[kind]
+
+
+def change_answer_limits(*kinds: Answer, **values: float) -> None:
+    """Set fields of AnswerLimits, of all kinds when none is named. For tests, which need small limits or none."""
+    for kind in kinds or tuple(Answer):
+        _LIMITS[kind] = replace(_LIMITS[kind], **values)
+
+
+def lift_answer_limits(*names: str) -> None:
+    """Switch these fields of AnswerLimits off, or all. For tests that show what the limits prevent."""
+    change_answer_limits(**dict.fromkeys(names or tuple(each.name for each in fields(AnswerLimits)), math.inf))

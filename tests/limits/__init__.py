@@ -1,0 +1,1 @@
+"""Answers that are attacks, and every call that may meet them."""
