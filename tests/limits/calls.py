@@ -199,7 +199,6 @@ XML_CALLS: dict[str, Call] = {
     "probe": _aws(_probe),
     "listing": _aws(_listing),
     "put": _aws(lambda _, store: store.put("x", b"")),
-    "public access block": _aws(lambda _, store: store.blocks_public_access()),
     "delete object": _aws(lambda _, store: store.delete("x")),
 }
 # Calls whose successful answer is an object of S3, which has limits of its own: only errors are answers.

@@ -15,13 +15,11 @@ SLICE_BYTES = 64 << 10  # that are examined without a pause: some milliseconds
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _JSON_BEGINS = (b"{", b"[", _BYTE_ORDER_MARK[:1])
 _CODINGS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-# A string, or in groups 1 and 2 what has to be known of one that does not end here: its quotation mark and whether it
-# ends with a backslash. Possessive, so that the time is linear.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(")[^"\\]*+(?:\\.[^"\\]*+)*+(\\?)\Z', re.DOTALL)
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)  # a character of a string after a backslash
 _STRUCTURE = bytes.maketrans(b"{}", b"[]")
-_NO_STRUCTURE = bytes(set(range(256)) - set(b'[]{},"'))
+_NO_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
 # In group 1 an escape that stands for one half of a character without the other half.
-_ESCAPE = re.compile(
+_HALF_OR_ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
 
@@ -96,7 +94,8 @@ class JsonGuard:
     def __init__(self, kind: Answer) -> None:
         self._kind = kind
         self._limits: AnswerLimits = answer_limits(kind)
-        self._open = b""  # of a string that the last piece began, and perhaps a backslash
+        self._in_string = False  # whether the last piece ended within a string
+        self._backslash = b""  # with which the last piece ended
         self._depth = 0
         self._entries = 0
 
@@ -106,12 +105,14 @@ class JsonGuard:
             self._add(data[start : start + SLICE_BYTES])
 
     def _add(self, data: bytes) -> None:
-        rest, strings = _STRING.subn(rb"\1\2", self._open + data)
-        self._open = b'"\\' if rest.endswith(b'"\\') else b'"' if rest.endswith(b'"') else b""
-        marks = rest.translate(_STRUCTURE, _NO_STRUCTURE)
+        data = _ESCAPED.sub(b"", self._backslash + data)
+        self._backslash = data[-1:] if data.endswith(b"\\") else b""
+        parts = data.split(b'"')
+        marks = b"".join(parts[1 if self._in_string else 0 :: 2]).translate(_STRUCTURE, _NO_STRUCTURE)
+        self._in_string ^= len(parts) % 2 == 0
         opened, commas = marks.count(b"["), marks.count(b",")
         # A key and its value share a comma, as two strings do. Strings without commas cannot be JSON, but take time.
-        self._entries += max(opened + commas, strings // 2)
+        self._entries += max(opened + commas, len(parts) // 4)
         if self._entries > self._limits.entries:
             raise BeyondLimitsError(self._kind, f"has more than {self._limits.entries:,.0f} values")
         if self._limits.depth == math.inf:
@@ -141,7 +142,7 @@ def parse_json(content: bytes | str | None) -> Any:
         except msgspec.DecodeError:
             if b"\\ud" not in data and b"\\uD" not in data:
                 raise
-            return msgspec.json.decode(_ESCAPE.sub(_whole, data))
+            return msgspec.json.decode(_HALF_OR_ESCAPE.sub(_whole, data))
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"it is not JSON ({error})") from None
 

@@ -54,7 +54,7 @@ _LIMITS = {
     # Credentials of some kilobytes, from this node.
     Answer.CREDENTIALS: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
     # etcd takes objects of 1.5 MiB. A page that is larger is asked for again with fewer objects.
-    Answer.API_SERVER: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 64, 250_000, 60.0),
+    Answer.API_SERVER: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 64, 100_000, 60.0),
 }
 
 
