@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
@@ -18,7 +18,6 @@ from .auth import TokenSource
 from .errors import (
     AnswerLost,
     ReltioError,
-    SearchIncomplete,
     SubmissionWithheld,
     TokenRejected,
     UnexpectedAnswer,
@@ -29,13 +28,11 @@ from .errors import (
 from .history import RecentHistory
 from .messages import NO_TASK_IDS, UNENCODABLE_HEADER
 from .model import Submitted, WireRequest, id_text, parse_submitted, parse_task
+from .paging import TaskList
 from .retry import next_delay
 
 _READ_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-_PAGE_SIZE = 100
-_PAGE_OVERLAP = 5
-_MAX_PAGES = 2_000
 _MAX_ID = 256  # characters; those of Reltio have 36
 
 
@@ -107,9 +104,9 @@ class ReltioClient:
             raise AnswerLost(entry=NO_TASK_IDS, ambiguous=True) from None
         return submitted
 
-    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
-        """Every active task of the tenant."""
-        async for task in self._pages(f"{self._tenant}/tasks"):
+    async def active_tasks(self, *, thorough: bool = True) -> AsyncIterator[ObservedTask]:
+        """Every active task of the tenant. `thorough`: also if Reltio lists them in another order each time."""
+        async for task in self._list(f"{self._tenant}/tasks").tasks(thorough=thorough):
             yield task
 
     async def history(self, since_ms: int | None = None) -> AsyncIterator[ObservedTask]:
@@ -118,7 +115,7 @@ class ReltioClient:
         Raises SearchIncomplete when not all of them can be read.
         """
         is_complete = RecentHistory(since_ms) if since_ms is not None else None
-        async for task in self._pages(f"{self._tenant}/tasks/history", is_complete):
+        async for task in self._list(f"{self._tenant}/tasks/history").tasks(is_complete):
             yield task
 
     async def task(self, task_id: str) -> ObservedTask:
@@ -137,37 +134,14 @@ class ReltioClient:
     def _task_path(self, task_id: str) -> str:
         return f"{self._tenant}/tasks/{percent_encoded(task_id, safe='')}"
 
-    async def _pages(
-        self, path: str, is_complete: Callable[[Sequence[ObservedTask]], bool] | None = None
-    ) -> AsyncIterator[ObservedTask]:
-        """The tasks of a list, a page at a time, until `is_complete` returns True for a page of new tasks."""
-        # Tasks that finish during the listing shift later ones to earlier offsets, so a page may skip some. A page
-        # that starts with a known task proves that none was skipped; otherwise the listing goes back one page. New
-        # tasks shift known ones to later offsets, and Reltio may cap `max`: so neither a page of known tasks nor a
-        # short page ends the listing, but only a page with nothing but the overlap.
-        known: set[str] = set()
-        offset = 0
-        for _ in range(_MAX_PAGES):
-            page = await self._page(path, offset)
-            if offset > 0 and not (page and page[0].id in known):
-                offset = max(0, offset - _PAGE_SIZE)
-                continue
-            new = {task.id: task for task in page if task.id not in known}
-            if not new and len(page) <= _PAGE_OVERLAP:
-                return
-            known.update(new)
-            for task in new.values():
-                yield task
-            if is_complete is not None and new and is_complete(tuple(new.values())):
-                return
-            offset += max(1, len(page) - _PAGE_OVERLAP) if len(page) > 1 else 0
-        raise SearchIncomplete(pages=_MAX_PAGES)
+    def _list(self, path: str) -> TaskList:
+        async def page(offset: int, size: int) -> list[ObservedTask]:
+            body = await self._with_retries("GET", path, params={"max": size, "offset": offset})
+            if not isinstance(body, list):
+                raise UnexpectedAnswer(status=200, detail=own("there is no list of tasks"))
+            return [_parsed(raw) for raw in body]
 
-    async def _page(self, path: str, offset: int) -> list[ObservedTask]:
-        body = await self._with_retries("GET", path, params={"max": _PAGE_SIZE, "offset": offset})
-        if not isinstance(body, list):
-            raise UnexpectedAnswer(status=200, detail=own("there is no list of tasks"))
-        return [_parsed(raw) for raw in body]
+        return TaskList(page)
 
     async def _with_retries(self, method: str, path: str, **more: Any) -> Any:
         started = self._clock.monotonic()

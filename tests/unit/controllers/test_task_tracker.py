@@ -36,7 +36,7 @@ class Tenant:
         self.polls = 0
         self.polled = asyncio.Condition()
 
-    async def active_tasks(self) -> AsyncIterator[ObservedTask]:
+    async def active_tasks(self, *, thorough: bool) -> AsyncIterator[ObservedTask]:
         for id_, status in self.active.items():
             yield ObservedTask(
                 id=id_, status=status, name=self.names.get(id_), group_id=self.groups.get(id_), created_ms=2**41
@@ -154,7 +154,7 @@ async def test_a_task_that_runs_outside_the_lists_is_fetched_until_it_has_ended(
 
 
 async def test_a_failed_listing_is_an_error_of_every_job(tracker: TaskTracker, tenant: Tenant) -> None:
-    async def fail() -> AsyncIterator[ObservedTask]:
+    async def fail(*, thorough: bool) -> AsyncIterator[ObservedTask]:
         async with tenant.polled:
             tenant.polls += 1
             tenant.polled.notify_all()

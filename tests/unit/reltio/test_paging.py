@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import httpx
 import pytest
 from hypothesis import given
@@ -54,7 +56,7 @@ async def test_an_unchanged_list_is_read_completely_and_once(count: int, cap: in
     assert await listing.read() == listing.ids
 
 
-@pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 2), (40, 2), (150, 3)])
+@pytest.mark.parametrize(("count", "pages"), [(0, 1), (1, 2), (40, 2), (150, 4)])
 async def test_few_pages_are_requested(count: int, pages: int) -> None:
     listing = Listing(count, [])
     await listing.read()
@@ -77,6 +79,53 @@ async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     found = await listing.read()
     assert listing.staying <= set(found)
     assert len(found) == len(set(found))
+
+
+class Shuffled(Listing):
+    """A list that comes in another order for each page."""
+
+    def __init__(self, count: int, cap: int) -> None:
+        super().__init__(count, [], cap)
+        self._random = random.Random(count + cap)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self._random.shuffle(self.ids)
+        return super()._answer(request)
+
+
+@pytest.mark.parametrize(("count", "cap"), [(1000, 5000), (1000, 100), (150, 50), (3000, 1000), (101, 100)])
+async def test_a_list_in_another_order_for_each_page_is_read_completely(count: int, cap: int) -> None:
+    listing = Shuffled(count, cap)
+    found = await listing.read()
+    assert sorted(found) == sorted(listing.ids)
+
+
+async def test_a_list_in_another_order_needs_few_pages_if_one_page_can_have_all_of_it() -> None:
+    listing = Shuffled(700, 5000)
+    assert sorted(await listing.read()) == sorted(listing.ids)
+    assert listing.pages == 5
+
+
+async def test_a_list_in_another_order_is_read_repeatedly_only_if_it_must_be_complete() -> None:
+    listing = Shuffled(1000, 100)
+    found = [task.id async for task in listing.client.active_tasks(thorough=False)]
+    assert len(found) == len(set(found)) > 100
+    assert listing.pages < 8
+
+
+async def test_a_task_that_moves_to_the_front_while_the_list_is_read_is_found() -> None:
+    listing = Listing(350, [])
+    moving = listing.ids[300]
+    change = listing._change
+
+    def move(*_: int) -> None:
+        listing.ids.remove(moving)
+        listing.ids.insert(0, moving)
+        listing.changes, listing._change = [], change  # type: ignore[method-assign]
+
+    listing.changes, listing._change = [(0, 0, 0), (1, 1, 1)], lambda *given: move() if any(given) else None  # type: ignore[method-assign]
+    found = await listing.read()
+    assert sorted(found) == sorted(listing.ids)
 
 
 MINUTE_MS = 60_000

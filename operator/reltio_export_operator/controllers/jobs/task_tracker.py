@@ -200,7 +200,8 @@ class TaskTracker:
 
     async def _update(self, client: ReltioClient, members: dict[Key, Watch]) -> None:
         wanted = {id_: watch for watch in members.values() for id_ in watch.task_ids}
-        active = TaskIndex([task async for task in client.active_tasks()])
+        # Tasks that a list without an order leaves out are fetched by their ids.
+        active = TaskIndex([task async for task in client.active_tasks(thorough=False)])
         for watch in members.values():
             own = active.tasks_of(watch.submission, watch.task_ids, watch.groups)
             watch.groups |= {task.group_id for task in own if task.group_id}
