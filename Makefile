@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix body-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -48,6 +48,9 @@ body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every pl
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
 	cd tests && ../$(BIN)/python -m verify.matrix
+
+truth-table: $(VENV)/.dev ## Live through each answer that Reltio's documentation leaves open; prints what users see
+	cd tests && ../$(BIN)/python -m truth.table
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	@if [ -n "$$KUBEBUILDER_ASSETS$$KUBECONFIG" ]; then $(BIN)/pytest tests/e2e $(PYTEST_ARGS); else \

@@ -105,6 +105,11 @@ class ObjectStore:
         page = await self._call("s3:ListBucket", listing, self._s3, **where)
         return any(item["Key"] == key for item in page.get("Contents", []))
 
+    async def has_objects(self, prefix: str) -> bool:
+        """Whether any object is under the prefix. One request."""
+        page = await self._call("s3:ListBucket", listing, self._s3, Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
+        return bool(page.get("Contents"))
+
     async def read(self, file: StoredObject) -> bytes:
         """The whole object, which is that of the listing, in memory."""
         run = self._sessions.run

@@ -103,6 +103,13 @@ RESTORED_COPY = Reason(
     "Run `kubectl annotate exportjob {name} -n {namespace} {annotation}=adopt` to follow that export, or to submit it "
     "to the same directory if Reltio does not have it; or set {annotation}=new to export again.",
 )
+EXPORT_NOT_LISTED = Reason(
+    "ExportNotListed",
+    "The answer to the submission was lost, and Reltio lists no task with the name of the export. But there are files "
+    "at {destination}, so the export was started. The operator does not submit it again.",
+    "Look for the export in Reltio's console. When it has ended, check the files and set spec.cancel to true, or "
+    "create a new ExportJob.",
+)
 SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
 SUBMITTED_WITHOUT_REGION = Reason(
     "Submitted",

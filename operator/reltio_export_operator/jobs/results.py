@@ -54,10 +54,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search for the attempt found. `unreadable`: why the bucket could not be read."""
+    """What a search for the attempt found.
+
+    `files`: its directory has objects. `unreadable`: why the bucket could not be read.
+    """
 
     tasks: tuple[ObservedTask, ...] = ()
     manifest: bool = False
+    files: bool = False
     unreadable: CallFailure | None = None
 
 
@@ -118,11 +122,14 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
         return Decision(obs.status, RemoveFinalizer())
     ending = early_end_reason(obs)
     if ending is not None:
-        text = f"{ending.message} Reltio did not have its export."
-        return failed(obs, ConditionReason(ending.reason, own(text)))
+        known = "An export had written files to its directory." if found.files else "Reltio did not have its export."
+        return failed(obs, ConditionReason(ending.reason, own(f"{ending.message} {known}")))
     if found.unreadable is not None:
         text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
         return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
+    if found.files:  # only this attempt writes there, so its export has started
+        why = messages.EXPORT_NOT_LISTED(destination=submission.destination)
+        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=0)
     left = _seconds_between_calls(obs, submission.unanswered) - obs.elapsed.doubt
     if left > 0:
         return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)

@@ -193,6 +193,19 @@ async def test_an_answer_that_is_not_a_listing_is_not_an_empty_directory(pool: T
         assert caught.value.transient
 
 
+@pytest.mark.parametrize("contents", [{}, {"Contents": []}, {"Contents": [{"Key": "reltio/part-00000.gz"}]}])
+async def test_a_directory_has_objects_if_one_is_listed(pool: ThreadPoolExecutor, contents: dict[str, Any]) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(**given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"IsTruncated": False, **contents}
+
+    bucket = Bucket(pool, list_objects_v2=answer)
+    assert await bucket.store.has_objects("reltio/") is bool(contents.get("Contents"))
+    assert [(given["Prefix"], given["MaxKeys"]) for given in asked] == [("reltio/", 1)]
+
+
 async def test_an_object_exists_if_its_own_key_is_listed(pool: ThreadPoolExecutor) -> None:
     page = {"Contents": [{"Key": "reltio/manifest.json"}], "IsTruncated": True, "NextContinuationToken": "more"}
     bucket = Bucket(pool, list_objects_v2=lambda **_: page)

@@ -132,6 +132,18 @@ def test_a_lost_answer_keeps_the_intent_and_asks_later() -> None:
     assert decision.status.retry_time is not None
 
 
+def test_an_attempt_whose_directory_has_files_is_not_submitted_again() -> None:
+    found = SearchResult(files=True)
+    assert not isinstance(on_search_result(doubtful(known_for=10), found).action, Submit)
+    decision = on_search_result(doubtful(known_for=10_000), found)
+    assert not isinstance(decision.action, Submit)
+    assert decision.requeue_after
+    assert [c.reason for c in decision.status.conditions if c.type == "Stalled"] == ["ExportNotListed"]
+    cancelled = on_search_result(doubtful(known_for=10_000, spec={"cancel": True}), found)
+    (failed,) = [c for c in cancelled.status.conditions if c.type == "Failed"]
+    assert "had written files" in failed.message
+
+
 def test_a_permanent_refusal_ends_the_job_with_the_words_of_the_service() -> None:
     decision = on_submit_failed(doubtful(), CallFailure("InvalidParameter", own("filter: bad"), permanent=True))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")

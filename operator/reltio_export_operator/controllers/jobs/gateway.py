@@ -131,7 +131,8 @@ class ReltioS3Gateway:
         try:
             async with _call_failures():
                 store = await self._store(job, submission)
-                return SearchResult(manifest=await store.exists(submission.path + MANIFEST))
+                manifest = await store.exists(submission.path + MANIFEST)
+                return SearchResult(manifest=manifest, files=manifest or await store.has_objects(submission.path))
         except CallFailedError as error:
             return SearchResult(unreadable=error.failure)
 

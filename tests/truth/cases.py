@@ -1,0 +1,264 @@
+"""The possible truths: what the service may do where its documentation is silent, and how a job must end then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from crash.world import JOB
+
+from .world import TruthWorld
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One answer to an open question.
+
+    `config` and `behaviour` are switches of the simulator. `ending` is type and reason of the condition with which the
+    job ends, or waits for a person (Stalled). `also` are conditions that the user sees on the way or with it. A job
+    must never be Stalled on the way to its end, unless that is in `also`.
+    """
+
+    question: str
+    truth: str
+    ending: str = "Complete Delivered"
+    also: tuple[str, ...] = ()
+    config: Raw = field(default_factory=dict)
+    behaviour: Raw = field(default_factory=dict)
+    spec: Raw = field(default_factory=dict)
+    arrange: Callable[[TruthWorld], None] = lambda world: None
+    exports: int = 1
+    within: float = 2 * 3600.0  # seconds
+
+    @property
+    def id(self) -> str:
+        return f"{self.question}-{self.truth}".replace(" ", "-").replace(",", "")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a user saw of a job, and how many exports there were."""
+
+    ending: str
+    message: str
+    on_the_way: tuple[str, ...]
+    exports: int
+
+    def problems(self, truth: Truth) -> list[str]:
+        """In what it differs from what must be; nothing if all is well."""
+        found = []
+        if self.ending != truth.ending:
+            found.append(f"{self.ending}: {self.message}")
+        if self.exports != truth.exports:
+            found.append(f"{self.exports} exports")
+        found += [f"without {wanted}" for wanted in truth.also if wanted not in self.on_the_way]
+        alarms = [seen for seen in self.on_the_way if seen.startswith("Stalled") and seen not in truth.also]
+        if not truth.ending.startswith(("Stalled", "Failed")):
+            found += alarms
+        return found
+
+
+def play(truth: Truth) -> Seen:
+    """Live through the job."""
+    world = TruthWorld(**truth.config)
+    world.furnish()
+    if truth.behaviour:
+        world.simulator.behave(**truth.behaviour)
+    truth.arrange(world)
+    world.submit_job(**truth.spec)
+    world.play(until=truth.ending.split()[0], within=truth.within)
+    conditions = world.conditions()
+    ended = next((conditions[type_] for type_ in ("Complete", "Failed", "Stalled") if type_ in conditions), None)
+    ended = ended or conditions.get("Reconciling") or {"type": "Nothing", "reason": "Seen", "message": ""}
+    job = world.job(JOB)
+    assert job is not None
+    return Seen(
+        f"{ended['type']} {ended['reason']}",
+        ended["message"],
+        tuple(world.seen),
+        world.simulator.exports_of(job["metadata"]["uid"]),
+    )
+
+
+def _lose_answer(world: TruthWorld) -> None:
+    world.wire.strikes_of_submissions.append("reset-after")
+
+
+def _lose_answer_among_others(world: TruthWorld) -> None:
+    world.simulator.others(300, stuck=True)
+    _lose_answer(world)
+
+
+def _refuse(**fault: Any) -> Callable[[TruthWorld], None]:
+    return lambda world: world.simulator.fault(**fault)
+
+
+def _answer(code: int, text: str) -> Raw:
+    return {"severity": "Error", "errorCode": code, "errorMessage": text, "errorDetailMessage": text}
+
+
+_ONCE = {"backoffLimit": 0}
+_SLOW = {"objects_per_second": 2.0}
+_NOT_STARTED = "Reconciling ExportNotStarted"
+TRUTHS = (
+    Truth("Names", "as they were sent"),
+    Truth("Names", "wrapped", config={"wrap_names": True}),
+    Truth("Names", "not in lists", config={"names_in_lists": False}),
+    Truth("Names", "nowhere", config={"show_names": False}),
+    Truth("Names", "also in exportName", config={"export_names": True}),
+    Truth("Names", "wrapped, and the answer is lost", config={"wrap_names": True}, arrange=_lose_answer),
+    Truth("Lost answer", "the export is listed with its name", arrange=_lose_answer),
+    Truth("Lost answer", "no groupId", config={"group_id": False}, arrange=_lose_answer),
+    Truth("Lost answer", "two tasks", behaviour={"tasks": 2}, arrange=_lose_answer),
+    Truth("Lost answer", "no names in lists", config={"names_in_lists": False}, arrange=_lose_answer),
+    Truth(
+        "Lost answer",
+        "a short export without a manifest, verify None",
+        "Complete ReportedByService",
+        behaviour={"rows": 10, "no_manifest": True},
+        spec={"delivery": {"verify": "None"}},
+        arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "a short export without names or a manifest, verify None",
+        "Stalled ExportNotListed",
+        config={"show_names": False},
+        behaviour={"rows": 10, "no_manifest": True},
+        spec={"delivery": {"verify": "None"}},
+        arrange=_lose_answer,
+    ),
+    Truth("Lost answer", "no names, no groupId", config={"show_names": False, "group_id": False}, arrange=_lose_answer),
+    Truth(
+        "Lost answer",
+        "300 tasks of others in another order for each page",
+        config={"shuffled_lists": True},
+        arrange=_lose_answer_among_others,
+    ),
+    Truth(
+        "Lost answer",
+        "300 tasks of others, pages of 50 in any order",
+        config={"shuffled_lists": True, "page_cap": 50},
+        arrange=_lose_answer_among_others,
+    ),
+    Truth("Group", "no groupId", config={"group_id": False}, behaviour={"tasks": 2}),
+    Truth("Ids in the answer", "numbers", config={"numeric_ids": True}, behaviour={"tasks": 2}),
+    Truth("Ids in the answer", "one of two", behaviour={"tasks": 2, "answered": 1}),
+    Truth(
+        "Ids in the answer",
+        "one of two, no names in lists",
+        config={"names_in_lists": False},
+        behaviour={"tasks": 2, "answered": 1},
+    ),
+    Truth("Ids in the answer", "none", behaviour={"answered": 0}),
+    Truth("Lifetime of a token", "not in the answer", config={"token_without_lifetime": True}),
+    Truth("WAITING", "is not listed", config={"list_waiting": False, **_SLOW}, behaviour={"tasks": 3}),
+    Truth("endTime", "on tasks that run", behaviour={"tasks": 2, "early_end_time": True}, config=_SLOW),
+    Truth("New tasks", "show up after a minute", behaviour={"appears_after": 60.0}, config=_SLOW),
+    Truth("Order of lists", "differs", config={"shuffled_lists": True, **_SLOW}, behaviour={"tasks": 3}),
+    Truth("Clock of the service", "nine minutes behind", config={"clock_skew": -540.0}, arrange=_lose_answer),
+    Truth(
+        "Status at the end",
+        "PLATFORM_TASK_FAILED",
+        "Failed TaskFailed",
+        behaviour={"ends_as": "PLATFORM_TASK_FAILED"},
+        spec=_ONCE,
+    ),
+    Truth("Status at the end", "ERROR", "Failed TaskFailed", behaviour={"ends_as": "ERROR"}, spec=_ONCE),
+    Truth(
+        "Status at the end",
+        "COMPLETED_WITH_ERRORS",
+        "Failed TaskFailed",
+        behaviour={"ends_as": "COMPLETED_WITH_ERRORS"},
+        spec=_ONCE,
+    ),
+    Truth(
+        "Status at the end",
+        "unknown, and the data arrived",
+        also=("Reconciling UnknownTaskStatus",),
+        behaviour={"ends_as": "FINISHED"},
+    ),
+    Truth(
+        "Status at the end",
+        "unknown, and nothing arrived",
+        "Stalled UnknownTaskStatus",
+        also=("Reconciling UnknownTaskStatus",),
+        behaviour={"ends_as": "GIVEN_UP", "no_manifest": True},
+    ),
+    Truth(
+        "Status at the end",
+        "never shown, and the data arrived",
+        behaviour={"hidden": "everywhere"},
+        also=("Stalled TaskVanished",),
+        config=_SLOW,
+    ),
+    Truth("manifest.json", "a minute late", also=("Reconciling ManifestPending",), behaviour={"manifest_after": 60.0}),
+    Truth("Permissions on metadata", "hide all objects", also=("Empty NoObjects",), behaviour={"rows": 0}),
+    Truth(
+        "Permissions on metadata",
+        "hide all objects, with minObjects",
+        "Failed TooFewObjects",
+        behaviour={"rows": 0},
+        spec={"delivery": {"minObjects": 1}},
+    ),
+    Truth(
+        "Window of time",
+        "has no objects",
+        behaviour={"rows": 0},
+        spec={"export": {"type": "Entities", "updatedSince": "2030-01-15T00:00:00Z"}},
+    ),
+    Truth(
+        "403 at submission",
+        "passes",
+        also=("Reconciling AccessDenied",),
+        arrange=_refuse(status=403, html=True, times=3),
+    ),
+    Truth(
+        "403 at submission", "lasts", "Stalled AccessDenied", arrange=_refuse(status=403, html=True, times=0), exports=0
+    ),
+    Truth(
+        "400 at submission",
+        "unknown, passes",
+        also=("Reconciling BadRequest",),
+        arrange=_refuse(status=400, html=True, times=3),
+    ),
+    Truth(
+        "400 at submission",
+        "unknown, lasts",
+        "Failed BadRequest",
+        arrange=_refuse(status=400, body=_answer(7, "no"), times=0),
+        exports=0,
+    ),
+    Truth(
+        "Symbol of the task limit",
+        "another one",
+        also=("Reconciling TenantTaskLimit",),
+        arrange=_refuse(status=400, body=_answer(7, "BACKGROUND_TASKS_LIMIT_EXCEEDED"), times=8),
+    ),
+    Truth(
+        "Tasks of a tenant",
+        "one after the other",
+        also=(_NOT_STARTED,),
+        config={"serial": True, **_SLOW},
+        arrange=lambda world: world.simulator.others(1),
+    ),
+    Truth(
+        "A task that is SCHEDULED",
+        "stays so",
+        "Failed DeadlineExceeded",
+        also=(_NOT_STARTED,),
+        behaviour={"stuck": True},
+        spec={"activeDeadlineSeconds": 1800},
+    ),
+    Truth(
+        "A tenant without credits",
+        "continues later",
+        also=("Reconciling ExportThrottled",),
+        behaviour={"out_of_credits": True},
+    ),
+    Truth("Files", "combined into one", spec={"export": {"type": "Entities", "skipPostprocessing": False}}),
+    Truth("Type of hierarchies", "HIERARCHIES", spec={"export": {"type": "Hierarchies", "hierarchyID": "0ABlc0A"}}),
+)
