@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
@@ -22,10 +23,10 @@ def object_answer(content: bytes, part: str | None = None) -> dict[str, Any]:
     return {**more, "Body": StreamingBody(io.BytesIO(content), len(content)), "ContentLength": len(content)}
 
 
-def refusal(code: str, region: str | None = None) -> ClientError:
+def refusal(code: str, region: str | None = None, operation: str = "Any") -> ClientError:
     headers = {"x-amz-bucket-region": region} if region else {}
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPHeaders": headers}}
-    return ClientError(answer, "Any")
+    return ClientError(answer, operation)
 
 
 class FakeClient:
@@ -52,6 +53,7 @@ class FakeBoto:
     region_name: str | None = None
 
     def __init__(self) -> None:
+        self.principal: str | None = None
         self.now = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
         self.failures: list[Exception] = []
         self.gate = threading.Event()
@@ -59,9 +61,17 @@ class FakeBoto:
         self.assumed: list[dict[str, Any]] = []
         self.created: list[tuple[str, dict[str, Any]]] = []
 
+    def get_credentials(self) -> Credentials:
+        return Credentials("own-key", "own-secret")
+
     def client(self, service: str, **arguments: Any) -> FakeClient:
         self.created.append((service, arguments))
-        return FakeClient(assume_role=self._assume_role)
+        return FakeClient(assume_role=self._assume_role, get_caller_identity=self._get_caller_identity)
+
+    def _get_caller_identity(self) -> dict[str, Any]:
+        if self.principal is None:
+            raise refusal("AccessDenied")
+        return {"Arn": self.principal}
 
     def _assume_role(self, **arguments: Any) -> dict[str, Any]:
         self.assumed.append(arguments)

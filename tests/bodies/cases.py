@@ -36,7 +36,7 @@ from .server import CUTTING, LISTING, LYING, OF_LISTINGS, OF_PARTS, Fault, Serve
 
 BUCKET = "acme-mdm-exports"
 ALWAYS = 1_000_000
-_KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
+_KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", (), 3600)
 _ROWS = [f"row-{number},{number * 7919}" for number in range(40)]
 CSV = ("\n".join(_ROWS) + "\n").encode()
 JSON = "".join(json.dumps({"uri": f"entities/{number}"}) + "\n" for number in range(40)).encode()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from aws_fakes import object_answer
@@ -23,6 +24,12 @@ class Bucket:
 
     def client(self, service: str, **_: Any) -> Bucket:
         return self
+
+    def get_credentials(self) -> Credentials:
+        return Credentials("own-key", "own-secret")
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        return {"Arn": "arn:aws:iam::111122223333:user/operator"}
 
     def assume_role(self, **_: Any) -> dict[str, Any]:
         self._strike("sts:AssumeRole")

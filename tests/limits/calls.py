@@ -111,7 +111,7 @@ def _aws(call: Callable[[RoleSessions, ObjectStore], Any]) -> Call:
         environment = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_MAX_ATTEMPTS": "1"}
         with ThreadPoolExecutor(1) as pool, mock.patch.dict("os.environ", environment):
             sessions = RoleSessions(pool, new_session=new_session)
-            key = RoleKey(_OWNER, _ROLE, None, "us-east-1", None, 3600)
+            key = RoleKey(_OWNER, _ROLE, None, "us-east-1", (), 3600)
             s3 = sessions._client("s3", _ROLE, "us-east-1")
             role = AssumedRole(key, s3, datetime.now(UTC))
             return await call(sessions, ObjectStore(sessions, role, "lake"))

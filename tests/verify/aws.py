@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
 
 from aws_fakes import object_answer
@@ -33,6 +34,7 @@ class Role:
 class Bucket:
     region: str = "us-east-1"
     public_access_blocked: bool = True
+    encrypts_with: str = ""  # whatever is requested
     policy: list[Raw] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -49,6 +51,9 @@ class Aws:
     s3_answers: bool = True
     clients: int = 0  # that were created
     region_name = "us-east-1"
+
+    def get_credentials(self) -> Credentials | None:
+        return Credentials("own-key", "own-secret") if self.principal is not None else None
 
     def client(self, service: str, **arguments: Any) -> Client:
         self.clients += 1
@@ -94,7 +99,11 @@ class Client:
         key = f"ASIA{len(_SESSIONS):016d}"
         _SESSIONS[key] = (role, Policy)
         expires = datetime.now(UTC) + timedelta(seconds=DurationSeconds)
-        return {"Credentials": {"AccessKeyId": key, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": expires}}
+        found = {"AccessKeyId": key, "SecretAccessKey": key[::-1], "SessionToken": "t", "Expiration": expires}
+        return {"Credentials": found}
+
+    def get_caller_identity(self) -> Raw:
+        return {"Arn": self._aws.principal}
 
     # -- IAM
 
@@ -151,11 +160,23 @@ class Client:
             "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": bucket.region}},
         }
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ServerSideEncryption: str = "", **_: Any) -> Raw:
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes,
+        ServerSideEncryption: str = "",
+        SSEKMSKeyId: str | None = None,
+        **_: Any,
+    ) -> Raw:
         bucket = self._may("s3:PutObject", Bucket, Key)
         self._key("kms:GenerateDataKey", ServerSideEncryption)
         bucket.objects[Key] = Body
-        return {}
+        return {
+            "ServerSideEncryption": bucket.encrypts_with or ServerSideEncryption or "AES256",
+            "SSEKMSKeyId": SSEKMSKeyId,
+        }
 
     def get_object(self, *, Bucket: str, Key: str, **_: Any) -> Raw:
         bucket = self._may("s3:GetObject", Bucket, Key)

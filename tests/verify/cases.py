@@ -86,7 +86,8 @@ CASES = (
     Case(
         "operator has no credentials",
         lambda w: setattr(w.aws, "principal", None),
-        {"AssumeRole": "NoCredentials"},
+        {"OperatorCredentials": "NoCredentials"},
+        unknown=("AssumeRole", "Bucket", "PutObject"),
     ),
     Case(
         "Secret of the external ID is missing",

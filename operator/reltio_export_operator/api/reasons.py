@@ -15,7 +15,9 @@ from .foreign import Quoted, own
 class Values(TypedDict, total=False):
     """The values of all templates. Those that text of others enters take only what went through `foreign.quote`."""
 
+    actual: Quoted
     answer: Quoted
+    caller: Quoted
     detail: Quoted
     differences: Quoted
     error: Quoted
@@ -25,7 +27,9 @@ class Values(TypedDict, total=False):
     limit: Quoted
     message: Quoted
     names: Quoted
+    problem: Quoted
     problems: Quoted
+    provider: Quoted
     statuses: Quoted
 
     action: str
@@ -40,6 +44,7 @@ class Values(TypedDict, total=False):
     doubt: str
     doubts: str
     early: str
+    expected: str
     field: str
     host: str
     how: str
@@ -63,6 +68,7 @@ class Values(TypedDict, total=False):
     tasks: str
     time: str
     uid: str
+    variable: str
     check: str | None
     parameter: str | None
     seconds: float

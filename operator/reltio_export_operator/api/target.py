@@ -10,6 +10,9 @@ from .meta import VERIFY_ANNOTATION, Model, ObjectMeta, Problem, Time
 Algorithm = Literal["AES256", "aws:kms"]
 
 
+NOT_UNDERSTOOD = "NotUnderstood"  # the reason of a check of a policy that the operator cannot evaluate
+
+
 class CredentialsSecretRef(Model, frozen=True, kw_only=True):
     name: str
     client_id_key: str = "clientID"
@@ -112,6 +115,7 @@ class TargetStatus(Model, frozen=True, kw_only=True):
     last_security_test_time: Time | None = None
     last_handled_verify_request: str | None = None
     external_id_in_use: Literal["Current", "Previous"] | None = None
+    session_policy: Literal["Path", "Bucket", "None"] | None = None
     canary_job: str | None = None
     active_jobs: int | None = None
     pending_jobs: int | None = None
@@ -137,6 +141,19 @@ class ExportTarget(Model, frozen=True, kw_only=True):
             and ready is not None
             and ready.observed_generation == self.metadata.generation
         )
+
+
+def leaves_open(target: ExportTarget) -> bool:
+    """Whether the target is not Ready only because of policies that the operator cannot evaluate.
+
+    An export shows whether they allow what exports need, and the canary is one.
+    """
+    ready = next((c for c in target.status.conditions if c.type == "Ready"), None)
+    return (
+        ready is not None
+        and (ready.status, ready.reason) == ("False", NOT_UNDERSTOOD)
+        and ready.observed_generation == target.metadata.generation
+    )
 
 
 def partition_of(role_arn: str) -> str:

@@ -14,10 +14,48 @@ NO_CREDENTIALS = Reason(
     "The operator has no AWS credentials.",
     "Give its ServiceAccount a role with IRSA or EKS Pod Identity (serviceAccount.annotations in the chart).",
 )
+NO_USER_CREDENTIALS = Reason(
+    "NoCredentials",
+    "There are no AWS credentials on this machine that can be used ({error}).",
+    "Log in to AWS (for example with `aws sso login`), or set AWS_PROFILE, and run the command again.",
+)
+TOKEN_FILE_UNUSABLE = Reason(
+    "TokenFileUnusable",
+    "The operator has no AWS credentials, because the file {path}, which {variable} names, {problem}.",
+    "Restart the operator's pod, so that EKS mounts the token of its ServiceAccount again. If this does not help, "
+    "check the projected volume in the pod and the role of the ServiceAccount (IRSA or EKS Pod Identity).",
+)
+CREDENTIALS_UNREACHABLE = Reason(
+    "CredentialsUnreachable",
+    "The operator cannot get AWS credentials, because {provider} did not answer.",
+    "Check that the agent of EKS Pod Identity (or ECS, or the instance metadata service) runs on the operator's node, "
+    "and that no NetworkPolicy or proxy stops the connection to its link-local address.",
+)
+CREDENTIALS_REFUSED = Reason(
+    "CredentialsRefused",
+    "The operator cannot get AWS credentials, because {provider} refused with HTTP status {answer}.",
+    "Check that an EKS Pod Identity association exists for the ServiceAccount of the operator, and that the trust "
+    "policy of its role allows pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession.",
+)
+CREDENTIALS_FAILED = Reason(
+    "CredentialsFailed",
+    "The operator cannot get AWS credentials ({error}).",
+    "Check the role of the operator's ServiceAccount (IRSA or EKS Pod Identity), and the AWS_ variables of its pod.",
+)
 OPERATOR_CREDENTIALS_REJECTED = Reason(
     "OperatorCredentialsRejected",
     "AWS rejected the credentials of the operator. It returned {answer}.",
     "Check the role of the operator's ServiceAccount (IRSA or EKS Pod Identity).",
+)
+OPERATOR_CREDENTIALS_EXPIRED = Reason(
+    "OperatorCredentialsExpired",
+    "The credentials of the operator have expired. AWS returned {answer}.",
+    "No action is needed; the operator gets new ones. If this does not end, check the role of its ServiceAccount.",
+)
+USER_CREDENTIALS_REJECTED = Reason(
+    "OperatorCredentialsRejected",
+    "AWS rejected your credentials. It returned {answer}.",
+    "Log in to AWS again (for example with `aws sso login`), or set AWS_PROFILE, and run the command again.",
 )
 OPERATOR_ROLE_DENIED = Reason(
     "OperatorCredentialsRejected",
@@ -25,20 +63,72 @@ OPERATOR_ROLE_DENIED = Reason(
     "Check the role in serviceAccount.annotations of the chart, and that its trust policy names the OIDC provider of "
     "the cluster and this ServiceAccount.",
 )
+OPERATOR_REGION_DISABLED = Reason(
+    "OperatorRegionDisabled",
+    "The credentials of the operator are valid, but not in {region}: its account has not enabled this region.",
+    "Enable {region} in the account of the operator, or correct spec.s3.region of the ExportTarget.",
+)
+CLOCK_SKEWED = Reason(
+    "ClockSkewed",
+    "{action} on {resource} was refused, because the clock of the operator differs from that of AWS.",
+    "Correct the clock of the operator's node, for example with NTP.",
+)
 
 # -- the role of the target
 
+_ASSUMING_DENIED = "AWS denied {caller} {action} on {role}: {explanation}."
 ASSUME_ROLE_DENIED = Reason(
     "AssumeRoleDenied",
-    "AWS denied sts:AssumeRole on {role}. It does not say whether the role, the principal, the external ID or a "
-    "permission is wrong.",
-    "Check that the role exists, that its trust policy names the principal of the operator, that its sts:ExternalId "
-    "equals spec.s3.externalID, and that the policy of the operator allows sts:AssumeRole on the role.",
+    "AWS denied {caller} sts:AssumeRole on {role}. It does not say whether the role, the principal, the external ID or "
+    "a permission is wrong.",
+    "Check that the role exists, that its trust policy names {caller}, that its sts:ExternalId equals "
+    "spec.s3.externalID, and that the policy of the operator allows sts:AssumeRole on the role.",
 )
 ASSUME_TAGGED_ROLE_DENIED = Reason(
     "AssumeRoleDenied",
     f"{ASSUME_ROLE_DENIED.text}",
     f"{ASSUME_ROLE_DENIED.action} As the setting sessionTags is on, both policies must allow sts:TagSession as well.",
+)
+ASSUMING_DENIED_BY_TRUST_POLICY = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Name {caller} in the trust policy of the role, let its sts:ExternalId equal spec.s3.externalID, and remove any "
+    "Deny of {action} there.",
+)
+ASSUMING_DENIED_BY_OWN_POLICY = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow {action} on {role} in the permission policy of {caller}, and remove any Deny of it there.",
+)
+ASSUMING_DENIED_BY_OWN_BOUNDARY = Reason(
+    "AssumeRoleDenied", _ASSUMING_DENIED, "Allow {action} on {role} in the permissions boundary of {caller}."
+)
+ASSUMING_DENIED_BY_OWN_SESSION = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow {action} on {role} in the session policy of {caller}, for example in the EKS Pod Identity association.",
+)
+ASSUMING_DENIED_BY_ENDPOINT_POLICY = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow {action} on {role} in the policy of the VPC endpoint for STS that the operator uses.",
+)
+ASSUMING_DENIED_BY_ORGANIZATION = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Ask the administrator of the AWS organization to let this policy allow {action} on {role} to {caller}.",
+)
+TAGGING_DENIED = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow sts:TagSession next to sts:AssumeRole, in the trust policy of the role and in the policy of {caller}. The "
+    "tags come from EKS Pod Identity or from the setting sessionTags.",
+)
+SESSION_TOO_LARGE = Reason(
+    "SessionTooLarge",
+    "{role} cannot be assumed, because the session tags are too large even without a session policy. AWS returned "
+    "{answer}.",
+    "Switch off the setting sessionTags, or the session tags of the EKS Pod Identity association, or use IRSA.",
 )
 ROLE_NOT_ALLOWED = Reason(
     "RoleNotAllowed",
@@ -94,6 +184,32 @@ ACCESS_DENIED = Reason(
     "AWS denied {action} on {resource}: {explanation}.",
     "Allow {action} in the permission policy of the role, and check that no bucket policy denies it.",
 )
+_DENIED = ACCESS_DENIED.text
+DENIED_BY_ROLE_POLICY = Reason(
+    "AccessDenied", _DENIED, "Allow {action} in the permission policy of the role, and remove any Deny of it there."
+)
+DENIED_BY_BUCKET_POLICY = Reason(
+    "AccessDenied", _DENIED, "Allow the role {action} in the policy of the bucket, and remove any Deny of it there."
+)
+DENIED_BY_ROLE_BOUNDARY = Reason(
+    "AccessDenied", _DENIED, "Allow {action} in the permissions boundary of the role, and remove any Deny of it there."
+)
+DENIED_BY_SESSION_POLICY = Reason(
+    "AccessDenied",
+    _DENIED,
+    "Check that spec.s3.bucket and spec.s3.path of the ExportTarget are spelled as the bucket and the directory: the "
+    "operator limits its session to them.",
+)
+DENIED_BY_ENDPOINT_POLICY = Reason(
+    "AccessDenied",
+    _DENIED,
+    "Allow {action} on {resource} in the policy of the VPC endpoint for S3 that the operator uses.",
+)
+DENIED_BY_ORGANIZATION = Reason(
+    "AccessDenied",
+    _DENIED,
+    "Ask the administrator of the AWS organization to let this policy allow {action} on {resource} to the role.",
+)
 _KMS_REMEDY = (
     "Allow the role kms:GenerateDataKey and kms:Decrypt in its permission policy and in the key policy, and check that "
     "the key is enabled and in the region of the bucket."
@@ -101,6 +217,17 @@ _KMS_REMEDY = (
 KMS_KEY_UNUSABLE = Reason("KMSDenied", "The KMS key cannot be used. AWS returned {answer}.", _KMS_REMEDY)
 KMS_ACTION_DENIED = Reason(
     "KMSDenied", "The KMS key cannot be used, because AWS denied {action}: {explanation}.", _KMS_REMEDY
+)
+
+ENCRYPTION_DIFFERS = Reason(
+    "EncryptionDiffers",
+    "An object in bucket {bucket} was stored {actual}, although {expected} was requested.",
+    "Correct spec.s3.serverSideEncryption, or the default encryption of the bucket or of the S3-compatible store.",
+)
+CONTENT_DIFFERS = Reason(
+    "ContentDiffers",
+    "An object in bucket {bucket} was read with other content than was written to it.",
+    "Check what changes objects between the operator and S3, such as a gateway, a proxy or an S3 Object Lambda.",
 )
 
 # -- any call
@@ -146,6 +273,11 @@ AWS_UNAVAILABLE = Reason(
     "{action} on {resource} failed. AWS returned {answer}.",
     "No action is needed; the operator will retry.",
 )
+UNEXPECTED_ANSWER = Reason(
+    "UnexpectedAWSAnswer",
+    "{action} on {resource} got an answer that is not from AWS ({answer}).",
+    "Check the proxies and gateways between the operator and AWS, and AWS_ENDPOINT_URL of the operator.",
+)
 AWS_ERROR = Reason(
     "AWSError",
     "{action} on {resource} failed. AWS returned {answer}.",
@@ -155,4 +287,38 @@ AWS_CLIENT_ERROR = Reason(
     "AWSError",
     "{action} on {resource} failed in the AWS client ({error}).",
     "Check spec.s3.region and the AWS settings of the operator.",
+)
+
+# -- what the reasons mean for the caller
+
+# The same call may succeed later without a change.
+TRANSIENT = frozenset(
+    reason.name
+    for reason in (
+        CREDENTIALS_UNREACHABLE,
+        OPERATOR_CREDENTIALS_EXPIRED,
+        CLOCK_SKEWED,
+        EXPIRED_CREDENTIALS,
+        READ_INTERRUPTED,
+        OBJECT_CHANGED,
+        ENDPOINT_UNREACHABLE,
+        ANSWER_BEYOND_LIMITS,
+        AWS_UNAVAILABLE,
+        UNEXPECTED_ANSWER,
+    )
+)
+# About the operator's own credentials, so the fault is neither in the target nor in its role.
+OWN_CREDENTIALS = frozenset(
+    reason.name
+    for reason in (
+        NO_CREDENTIALS,
+        TOKEN_FILE_UNUSABLE,
+        CREDENTIALS_UNREACHABLE,
+        CREDENTIALS_REFUSED,
+        CREDENTIALS_FAILED,
+        OPERATOR_CREDENTIALS_REJECTED,
+        OPERATOR_CREDENTIALS_EXPIRED,
+        OPERATOR_REGION_DISABLED,
+        CLOCK_SKEWED,
+    )
 )

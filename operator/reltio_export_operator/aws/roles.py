@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from . import messages
-from .errors import AwsError, from_botocore
+from .errors import CALL_FAILURES, AwsError, from_botocore
 from .owner import Owner
 from .sessions import RoleSessions
 
@@ -61,7 +59,7 @@ class RoleReader:
         def work() -> Any:
             try:
                 return call(self._sessions.own_client("iam", role_arn), name)
-            except (BotoCoreError, ClientError) as error:
+            except CALL_FAILURES as error:
                 raise from_botocore(error, action, role_arn, secrets=self._owner.secrets) from None
 
         return await self._sessions.run(work)

@@ -11,23 +11,23 @@ import functools
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ..api.foreign import KNOWN, Secrets
 from ..api.reasons import ConditionReason
 from ..api.target import partition_of
 from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
-from . import messages
-from .errors import AwsError, from_botocore
+from . import credentials, messages
+from .denials import ASSUME_ROLE, principal
+from .errors import CALL_FAILURES, SESSION_TOO_LARGE, AwsError, clean, from_botocore
 from .owner import Owner
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ T = TypeVar("T")
 _RENEW_BEFORE = timedelta(minutes=5)
 # Role chaining limits a session to one hour, and a session policy has at most 2,048 characters.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (text of botocore 1.44.5)
-_SESSION_SECONDS = 3600
+SESSION_SECONDS = 3600
 _MAX_POLICY_LENGTH = 2048
 _MAX_CACHED_SESSIONS = 128  # an S3 client holds some hundred kilobytes
-_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"max_attempts": 2, "mode": "standard"})
+# `total_max_attempts` counts the first try, unlike `max_attempts`.
+_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
 # Used when neither the target nor the environment names a region. STS knows the roles of its own partition only.
 _DEFAULT_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -56,17 +57,21 @@ class RoleKey:
     role_arn: str
     external_id: str | None = field(repr=False)
     region: str | None
-    policy: str | None
+    policies: tuple[str, ...]
     duration: int
 
 
 @dataclass(frozen=True)
 class AssumedRole:
-    """A session of a role, with its S3 client. `expires` is a time in UTC."""
+    """A session of a role, with its S3 client. `expires` is a time in UTC.
+
+    `policy` is the position of the session policy in what the caller asked for; None: the session has none.
+    """
 
     key: RoleKey
     s3: S3Client
     expires: datetime
+    policy: int | None = None
 
 
 class RoleSessions:
@@ -80,10 +85,12 @@ class RoleSessions:
         new_session: Callable[[], boto3.Session] = boto3.Session,
         allowed: AllowedRoles | None = None,
         session_tags: bool = False,
+        of_user: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._allowed = allowed or AllowedRoles()
         self._session_tags = session_tags
+        self._of_user = of_user  # the credentials are those of a person at a terminal
         self._pool = pool
         self._bulk = bulk or pool
         self._clock = clock
@@ -113,19 +120,19 @@ class RoleSessions:
         external_id: str | None,
         *,
         region: str | None = None,
-        policy: dict[str, Any] | None = None,
-        duration: int = _SESSION_SECONDS,
+        policies: Sequence[dict[str, Any]] = (),
+        duration: int = SESSION_SECONDS,
         fresh: bool = False,
     ) -> AssumedRole:
-        """The session of this role for the owner, limited by the session policy if there is one. Raises AwsError.
+        """The session of this role for the owner. Raises AwsError.
 
+        `policies`: session policies that may limit it, the one to use first. Where one is too large together with
+        the session tags, AWS refuses it, and the next is tried; without any, the session may do what the role may.
         `region`: that of the bucket. `duration`: in seconds. `fresh`: call AssumeRole even if a session is cached.
         """
         self.check_allowed(owner, role_arn)
-        packed = json.dumps(policy, separators=(",", ":")) if policy else None
-        if packed is not None and len(packed) > _MAX_POLICY_LENGTH:
-            packed = None  # the session then has all permissions of the role
-        key = RoleKey(owner, role_arn, external_id, region, packed, duration)
+        written = tuple(json.dumps(policy, separators=(",", ":")) for policy in policies)
+        key = RoleKey(owner, role_arn, external_id, region, written, duration)
         cached = self._cached.get(key)
         if cached is not None and not fresh and cached.expires - self._clock.utc_now() > _RENEW_BEFORE:
             self._cached.move_to_end(key)
@@ -138,6 +145,10 @@ class RoleSessions:
         """Remove this session from the cache; AWS refused it. A newer one of the same role stays."""
         if self._cached.get(role.key) is role:
             del self._cached[role.key]
+
+    def has_expired(self, role: AssumedRole) -> bool:
+        """Whether the session is past its end, which AWS may also report as a denial."""
+        return role.expires <= self._clock.utc_now()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking call in the pool of threads."""
@@ -161,47 +172,102 @@ class RoleSessions:
         return assumed
 
     def _assume(self, key: RoleKey) -> AssumedRole:
+        position, answer = self._call_assume_role(key)
+        own = answer["Credentials"]
+        KNOWN.add(key.owner.namespace, own["SecretAccessKey"])
+        s3 = self._client(
+            "s3",
+            key.role_arn,
+            key.region,
+            aws_access_key_id=own["AccessKeyId"],
+            aws_secret_access_key=own["SecretAccessKey"],
+            aws_session_token=own["SessionToken"],
+        )
+        return AssumedRole(key, s3, own["Expiration"], position)
+
+    def _call_assume_role(self, key: RoleKey) -> tuple[int | None, Any]:
+        """The answer of STS, and the position of the session policy that it accepted."""
         optional: dict[str, Any] = {}
         if key.external_id:
             optional["ExternalId"] = key.external_id
-        if key.policy:
-            optional["Policy"] = key.policy
         if self._session_tags:
             optional["Tags"] = key.owner.tags
+        # A new client each time: botocore does not search for credentials again where it found none.
+        sts: STSClient = self._own_client("sts", key.role_arn, key.region)
+        fitting = [(at, policy) for at, policy in enumerate(key.policies) if len(policy) <= _MAX_POLICY_LENGTH]
+        for position, policy in (*fitting, (None, None)):
+            limit: dict[str, Any] = {"Policy": policy} if policy else {}
+            try:
+                return position, sts.assume_role(
+                    RoleArn=key.role_arn,
+                    RoleSessionName=key.owner.session_name,
+                    DurationSeconds=key.duration,
+                    **optional,
+                    **limit,
+                )
+            except CALL_FAILURES as error:
+                failure = self._failure(error, key)
+                if policy is None or failure.code not in SESSION_TOO_LARGE:
+                    raise failure from None
+        raise AssertionError  # the last request has no policy, and either returned or failed
+
+    def _failure(self, error: Exception, key: RoleKey) -> AwsError:
+        """The failure of AssumeRole, with what only another call or a setting explains."""
+        failure = _explained(error, key)
+        if failure.reason == messages.ASSUME_ROLE_DENIED.name:
+            return self._denial(error, failure, key)
+        if failure.code == "InvalidClientTokenId" and key.region and self._principal(replace(key, region=None)):
+            return AwsError(messages.OPERATOR_REGION_DISABLED, code=failure.code, region=key.region)
+        rejected = (messages.OPERATOR_CREDENTIALS_REJECTED.name, messages.OPERATOR_CREDENTIALS_EXPIRED.name)
+        if self._of_user and failure.reason in rejected:
+            return AwsError(messages.USER_CREDENTIALS_REJECTED, code=failure.code, answer=clean(failure.code))
+        return failure
+
+    def _denial(self, error: Exception, failure: AwsError, key: RoleKey) -> AwsError:
+        caller = failure.caller or self._principal(key)
+        if self._session_tags and not failure.explained:
+            reason = messages.ASSUME_TAGGED_ROLE_DENIED
+            return AwsError(reason, code=failure.code, by=caller, role=key.role_arn)
+        return failure if failure.caller else _explained(error, key, caller)
+
+    def _principal(self, key: RoleKey) -> str:
+        """The ARN of the operator's own principal; empty if AWS does not return it. Needs no permission.
+
+        https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html (text of botocore 1.44.5)
+        """
         try:
-            # A new client each time: botocore does not search for credentials again where it found none.
             sts: STSClient = self._client("sts", key.role_arn, key.region)
-            answer = sts.assume_role(
-                RoleArn=key.role_arn,
-                RoleSessionName=key.owner.session_name,
-                DurationSeconds=key.duration,
-                **optional,
-            )
-            credentials = answer["Credentials"]
-            KNOWN.add(key.owner.namespace, credentials["SecretAccessKey"])
-            s3 = self._client(
-                "s3",
-                key.role_arn,
-                key.region,
-                aws_access_key_id=credentials["AccessKeyId"],
-                aws_secret_access_key=credentials["SecretAccessKey"],
-                aws_session_token=credentials["SessionToken"],
-            )
-        except (BotoCoreError, ClientError) as error:
-            secrets = Secrets.of(key.external_id) | key.owner.secrets
-            failure = from_botocore(error, "sts:AssumeRole", key.role_arn, secrets=secrets)
-            if self._session_tags and failure.reason == messages.ASSUME_ROLE_DENIED.name:
-                failure = AwsError(messages.ASSUME_TAGGED_ROLE_DENIED, code=failure.code, role=key.role_arn)
-            raise failure from None
-        return AssumedRole(key, s3, credentials["Expiration"])
+            return principal(clean(sts.get_caller_identity()["Arn"], key.owner.secrets))
+        except CALL_FAILURES:
+            return ""
 
     def own_client(self, service: str, role_arn: str) -> Any:
-        """A client with the operator's own credentials, in the partition of this role. Blocking."""
-        return self._client(service, role_arn, None)
+        """A client with the operator's own credentials, in the partition of this role. Blocking. Raises AwsError."""
+        return self._own_client(service, role_arn, None)
 
-    def _client(self, service: Any, role_arn: str, region: str | None, **credentials: Any) -> Any:
+    def _own_client(self, service: str, role_arn: str, region: str | None) -> Any:
+        credentials.resolve(self._find_credentials, of_user=self._of_user)
+        try:
+            return self._client(service, role_arn, region)
+        except CALL_FAILURES as error:
+            raise from_botocore(error, ASSUME_ROLE, role_arn) from None
+
+    def _client(self, service: Any, role_arn: str, region: str | None, **own: Any) -> Any:
         with self._client_lock:
-            if self._boto is None:
-                self._boto = self._new_session()
-            region = region or self._boto.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
-            return self._boto.client(service, region_name=region, config=_CONFIG, **credentials)
+            session = self._session()
+            region = region or session.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
+            return session.client(service, region_name=region, config=_CONFIG, **own)
+
+    def _find_credentials(self) -> Any:
+        with self._client_lock:
+            return self._session().get_credentials()
+
+    def _session(self) -> boto3.Session:
+        if self._boto is None:
+            self._boto = self._new_session()
+        return self._boto
+
+
+def _explained(error: Exception, key: RoleKey, caller: str = "") -> AwsError:
+    secrets = Secrets.of(key.external_id) | key.owner.secrets
+    return from_botocore(error, ASSUME_ROLE, key.role_arn, secrets=secrets, caller=caller)

@@ -10,24 +10,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from ..api.foreign import own
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Reading, Summary, is_zip, read_file, read_zip
 from ..delivery.limits import Meter
+from . import messages
 from .bodies import OtherObjectError, get_object, listing, opened, read_whole
-from .errors import AwsError, bucket_region, from_botocore, object_changed, region_mismatch
-from .messages import EXPIRED_CREDENTIALS
+from .errors import CALL_FAILURES, AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .sessions import AssumedRole, RoleSessions
 
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
+_KEY = ":key/"  # in the ARN of a KMS key, which may also name an alias
 _OTHER_OBJECT = frozenset(  # than that of the listing
     {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}
 )
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
-ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject, and why it failed
+ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject or ENCRYPTION, and why it failed
+ENCRYPTION = "Encryption"  # as an action of a probe: whether S3 encrypted the object as requested
 
 
 @dataclass(frozen=True)
@@ -190,8 +193,9 @@ class ObjectStore:
     async def probe(self, prefix: str, encryption: Encryption | None, *, name: str) -> AsyncIterator[ActionResult]:
         """List the prefix, then put, get and delete a small object under it. Yields a result for each action.
 
-        The other actions are tried even if list failed; get and delete only if put succeeded. The key of the object
-        ends with `name`. Use the same one for each probe of a target: if it may not be deleted, only one stays.
+        The other actions are tried even if list failed; get and delete only if put succeeded. With `encryption`, there
+        is a result for ENCRYPTION as well, by what S3 returns about the object. The key of the object ends with
+        `name`. Use the same one for each probe of a target: if it may not be deleted, only one stays.
         """
         try:
             await self._call("s3:ListBucket", self._list_in_region, prefix)
@@ -214,13 +218,18 @@ class ObjectStore:
         """Put, get and delete in one thread, so that the object is deleted even if the caller is cancelled."""
         where: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
 
+        answers: list[Any] = []  # to put and get, which state the encryption of the object
+
         def put() -> None:
-            self._s3.put_object(**where, Body=_PROBE_BODY, **_encrypted(encryption))
+            answers.append(self._s3.put_object(**where, Body=_PROBE_BODY, **_encrypted(encryption)) or {})
 
         def get() -> None:
             try:
-                with opened(get_object(self._s3, **where), len(_PROBE_BODY)) as body:
-                    read_whole(body, len(_PROBE_BODY) + 1)
+                answer = get_object(self._s3, **where)
+                with opened(answer, len(_PROBE_BODY)) as body:
+                    if read_whole(body, len(_PROBE_BODY) + 1) != _PROBE_BODY:
+                        raise AwsError(messages.CONTENT_DIFFERS, bucket=self._bucket)
+                answers.append(answer)
             except ClientError as error:
                 # It may be read, but another probe of the same target deleted it just now.
                 if error.response.get("Error", {}).get("Code") != "NoSuchKey":
@@ -231,16 +240,38 @@ class ObjectStore:
 
         written = self._try("s3:PutObject", put)
         if written[1] is None:
-            return [written, self._try("s3:GetObject", get), self._try("s3:DeleteObject", delete)]
+            results = [written, self._try("s3:GetObject", get), self._try("s3:DeleteObject", delete)]
+            if encryption is not None:
+                results.append((ENCRYPTION, self._encryption_failure(encryption, answers)))
+            return results
         if written[1].transient:
             self._try("s3:DeleteObject", delete)  # the object may have been written
         return [written]
 
+    def _encryption_failure(self, expected: Encryption, answers: Sequence[Any]) -> AwsError | None:
+        """Why the object is not encrypted as requested; None if it is.
+
+        S3 states algorithm and key of the object in its answers to PutObject and GetObject:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html (text of botocore 1.44.5)
+        """
+        actual: Any = next((answer for answer in answers if answer.get("ServerSideEncryption")), {})
+        algorithm, key = actual.get("ServerSideEncryption"), actual.get("SSEKMSKeyId")
+        by_id = expected.kms_key_arn is not None and _KEY in expected.kms_key_arn  # S3 returns no alias
+        if algorithm == expected.algorithm and (not by_id or key in (None, expected.kms_key_arn)):
+            return None
+        stored = f"with {algorithm}" if algorithm else "without a statement about its encryption"
+        wanted: str = expected.algorithm
+        if algorithm == expected.algorithm:
+            stored, wanted = f"with key {key}", f"key {expected.kms_key_arn}"
+        return AwsError(messages.ENCRYPTION_DIFFERS, bucket=self._bucket, actual=own(stored), expected=wanted)
+
     def _try(self, action: str, call: Callable[[], None]) -> ActionResult:
         try:
             call()
-        except (BotoCoreError, ClientError) as error:
-            return action, from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
+        except CALL_FAILURES as error:
+            return action, self._failure(error, action)
+        except AwsError as error:
+            return action, error
         return action, None
 
     async def _call(self, action: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -251,11 +282,17 @@ class ObjectStore:
     ) -> Any:
         try:
             return await run(call, *args, **kwargs)
-        except (BotoCoreError, ClientError) as error:
-            failure = from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
-        if failure.reason == EXPIRED_CREDENTIALS.name:
+        except CALL_FAILURES as error:
+            raise self._failure(error, action) from None
+
+    def _failure(self, error: Exception, action: str) -> AwsError:
+        """A denial after the end of the session is that of an expired session, whatever AWS called it."""
+        failure = from_botocore(error, action, self._bucket, secrets=self._role.key.owner.secrets)
+        if failure.reason == messages.ACCESS_DENIED.name and self._sessions.has_expired(self._role):
+            failure = AwsError(messages.EXPIRED_CREDENTIALS, code=failure.code)
+        if failure.reason == messages.EXPIRED_CREDENTIALS.name:
             self._sessions.forget(self._role)
-        raise failure
+        return failure
 
 
 def _step(reading: Reading, meter: Meter) -> Summary | None:

@@ -15,6 +15,7 @@ from ..api.meta import API_VERSION
 from ..api.reasons import ConditionReason
 from ..api.target import ExportTarget, TargetStatus
 from . import messages
+from .readiness import leaves_open
 
 _NAME_LIMIT = 253
 _TTL_SECONDS = 3600  # how long the canary's job stays after its end
@@ -27,7 +28,8 @@ def is_wanted(target: ExportTarget, status: TargetStatus) -> bool:
         return False
     known = _outcome(target, status)
     failed = known == "False" and status.canary_job == name_of(target, status)
-    return is_true(status.conditions, "Ready") and known != "True" and not failed
+    may_run = is_true(status.conditions, "Ready") or leaves_open(status.checks)
+    return may_run and known != "True" and not failed
 
 
 def name_of(target: ExportTarget, status: TargetStatus) -> str:

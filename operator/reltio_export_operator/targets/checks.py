@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..api.reasons import Reason
 from ..api.target import TargetSpec
 
+OPERATOR_CREDENTIALS = "OperatorCredentials"
 SummaryCondition = Literal["ReltioAuthenticated", "RoleAssumable", "BucketAccessible", "Recommended"]
 
 
@@ -32,6 +33,10 @@ class CheckKind:
 
 def _always(_: TargetSpec) -> bool:
     return True
+
+
+def _uses_aws(spec: TargetSpec) -> bool:
+    return spec.verification.assumes or spec.verification.inspects
 
 
 def _assumes(spec: TargetSpec) -> bool:
@@ -101,13 +106,21 @@ CHECKS: tuple[CheckKind, ...] = (
     ),
     CheckKind("ReltioToken", "requests a token for the client in the Secret", "ReltioAuthenticated", _always),
     CheckKind("ReltioTenant", "makes a call that needs the tenant", "ReltioAuthenticated", _always),
+    CheckKind(
+        OPERATOR_CREDENTIALS, "shows whether the operator has AWS credentials that work", "RoleAssumable", _uses_aws
+    ),
     CheckKind("AssumeRole", "calls `sts:AssumeRole` with the external ID", "RoleAssumable", _assumes),
     CheckKind("Bucket", "checks that the bucket exists, in `s3.region` if that is set", "BucketAccessible", _assumes),
     CheckKind("ListBucket", "lists a directory under the path", "BucketAccessible", _assumes),
     CheckKind("PutObject", "writes a small object under the path", "BucketAccessible", _assumes),
     CheckKind("GetObject", "reads the small object", "BucketAccessible", _assumes),
     CheckKind("DeleteObject", "deletes the small object", "BucketAccessible", _assumes),
-    CheckKind("Encryption", "writes and reads with `s3.serverSideEncryption`, if set", "BucketAccessible", _encrypts),
+    CheckKind(
+        "Encryption",
+        "compares the encryption that S3 returns with `s3.serverSideEncryption`, if set",
+        "BucketAccessible",
+        _encrypts,
+    ),
     CheckKind("TrustsReltio", "evaluates the role's trust policy for `reltioPrincipals`", "RoleAssumable", _inspects),
     CheckKind("RolePermits", "evaluates the role's permission policies", "BucketAccessible", _inspects),
     CheckKind("WrongExternalIDRefused", "checks that the role refuses another external ID", "Recommended", _always),

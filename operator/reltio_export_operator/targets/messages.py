@@ -7,6 +7,7 @@ and `aws/messages.py`.
 from __future__ import annotations
 
 from ..api.reasons import Reason
+from ..api.target import NOT_UNDERSTOOD
 
 # -- conditions
 
@@ -30,6 +31,7 @@ HEALTHY = {
 }
 NOT_CHECKED = Reason("NotVerified", "Not checked in mode {mode}.")
 VERIFYING_AGAIN = Reason("", "{error} The operator will verify the target again soon.")
+CANARY_DECIDES = Reason("CanaryRunning", "A canary export shows whether Reltio can use the role.")
 VERIFICATION_DISABLED = Reason("VerificationDisabled", "spec.verification.mode is Disabled.")
 READY_UNVERIFIED = Reason(
     "VerificationDisabled", "The target was not verified, because spec.verification.mode is Disabled."
@@ -58,7 +60,17 @@ SECRET_UNUSABLE = Reason(
     "SecretUnusable",
     "{error}",
     "Create or correct the Secret, or correct {field}.",
-    about="A Secret was not found, may not be read, or does not have a key that the target names.",
+    about="A Secret was not found, may not be read, or does not have a usable value under a key that the target names.",
+)
+OPERATOR_IS = Reason("Passed", "The operator is {caller}.")
+SMALLER_SESSION_POLICY = Reason(
+    "Passed",
+    "The session is limited to the bucket, not to the path: with the session tags, AWS had no room for the longer "
+    "session policy.",
+)
+NO_SESSION_POLICY = Reason(
+    "Passed",
+    "The session may do what the role may: with the session tags, AWS had no room for a session policy.",
 )
 ONLY_PREVIOUS_EXTERNAL_ID = Reason(
     "Passed", "Only the previous external ID works: the role's trust policy does not have the current one yet."
@@ -97,6 +109,10 @@ SESSION_NOT_READABLE = Reason(
     "The operator uses a role itself, so AWS limits its sessions to one hour, and it may not read the role's setting.",
     "Allow the operator iam:GetRole on the role, or check that MaxSessionDuration is 43200.",
 )
+PROVEN_BY_CANARY = Reason(
+    "Passed",
+    "The policies have conditions that the operator does not evaluate. Reltio delivered the canary export with them.",
+)
 ROLE_NOT_READABLE = Reason(
     "RoleNotReadable",
     "{error}",
@@ -111,11 +127,12 @@ PRINCIPAL_NOT_TRUSTED = Reason(
     "Name the principal in the trust policy and let sts:ExternalId equal spec.s3.externalID.",
 )
 TRUST_NOT_UNDERSTOOD = Reason(
-    "NotUnderstood",
+    NOT_UNDERSTOOD,
     "The trust policy has conditions that the operator does not evaluate. Only an export shows whether they hold.",
-    "Set spec.verification.canary to true to run one.",
+    "Set spec.verification.canary to true to run one. If the policy names a user or role of an account that is in "
+    "spec.verification.reltioPrincipals, you can list its ARN there instead.",
 )
-REFUSAL_NOT_UNDERSTOOD = Reason("NotUnderstood", "The trust policy has conditions that the operator does not evaluate.")
+REFUSAL_NOT_UNDERSTOOD = Reason(NOT_UNDERSTOOD, "The trust policy has conditions that the operator does not evaluate.")
 PERMITTED = Reason("Passed", "The permission policies allow list, put, get and delete under the path.")
 ACTION_NOT_ALLOWED = Reason(
     "ActionNotAllowed",
@@ -123,7 +140,7 @@ ACTION_NOT_ALLOWED = Reason(
     "Allow {actions} in a permission policy of the role.",
 )
 PERMISSIONS_NOT_UNDERSTOOD = Reason(
-    "NotUnderstood",
+    NOT_UNDERSTOOD,
     "The permission policies have conditions that the operator does not evaluate.",
     "Set spec.verification.canary to true to run an export.",
 )

@@ -18,6 +18,13 @@ KMS_ACTIONS = ("kms:GenerateDataKey", "kms:Decrypt")
 _ESCAPED = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 
 
+def bucket_policy(bucket: str, *, partition: str = "aws") -> dict[str, Any]:
+    """Everything in the bucket, and every KMS key: a session policy that needs less room than `export_policy`."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    allowed = {"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": [arn, f"{arn}/*", f"arn:{partition}:kms:*"]}
+    return {"Version": "2012-10-17", "Statement": [allowed]}
+
+
 def export_policy(
     bucket: str, prefix: str, *, partition: str = "aws", kms_key_arn: str | None = None, any_kms_key: bool = False
 ) -> dict[str, Any]:

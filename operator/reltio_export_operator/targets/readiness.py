@@ -14,13 +14,32 @@ from ..api.meta import whole_seconds
 from ..api.reasons import ConditionReason, Reason, Values
 from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
 from . import messages
-from .checks import CHECKS
+from .checks import CHECKS, OPERATOR_CREDENTIALS
 
 RELTIO = tuple(kind.name for kind in CHECKS if kind.condition == "ReltioAuthenticated")
 ADVISORY_CHECKS = tuple(kind.name for kind in CHECKS if kind.is_advisory)
+_READ = ("TrustsReltio", "RolePermits")
 _CONDITIONS = {
     type_: tuple(kind.name for kind in CHECKS if kind.condition == type_)
     for type_ in dict.fromkeys(kind.condition for kind in CHECKS)
+}
+# The checks whose failure keeps a check from being made, the closest first.
+_ROLE = ("AssumeRole", OPERATOR_CREDENTIALS)
+_DEPENDS_ON = {
+    "ReltioReachable": ("ReltioToken",),
+    "ReltioToken": ("ReltioReachable",),
+    "ReltioTenant": ("ReltioToken", "ReltioReachable"),
+    OPERATOR_CREDENTIALS: ("AssumeRole", "TrustsReltio"),
+    "AssumeRole": (OPERATOR_CREDENTIALS,),
+    "Bucket": _ROLE,
+    "ListBucket": ("Bucket", *_ROLE),
+    "PutObject": ("Encryption", "Bucket", *_ROLE),
+    "GetObject": ("PutObject", "Encryption", "Bucket", *_ROLE),
+    "DeleteObject": ("PutObject", "Encryption", "Bucket", *_ROLE),
+    "Encryption": ("PutObject", "GetObject", "Bucket", *_ROLE),
+    "TrustsReltio": (OPERATOR_CREDENTIALS,),
+    "RolePermits": ("TrustsReltio", OPERATOR_CREDENTIALS),
+    **dict.fromkeys(ADVISORY_CHECKS, (*_ROLE, "TrustsReltio")),
 }
 _ADVISORY_INTERVAL_SECONDS = 24 * 3600.0
 _MAX_REQUEUE_SECONDS = 600.0
@@ -28,10 +47,13 @@ _MIN_INTERVAL_SECONDS = 60.0
 _TOLERATED_FAILURES = 2  # transient failures in a row before a target that was Ready is not Ready any more
 _TEXT_LIMIT = 4096  # characters of a message or remedy, as the CRD allows
 # Reasons that need no action: one such failure proves nothing about the next export.
-_TRANSIENT = frozenset(
+TRANSIENT = frozenset(
     [
         *("RateLimited", "ServerError", "ServiceUnavailable", "AnswerLost", "Unreachable"),
-        *("EndpointUnreachable", "AWSUnavailable", "ProbeTimeout", "InternalError"),
+        *("EndpointUnreachable", "AWSUnavailable", "UnexpectedAWSAnswer", "AnswerBeyondLimits"),
+        *("ReadInterrupted", "ObjectChanged"),
+        *("ExpiredCredentials", "OperatorCredentialsExpired", "CredentialsUnreachable", "ClockSkewed"),
+        *("ProbeTimeout", "InternalError"),
     ]
 )
 
@@ -68,16 +90,20 @@ def checks_of(target: ExportTarget) -> tuple[str, ...]:
 def all_checks(target: ExportTarget, tried: Sequence[Check], *, tested: bool) -> tuple[Check, ...]:
     """All checks of the target; of two results for one check the worse.
 
-    A check that was not reached is Unknown, because of the first that failed. Without `tested`, advisory checks keep
-    their last result, as long as the generation is the same.
+    A check that was not reached is Unknown, because of one that failed and that it depends on. Without `tested`,
+    advisory checks keep their last result, as long as the generation is the same.
     """
     by_name: dict[str, Check] = {}
     for check in (*tried, *(() if tested else _earlier_advisory_checks(target))):
         known = by_name.get(check.name)
         by_name[check.name] = check if known is None else (_worst([known, check]) or check)
-    failed = next((c.name for c in by_name.values() if c.status == "False" and c.name not in ADVISORY_CHECKS), None)
-    reason = messages.BLOCKED if failed else messages.NOT_REACHED
-    return tuple(by_name.get(name) or check_unknown(name, reason, check=failed) for name in checks_of(target))
+    failed = {check.name for check in by_name.values() if check.status == "False"}
+    return tuple(by_name.get(name) or _not_made(name, failed) for name in checks_of(target))
+
+
+def _not_made(name: str, failed: set[str]) -> Check:
+    blocking = next((other for other in _DEPENDS_ON[name] if other in failed), None)
+    return check_unknown(name, messages.BLOCKED if blocking else messages.NOT_REACHED, check=blocking)
 
 
 def _earlier_advisory_checks(target: ExportTarget) -> list[Check]:
@@ -103,7 +129,10 @@ def evaluate(
 
     `tested`: the advisory checks were made. `failures`: how many verifications in a row have failed before.
     """
-    checks = _with_times(all_checks(target, tried, tested=tested), target.status.checks, now)
+    made = all_checks(target, tried, tested=tested)
+    if _delivered(target) == "True":
+        made = tuple(_proven(check) if _is_left_to_an_export(check) else check for check in made)
+    checks = _with_times(made, target.status.checks, now)
     conditions = _conditions(target, now)
     for type_, names in _CONDITIONS.items():
         mine = [check for check in checks if check.name in names]
@@ -115,16 +144,19 @@ def evaluate(
         else:
             _put(conditions, type_, "Unknown", messages.NOT_CHECKED(mode=target.spec.verification.mode))
     bad = _worst(check for check in checks if check.name not in ADVISORY_CHECKS)
-    is_transient = bad is not None and bad.reason in _TRANSIENT
+    is_transient = bad is not None and bad.reason in TRANSIENT
     if bad is None:
         _put(conditions, "Ready", "True", messages.PROVEN[target.spec.verification.mode]())
     elif not (is_transient and target.is_ready and failures < _TOLERATED_FAILURES):
         conditions.put("Ready", "False", bad.reason, _message_of(bad))
-    if bad is not None and is_transient:
+    waits = leaves_open(checks) and target.spec.verification.canary and _delivered(target) != "False"
+    if waits:
+        _put(conditions, "Reconciling", "True", messages.CANARY_DECIDES())
+    elif bad is not None and is_transient:
         conditions.put("Reconciling", "True", bad.reason, messages.VERIFYING_AGAIN(error=own(_message_of(bad))).message)
     else:
         conditions.drop("Reconciling")
-    if bad is not None and not is_transient:
+    if bad is not None and not is_transient and not waits:
         conditions.put("Stalled", "True", bad.reason, _message_of(bad))
     else:
         conditions.drop("Stalled")
@@ -135,6 +167,31 @@ def evaluate(
         last_verification_time=whole_seconds(now),
         last_security_test_time=whole_seconds(now) if tested else target.status.last_security_test_time,
     )
+
+
+def leaves_open(checks: Iterable[Check]) -> bool:
+    """Whether a canary export can make the target Ready: it decides what no other required check has decided."""
+    required = [check for check in checks if check.name not in ADVISORY_CHECKS and check.status != "True"]
+    return bool(required) and all(_is_left_to_an_export(check) for check in required)
+
+
+def canary_has_decided(target: ExportTarget) -> bool:
+    """Whether the canary was delivered since the last verification left something to it."""
+    return _delivered(target) == "True" and leaves_open(target.status.checks)
+
+
+def _is_left_to_an_export(check: Check) -> bool:
+    return check.name in _READ and check.status == "Unknown" and check.reason == messages.TRUST_NOT_UNDERSTOOD.name
+
+
+def _proven(check: Check) -> Check:
+    return check_passed(check.name, messages.PROVEN_BY_CANARY().message)
+
+
+def _delivered(target: ExportTarget) -> ConditionStatus | None:
+    """The result of the canary for the current generation."""
+    known = find(target.status.conditions, "Delivered")
+    return known.status if known is not None and known.observed_generation == target.metadata.generation else None
 
 
 def is_healthy(status: TargetStatus) -> bool:
@@ -159,7 +216,7 @@ def disabled_status(target: ExportTarget, now: datetime) -> TargetStatus:
     _put(conditions, "Ready", "True", messages.READY_UNVERIFIED())
     conditions.drop("Stalled")
     conditions.drop("Reconciling")
-    return _status(target, conditions, checks=(), external_id_in_use=None)
+    return _status(target, conditions, checks=(), external_id_in_use=None, session_policy=None)
 
 
 def suspended_status(target: ExportTarget, now: datetime) -> TargetStatus:
@@ -181,7 +238,7 @@ def refused_status(target: ExportTarget, why: ConditionReason, now: datetime) ->
     _put(conditions, "Ready", "False", why)
     _put(conditions, "Stalled", "True", why)
     conditions.drop("Reconciling")
-    return _status(target, conditions, checks=(), external_id_in_use=None)
+    return _status(target, conditions, checks=(), external_id_in_use=None, session_policy=None)
 
 
 def was_refused(target: ExportTarget, reason: str) -> bool:
@@ -255,9 +312,9 @@ def _since(check: Check, before: Check | None, now: datetime) -> datetime:
 
 
 def _worst(checks: Iterable[Check]) -> Check | None:
-    order: dict[ConditionStatus, int] = {"False": 0, "Unknown": 1}
-    bad = sorted((c for c in checks if c.status != "True"), key=lambda check: order[check.status])
-    return bad[0] if bad else None
+    """The first that failed permanently, else that failed transiently, else that is Unknown."""
+    bad = (check for check in checks if check.status != "True")
+    return min(bad, key=lambda check: (check.status != "False", check.reason in TRANSIENT), default=None)
 
 
 def _message_of(check: Check) -> str:

@@ -38,7 +38,9 @@ async def test_a_good_target_passes_every_step_and_keeps_nothing(account: Accoun
 
 
 async def test_a_good_target_takes_encrypted_objects(account: Account) -> None:
-    assert await reasons(await account.store(), Encryption(algorithm="AES256")) == dict.fromkeys(EXPORT_ACTIONS)
+    assert await reasons(await account.store(), Encryption(algorithm="AES256")) == dict.fromkeys(
+        [*EXPORT_ACTIONS, "Encryption"]
+    )
 
 
 @pytest.mark.parametrize("external_id", ["ext-of-somebody-else", EXTERNAL_ID + "\n"])

@@ -8,9 +8,12 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
+from aws_texts import S3_DENIALS, STS_DENIALS
 from reltio_export_operator.api.foreign import Secrets
 from reltio_export_operator.api.reasons import Reason
+from reltio_export_operator.aws import messages
 from reltio_export_operator.aws.errors import AwsError, clean, from_botocore
+from reltio_export_operator.targets import readiness
 
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
 USER = "User: arn:aws:sts::111122223333:assumed-role/reltio-exporter/reltio-export-operator"
@@ -43,15 +46,16 @@ def refusal(code: str, text: str = "No.", operation: str = "Any", headers: dict[
         ("SlowDown", "s3:PutObject", "AWSUnavailable"),
         ("AccessDenied", "sts:AssumeRole", "AssumeRoleDenied"),
         ("InvalidClientTokenId", "sts:AssumeRole", "OperatorCredentialsRejected"),
-        ("ExpiredToken", "sts:AssumeRole", "OperatorCredentialsRejected"),
+        ("ExpiredToken", "sts:AssumeRole", "OperatorCredentialsExpired"),
         ("RegionDisabledException", "sts:AssumeRole", "RegionDisabled"),
         ("ValidationError", "sts:AssumeRole", "AssumeRoleInvalid"),
-        ("PackedPolicyTooLarge", "sts:AssumeRole", "AWSError"),
+        ("PackedPolicyTooLarge", "sts:AssumeRole", "SessionTooLarge"),
     ],
 )
 def test_an_error_code_maps_to_a_reason_with_a_remedy(code: str, action: str, reason: str) -> None:
     resource = ROLE if action == "sts:AssumeRole" else "lake"
-    error = from_botocore(refusal(code), action, resource)
+    operation = "HeadBucket" if code.isdigit() else "Any"
+    error = from_botocore(refusal(code, operation=operation), action, resource)
     assert (error.reason, error.code) == (reason, code)
     assert error.remedy
     assert str(error) == f"{error.message} {error.remedy}"
@@ -62,7 +66,7 @@ def test_an_error_code_maps_to_a_reason_with_a_remedy(code: str, action: str, re
     [
         (boto.NoCredentialsError(), "NoCredentials", False),
         (boto.PartialCredentialsError(provider="env", cred_var="key"), "NoCredentials", False),
-        (boto.CredentialRetrievalError(provider="container-role", error_msg="boom"), "NoCredentials", True),
+        (boto.CredentialRetrievalError(provider="container-role", error_msg="boom"), "CredentialsUnreachable", True),
         (boto.EndpointConnectionError(endpoint_url="https://s3"), "EndpointUnreachable", True),
         (boto.ConnectTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
         (boto.ReadTimeoutError(endpoint_url="https://s3"), "EndpointUnreachable", True),
@@ -82,6 +86,69 @@ def test_an_error_is_transient_if_the_same_call_may_succeed_later(
 ) -> None:
     error = from_botocore(raised, "s3:PutObject", "lake")
     assert (error.reason, error.transient) == (reason, transient)
+
+
+KINDS = {
+    "service control policy": "administrator of the AWS organization",
+    "resource control policy": "administrator of the AWS organization",
+    "VPC endpoint policy": "VPC endpoint for S3",
+    "permissions boundary": "permissions boundary of the role",
+    "session policy": "spec.s3.path",
+    "resource-based policy": "policy of the bucket",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in S3_DENIALS if name.partition(",")[0] in KINDS])
+def test_a_denial_quotes_the_kind_of_policy_and_has_a_remedy_for_it(name: str) -> None:
+    recorded, kind = S3_DENIALS[name], name.partition(",")[0]
+    action = "s3:ListBucket" if "s3:ListBucket" in recorded.text else "s3:GetObject"
+    error = from_botocore(refusal(recorded.code, recorded.text), action, "lake")
+    assert error.reason == "AccessDenied"
+    assert f'AWS denied {action} on lake: "' in error.message
+    assert kind in error.message
+    assert KINDS[kind] in error.remedy
+    assert "object-name" not in str(error)
+
+
+def test_a_denial_that_names_no_policy_is_quoted_or_has_no_explanation() -> None:
+    plain, blocked = (
+        from_botocore(refusal(S3_DENIALS[name].code, S3_DENIALS[name].text), "s3:PutObject", "lake")
+        for name in ("no explanation", "blocked encryption type")
+    )
+    assert plain.message == "AWS denied s3:PutObject on lake: no reason given."
+    assert "this bucket has blocked upload requests" in blocked.message
+
+
+@pytest.mark.parametrize(
+    ("name", "caller", "remedy"),
+    [
+        ("trust policy, implicit", "arn:aws:iam::123456789012:user/John", "in the trust policy of the role"),
+        ("trust policy, explicit", "arn:aws:iam::123456789012:user/John", "remove any Deny"),
+        ("tags of the session", "arn:aws:iam::***:user/deployer", "Allow sts:TagSession next to sts:AssumeRole"),
+        ("no explanation", "arn:aws:sts::123456789098:assumed-role/kube2iam", "trust policy names arn:aws:sts::1234"),
+    ],
+)
+def test_a_denied_role_names_the_principal_and_what_denied_it(name: str, caller: str, remedy: str) -> None:
+    recorded = STS_DENIALS[name]
+    error = from_botocore(refusal(recorded.code, recorded.text), "sts:AssumeRole", ROLE)
+    assert (error.reason, error.caller) == ("AssumeRoleDenied", caller)
+    assert f"AWS denied {caller} " in error.message
+    assert remedy in error.remedy
+    assert "8e228500" not in str(error), "the name of a session differs between pods"
+
+
+def test_a_denial_without_words_names_the_principal_that_is_known() -> None:
+    error = from_botocore(
+        refusal("AccessDenied", "Access denied"), "sts:AssumeRole", ROLE, caller="arn:aws:iam::1:user/x"
+    )
+    assert error.message.startswith("AWS denied arn:aws:iam::1:user/x sts:AssumeRole on")
+    assert from_botocore(refusal("AccessDenied", ""), "sts:AssumeRole", ROLE).message.startswith(
+        "AWS denied the operator sts:AssumeRole on"
+    )
+
+
+def test_transient_reasons_are_those_that_keep_a_target_ready() -> None:
+    assert messages.TRANSIENT <= readiness.TRANSIENT
 
 
 def test_a_denied_kms_action_is_reported_as_kms_denied() -> None:

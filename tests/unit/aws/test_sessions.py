@@ -109,7 +109,7 @@ async def test_a_role_without_external_id_is_assumed_without_one(account: Accoun
 
 async def test_assume_role_is_called_with_the_session_policy_and_the_duration(account: Account) -> None:
     policy = {"Version": "2012-10-17", "Statement": []}
-    await account.roles.assume(OWNER, ROLE, None, policy=policy, duration=43200)
+    await account.roles.assume(OWNER, ROLE, None, policies=[policy], duration=43200)
     (arguments,) = account.boto.assumed
     assert json.loads(arguments["Policy"]) == policy
     assert " " not in arguments["Policy"], "AWS counts every character"
@@ -149,7 +149,7 @@ async def test_a_fresh_session_replaces_the_cached_one(account: Account) -> None
         {"owner": Owner("mdm", "pond")},
         {"external_id": "ext-2"},
         {"region": "eu-west-1"},
-        {"policy": {"Version": "2012-10-17"}},
+        {"policies": [{"Version": "2012-10-17"}]},
         {"duration": 900},
     ],
 )

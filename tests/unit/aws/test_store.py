@@ -14,13 +14,14 @@ from botocore.exceptions import ReadTimeoutError
 
 from aws_fakes import FakeClient, object_answer, refusal
 from reltio_export_operator.api.target import Encryption
+from reltio_export_operator.aws import store
 from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore, StoredObject
 
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
-KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", None, 3600)
+KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", "ext-1", "us-east-1", (), 3600)
 ACTIONS = ["s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
 Handler = Callable[..., Any]
 
@@ -28,7 +29,7 @@ Handler = Callable[..., Any]
 class Bucket:
     """An object store with a fake S3 client. Every call succeeds unless `handlers` replaces it."""
 
-    def __init__(self, pool: ThreadPoolExecutor, **handlers: Handler) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, expires: datetime = WHEN, /, **handlers: Handler) -> None:
         working: dict[str, Handler] = {
             "list_objects_v2": lambda **_: {"Contents": [], "IsTruncated": False},
             "put_object": lambda **_: {},
@@ -37,7 +38,7 @@ class Bucket:
         }
         self.s3 = FakeClient(**{**working, **handlers})
         self.sessions = RoleSessions(pool)
-        self.role = AssumedRole(KEY, self.s3, WHEN)  # type: ignore[arg-type]
+        self.role = AssumedRole(KEY, self.s3, expires)  # type: ignore[arg-type]
         self.store = ObjectStore(self.sessions, self.role, "lake")
 
     def _get(self, *, Key: str, Range: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -50,9 +51,9 @@ class Bucket:
         return {action: error.reason if error else None for action, error in results}
 
 
-def refusing(code: str, region: str | None = None) -> Handler:
+def refusing(code: str, region: str | None = None, operation: str = "Any") -> Handler:
     def refuse(**_: Any) -> None:
-        raise refusal(code, region)
+        raise refusal(code, region, operation)
 
     return refuse
 
@@ -161,7 +162,7 @@ async def test_the_region_is_read_from_errors_as_well(pool: ThreadPoolExecutor, 
 
 async def test_a_bucket_that_does_not_exist_is_reported(pool: ThreadPoolExecutor) -> None:
     with pytest.raises(AwsError) as caught:
-        await Bucket(pool, head_bucket=refusing("404")).store.region()
+        await Bucket(pool, head_bucket=refusing("404", operation="HeadBucket")).store.region()
     assert caught.value.reason == "BucketNotFound"
 
 
@@ -279,3 +280,34 @@ async def test_an_exception_that_is_not_of_boto3_is_not_translated(pool: ThreadP
 async def test_get_passes_when_another_probe_has_deleted_the_object(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool, get_object=refusing("NoSuchKey"))
     assert await bucket.probe() == dict.fromkeys(ACTIONS)
+
+
+async def test_a_denial_after_the_end_of_a_session_is_that_of_an_expired_session(pool: ThreadPoolExecutor) -> None:
+    for expires, reason in ((datetime(2001, 1, 1, tzinfo=UTC), "ExpiredCredentials"), (WHEN, "AccessDenied")):
+        bucket = Bucket(pool, expires, put_object=refusing("AccessDenied"))
+        assert (await bucket.probe())["s3:PutObject"] == reason
+
+
+KMS = Encryption(algorithm="aws:kms", kms_key_arn="arn:aws:kms:us-east-1:111122223333:key/1")
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        ({}, "EncryptionDiffers"),
+        ({"ServerSideEncryption": "AES256"}, "EncryptionDiffers"),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:kms:us-east-1:1:key/2"}, "EncryptionDiffers"),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS.kms_key_arn}, None),
+        ({"ServerSideEncryption": "aws:kms"}, None),
+    ],
+)
+async def test_the_encryption_is_that_which_s3_returns_for_the_object(
+    pool: ThreadPoolExecutor, stored: dict[str, str], reason: str | None
+) -> None:
+    bucket = Bucket(pool, put_object=lambda **_: stored)
+    assert (await bucket.probe(KMS))["Encryption"] == reason
+
+
+async def test_other_content_than_was_written_fails_the_reading(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool, get_object=lambda **_: object_answer(b"x" * len(store._PROBE_BODY)))
+    assert (await bucket.probe())["s3:GetObject"] == "ContentDiffers"

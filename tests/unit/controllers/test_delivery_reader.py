@@ -26,7 +26,7 @@ from reltio_export_operator.delivery.limits import DeliveryTooLargeError
 from reltio_export_operator.delivery.manifest import Delivery, differences_of
 
 FILES = 10_000
-KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", None, 3600)
+KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", (), 3600)
 WHEN = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
 ROW = gzip.compress(b'{"uri":"entities/1"}\n', mtime=0)
 EXPORT = {"type": "Entities", "fileFormat": "JSON"}

@@ -13,7 +13,7 @@ from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore, StoredObject
 
-KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/r", None, "us-east-1", None, 3600)
+KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/r", None, "us-east-1", (), 3600)
 LISTING = {"Contents": [{"Key": "manifest.json", "Size": 2, "ETag": '"e"'}], "IsTruncated": False}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from builders import T0, condition, stamp, target
 from reltio_export_operator.api.conditions import Condition, find
 from reltio_export_operator.api.target import Check, ExportTarget, TargetStatus
-from reltio_export_operator.targets import readiness
+from reltio_export_operator.targets import canary, messages, readiness
 
 MODES: dict[str, dict[str, Any]] = {
     "AssumeRole": {},
@@ -242,3 +242,79 @@ def test_a_target_that_is_not_verified_shows_no_external_id_and_serves_requests(
     assert readiness.disabled_status(used, T0).external_id_in_use is None
     assert readiness.disabled_status(used, T0).last_handled_verify_request == "now"
     assert readiness.suspended_status(used, T0).last_handled_verify_request == "now"
+
+
+def open_policies(subject: ExportTarget) -> list[Check]:
+    """All checks passed, but for policies that cannot be evaluated."""
+    return [
+        readiness.check_unknown(check.name, messages.TRUST_NOT_UNDERSTOOD) if check.name == "TrustsReltio" else check
+        for check in all_passed(subject)
+    ]
+
+
+def with_canary(**status: Any) -> ExportTarget:
+    spec = {"verification": {"mode": "Inspect", "reltioPrincipals": ["1"], "canary": True}}
+    bare = msgspec.structs.replace(target(spec=spec), status=TargetStatus())
+    return msgspec.structs.replace(bare, status=msgspec.convert(status, TargetStatus))
+
+
+def test_a_canary_is_waited_for_where_only_an_export_shows_whether_the_policies_hold() -> None:
+    subject = with_canary()
+    status = evaluate(subject, open_policies(subject), T0)
+    assert (condition_of(status).status, condition_of(status).reason) == ("False", "NotUnderstood")
+    assert condition_of(status, "Reconciling").status == "True"
+    assert find(status.conditions, "Stalled") is None
+    assert canary.is_wanted(subject, status)
+
+
+def test_a_delivered_canary_proves_the_policies_and_makes_the_target_ready() -> None:
+    subject = with_canary(conditions=[condition("Delivered", "True")])
+    status = evaluate(subject, open_policies(subject), T0)
+    assert condition_of(status).status == "True"
+    trusted = next(check for check in status.checks if check.name == "TrustsReltio")
+    assert "canary" in trusted.message
+
+
+def test_a_failed_canary_leaves_the_target_stalled() -> None:
+    subject = with_canary(conditions=[condition("Delivered", "False")])
+    status = evaluate(subject, open_policies(subject), T0)
+    assert condition_of(status, "Stalled").reason == "NotUnderstood"
+
+
+def test_a_canary_does_not_run_while_another_check_fails() -> None:
+    subject = with_canary()
+    checks = [*open_policies(subject), readiness.call_failed("ReltioToken", "CredentialsRejected", "No.", "Do.")]
+    status = evaluate(subject, checks, T0)
+    assert not canary.is_wanted(subject, status)
+    assert condition_of(status, "Stalled").reason == "CredentialsRejected"
+
+
+def test_a_permanent_failure_is_not_hidden_by_a_transient_one() -> None:
+    subject = of("AssumeRole")
+    ready = msgspec.structs.replace(subject, status=evaluate(subject, all_passed(subject), T0))
+    checks = [
+        *all_passed(subject),
+        readiness.call_failed("ReltioReachable", "Unreachable", "Away.", "Wait."),
+        readiness.call_failed("PutObject", "AccessDenied", "No.", "Do."),
+    ]
+    status = evaluate(ready, checks, T0)
+    assert (condition_of(status).status, condition_of(status).reason) == ("False", "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("failed", "check", "blocking"),
+    [
+        ("OperatorCredentials", "PutObject", "OperatorCredentials"),
+        ("AssumeRole", "ListBucket", "AssumeRole"),
+        ("Bucket", "GetObject", "Bucket"),
+        ("PutObject", "DeleteObject", "PutObject"),
+        ("ReltioToken", "ReltioTenant", "ReltioToken"),
+        ("TrustsReltio", "RolePermits", "TrustsReltio"),
+    ],
+)
+def test_a_check_that_was_not_made_names_the_check_that_it_depends_on(failed: str, check: str, blocking: str) -> None:
+    subject = of("AssumeRoleAndInspect")
+    elsewhere = "ReltioToken" if failed != "ReltioToken" else "AssumeRole"
+    failures = [readiness.call_failed(name, "Broken", "No.", "Do.") for name in (elsewhere, failed)]
+    found = next(one for one in evaluate(subject, failures, T0).checks if one.name == check)
+    assert found.message == f"Not checked, because {blocking} failed."

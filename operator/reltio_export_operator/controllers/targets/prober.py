@@ -12,13 +12,13 @@ from ...api.target import Check, ExportTarget, partition_of
 from ...aws.errors import AwsError
 from ...aws.owner import Owner
 from ...aws.roles import RoleReader
-from ...aws.sessions import AssumedRole, RoleSessions
-from ...aws.store import ObjectStore
+from ...aws.sessions import SESSION_SECONDS, AssumedRole, RoleSessions
+from ...aws.store import ENCRYPTION, ObjectStore
 from ...kube.client import SecretError, SecretNotAllowedError
 from ...reltio.errors import ReltioError, Unreachable, UnusableURL
 from ...targets import messages
-from ...targets.checks import BUCKET_SETTINGS, SETTING_NOT_READABLE, BucketSetting
-from ...targets.permissions import export_policy
+from ...targets.checks import BUCKET_SETTINGS, OPERATOR_CREDENTIALS, SETTING_NOT_READABLE, BucketSetting
+from ...targets.permissions import bucket_policy, export_policy
 from ...targets.readiness import call_failed, call_unknown, check_failed, check_passed, check_unknown
 from ...targets.role_checks import WANTED_SECONDS, Role, check_role, check_session_duration, session_too_short
 from ..access import Access, snapshot
@@ -43,6 +43,7 @@ class Prober:
         self._probe_id = target.metadata.uid or secrets.token_hex(8)
         self.external_id: str | None = None
         self.in_use: Literal["Current", "Previous"] | None = None  # which external ID works, when there are two
+        self.session_policy: Literal["Path", "Bucket", "None"] | None = None  # how the session of the role was limited
         self.made_advisory_checks = False
 
     async def reltio(self) -> AsyncIterator[Check]:
@@ -92,10 +93,12 @@ class Prober:
             yield _secret_failed("AssumeRole", error, self._secret_field)
             return
         except AwsError as error:
-            yield call_failed("AssumeRole", error.reason, error.message, error.remedy)
+            yield self._own_credentials(error)
+            if not error.own_credentials:
+                yield call_failed("AssumeRole", error.reason, error.message, error.remedy)
             return
-        only_previous = messages.ONLY_PREVIOUS_EXTERNAL_ID().message
-        yield check_passed("AssumeRole", only_previous if self.in_use == "Previous" else "")
+        yield self._own_credentials()
+        yield check_passed("AssumeRole", self._about_session(role))
         store = ObjectStore(self._sessions, role, self._s3.bucket)
         async for check in self._check_bucket(store):
             yield check
@@ -103,6 +106,25 @@ class Prober:
                 return
         async for check in self._try_actions(store):
             yield check
+
+    def _own_credentials(self, error: AwsError | None = None) -> Check:
+        """What the result of a call with the operator's own credentials shows about these."""
+        if error is None or not error.own_credentials:
+            caller = error.caller if error is not None else ""
+            return check_passed(
+                OPERATOR_CREDENTIALS, messages.OPERATOR_IS(caller=own(caller)).message if caller else ""
+            )
+        return call_failed(OPERATOR_CREDENTIALS, error.reason, error.message, error.remedy)
+
+    def _about_session(self, role: AssumedRole) -> str:
+        """What a person should know of the session, and how it is limited (`session_policy`)."""
+        limits: dict[int | None, Literal["Path", "Bucket", "None"]] = {0: "Path", 1: "Bucket", None: "None"}
+        self.session_policy = limits[role.policy]
+        said = {"Path": (), "Bucket": (messages.SMALLER_SESSION_POLICY,), "None": (messages.NO_SESSION_POLICY,)}
+        about = [*said[self.session_policy]]
+        if self.in_use == "Previous":
+            about.insert(0, messages.ONLY_PREVIOUS_EXTERNAL_ID)
+        return " ".join(reason().message for reason in about)
 
     async def _assume(self) -> AssumedRole:
         """Assume with the current external ID, or else with the previous one. Raises AwsError, SecretError."""
@@ -125,18 +147,25 @@ class Prober:
         self._secret_field = f"spec.s3.{field}"
         return await self._access.external_id_of(self._target, which)
 
-    async def _assume_with(self, external_id: str | None, **more: int) -> AssumedRole:
-        """A fresh session that may do no more than exports need."""
+    async def _assume_with(self, external_id: str | None, *, duration: int = SESSION_SECONDS) -> AssumedRole:
+        """A fresh session that may do no more than exports need, if AWS has room for a policy that limits it."""
         encryption = self._s3.server_side_encryption
+        partition = partition_of(self._s3.role_arn)
         pinned = export_policy(
             self._s3.bucket,
             self._s3.prefix,
-            partition=partition_of(self._s3.role_arn),
+            partition=partition,
             kms_key_arn=encryption.kms_key_arn if encryption else None,
             any_kms_key=True,
         )
         return await self._sessions.assume(
-            self._owner, self._s3.role_arn, external_id, region=self._s3.region, policy=pinned, fresh=True, **more
+            self._owner,
+            self._s3.role_arn,
+            external_id,
+            region=self._s3.region,
+            policies=(pinned, bucket_policy(self._s3.bucket, partition=partition)),
+            duration=duration,
+            fresh=True,
         )
 
     async def _check_bucket(self, store: ObjectStore) -> AsyncIterator[Check]:
@@ -163,18 +192,18 @@ class Prober:
 
     async def _try_actions(self, store: ObjectStore) -> AsyncIterator[Check]:
         encryption = self._s3.server_side_encryption
-        encrypted = True
+        readable = True
         async for action, failure in store.probe(self._s3.prefix, encryption, name=self._probe_id):
-            if failure is None:
-                yield check_passed(action.removeprefix("s3:"))
-            elif failure.reason == "KMSDenied" and encryption is not None:
-                encrypted = False
-                yield call_failed("Encryption", failure.reason, failure.message, failure.remedy)
+            name = action.removeprefix("s3:")
+            if failure is None and name != ENCRYPTION:
+                yield check_passed(name)
+            elif failure is None:
+                if encryption is not None and readable:
+                    yield check_passed(name, messages.ENCRYPTED(algorithm=encryption.algorithm).message)
             else:
-                encrypted = encrypted and action in _UNENCRYPTED
-                yield call_failed(action.removeprefix("s3:"), failure.reason, failure.message, failure.remedy)
-        if encryption is not None and encrypted:
-            yield check_passed("Encryption", messages.ENCRYPTED(algorithm=encryption.algorithm).message)
+                readable = readable and action in _UNENCRYPTED
+                name = ENCRYPTION if failure.reason == "KMSDenied" and encryption is not None else name
+                yield call_failed(name, failure.reason, failure.message, failure.remedy)
 
     async def _advisory_checks(self) -> AsyncIterator[Check]:
         """The rare tests: that nobody gets in without the external ID, and what Reltio recommends."""
@@ -215,8 +244,10 @@ class Prober:
     async def _session_duration_from_iam(self) -> Check:
         try:
             return check_session_duration(await self._roles.max_session_duration(self._s3.role_arn))
-        except AwsError:
-            return check_unknown("SessionDuration", messages.SESSION_NOT_READABLE)
+        except AwsError as error:
+            if error.reason in ("AccessDenied", "RoleNotFound"):
+                return check_unknown("SessionDuration", messages.SESSION_NOT_READABLE)
+            return call_unknown("SessionDuration", error.reason, error.message, error.remedy)
 
     async def _check_setting(self, setting: BucketSetting) -> Check:
         """With a session that may do all that the role may: exports do not need to read the setting."""
@@ -244,11 +275,15 @@ class Prober:
             yield _secret_failed("TrustsReltio", error, self._secret_field)
             return
         except AwsError as error:
-            if error.reason == "RoleNotFound":
-                yield call_failed("TrustsReltio", error.reason, error.message, error.remedy)
+            yield self._own_credentials(error)
+            if error.own_credentials:
                 return
-            yield check_failed("TrustsReltio", messages.ROLE_NOT_READABLE, error=error.message)
+            if error.reason == "AccessDenied":
+                yield check_failed("TrustsReltio", messages.ROLE_NOT_READABLE, error=error.message)
+            else:
+                yield call_failed("TrustsReltio", error.reason, error.message, error.remedy)
             return
+        yield self._own_credentials()
         role = Role(self._s3.role_arn, described.trust, tuple(described.permissions), described.max_session_seconds)
         checks = check_role(self._target, role, external_id)
         if checks[0].status == "False" and self.in_use is None and self._s3.has_previous_external_id:

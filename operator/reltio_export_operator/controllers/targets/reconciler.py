@@ -24,6 +24,7 @@ from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from ...targets import canary, messages, readiness
+from ...targets.checks import OPERATOR_CREDENTIALS
 from .. import transitions
 from ..access import Access
 from ..cache import JobCache, Key
@@ -147,6 +148,8 @@ class TargetController:
         key = target.metadata.key
         if readiness.needs_verification(target) or readiness.was_refused(target, ROLE_NOT_ALLOWED.name):
             return "Changed"
+        if readiness.canary_has_decided(target):
+            return "Changed"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
         if before and _is_failing(target) and self._clock.monotonic() - read_at >= self._retry_interval:
             self._secrets[key] = (self._clock.monotonic(), before)
@@ -162,7 +165,9 @@ class TargetController:
         """The status after all checks; Reltio and AWS are checked concurrently."""
         prober = Prober(self._access, self._sessions, target)
         advisory = readiness.advisory_checks_due(target, self._clock.utc_now())
-        names = [name for name in readiness.checks_of(target) if name not in readiness.ADVISORY_CHECKS]
+        # A timeout is that of a call, and of the credentials only by what a call returned.
+        others = (*readiness.ADVISORY_CHECKS, OPERATOR_CREDENTIALS)
+        names = [name for name in readiness.checks_of(target) if name not in others]
 
         async def aws() -> list[Check]:
             async with self._aws_probes:
@@ -172,7 +177,7 @@ class TargetController:
         status = readiness.evaluate(
             target, [*reltio, *tried], self._clock.utc_now(), tested=prober.made_advisory_checks, failures=failures
         )
-        return msgspec.structs.replace(status, external_id_in_use=prober.in_use)
+        return msgspec.structs.replace(status, external_id_in_use=prober.in_use, session_policy=prober.session_policy)
 
     async def _bounded(self, target: ExportTarget, checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
         """The results of the checks within the probe timeout.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from ...api.foreign import own
-from ...api.job import Submission
+from ...api.job import ExportJob, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
+from ...api.target import ExportTarget, leaves_open
 from .. import messages, naming
 from ..endings import failed
 from ..observation import Decision, FindUnrecorded, Observation, Search, Submit, seconds_until_retry, status_of
@@ -77,11 +78,17 @@ def wait_for_target(obs: Observation) -> Decision | None:
         why = _target_suspended(obs)
     elif obs.role_refusal is not None:
         why = obs.role_refusal
-    elif not target.is_ready:
+    elif not target.is_ready and not _is_its_canary(obs.job, target):
         why = messages.TARGET_NOT_READY(target=name)
     else:
         return None
     return Decision(status_of(obs, "Pending", reconciling=why, queue_position=None, retry_time=None))
+
+
+def _is_its_canary(job: ExportJob, target: ExportTarget) -> bool:
+    """Whether the job is the canary that is to show whether the target works."""
+    owned = any(owner.get("uid") == target.metadata.uid for owner in job.metadata.owner_references)
+    return owned and job.metadata.name == target.status.canary_job and leaves_open(target)
 
 
 def wait_in_queue(obs: Observation) -> Decision | None:

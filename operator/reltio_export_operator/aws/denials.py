@@ -1,0 +1,101 @@
+"""Which kind of policy denied a call, by the words of AWS, and what to do about it.
+
+The forms of the messages and the kinds of policies:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html#access-denied-message-examples and
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..api.foreign import Quoted, own
+from ..api.reasons import Reason
+from . import messages
+
+ASSUME_ROLE = "sts:AssumeRole"
+
+# IAM names the caller, the action and the resource, then why. The resource may be the random key of a probe object: it
+# is not kept.
+_CALLER = re.compile(r"\bUser: (?P<arn>arn:\S+)")
+_ACTION = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
+_EXPLANATION = re.compile(r"\b(?:because (?:no|this) |with an explicit deny\b).*", re.DOTALL)
+
+# That may be named instead of the action that was called.
+_ACTIONS = frozenset(
+    {
+        *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom"),
+        *(ASSUME_ROLE, "sts:TagSession", "sts:SetSourceIdentity"),
+    }
+)
+
+_OF_S3 = {
+    "identity-based policy": messages.DENIED_BY_ROLE_POLICY,
+    "resource-based policy": messages.DENIED_BY_BUCKET_POLICY,
+    "permissions boundary": messages.DENIED_BY_ROLE_BOUNDARY,
+    "session policy": messages.DENIED_BY_SESSION_POLICY,
+    "VPC endpoint policy": messages.DENIED_BY_ENDPOINT_POLICY,
+    "service control policy": messages.DENIED_BY_ORGANIZATION,
+    "resource control policy": messages.DENIED_BY_ORGANIZATION,
+}
+_OF_STS = {
+    "identity-based policy": messages.ASSUMING_DENIED_BY_OWN_POLICY,
+    "role trust policy": messages.ASSUMING_DENIED_BY_TRUST_POLICY,
+    "resource-based policy": messages.ASSUMING_DENIED_BY_TRUST_POLICY,
+    "permissions boundary": messages.ASSUMING_DENIED_BY_OWN_BOUNDARY,
+    "session policy": messages.ASSUMING_DENIED_BY_OWN_SESSION,
+    "VPC endpoint policy": messages.ASSUMING_DENIED_BY_ENDPOINT_POLICY,
+    "service control policy": messages.ASSUMING_DENIED_BY_ORGANIZATION,
+    "resource control policy": messages.ASSUMING_DENIED_BY_ORGANIZATION,
+}
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A message of IAM about a denied call. `caller` is an ARN without the name of its session, `action` like
+    ``s3:PutObject``, `kind` a kind of policy, `explanation` the words of AWS about it; each may be empty.
+    """
+
+    caller: str
+    action: str
+    kind: str
+    explanation: str
+
+    @classmethod
+    def of(cls, said: str, quotable: Quoted) -> Denial:
+        """`said` decides. What may not be quoted of it is not shown, unless it is a word of AWS that is known here."""
+        words = " ".join(said.split())
+        caller, action, why = _CALLER.search(quotable), _ACTION.search(words), _EXPLANATION.search(words)
+        shown = _EXPLANATION.search(quotable)
+        known = action is not None and (action["action"] in _ACTIONS or action[0] in quotable)
+        return cls(
+            principal(caller["arn"]) if caller else "",
+            action["action"] if action is not None and known else "",
+            next((kind for kind in _OF_STS if why and kind.lower() in why[0].lower()), ""),
+            shown[0].rstrip(".") if shown else "",
+        )
+
+    @property
+    def quoted(self) -> Quoted:
+        """Why, in the words of AWS where they may be quoted."""
+        if self.explanation:
+            return own(f'"{self.explanation}"')
+        return own(f"by a {self.kind}" if self.kind else "no reason given")
+
+    def reason(self, action: str) -> Reason:
+        """The reason for a denied call of this action."""
+        denied = self.action or action
+        if denied.startswith("kms:"):
+            return messages.KMS_ACTION_DENIED
+        if action != ASSUME_ROLE:
+            return _OF_S3.get(self.kind, messages.ACCESS_DENIED)
+        if denied == "sts:TagSession":
+            return messages.TAGGING_DENIED
+        return _OF_STS.get(self.kind, messages.ASSUME_ROLE_DENIED)
+
+
+def principal(arn: str) -> str:
+    """The ARN of a caller as a policy names it: without the name of the session, which differs between processes."""
+    kind, _, rest = arn.rstrip(".,").partition(":assumed-role/")
+    return f"{kind}:assumed-role/{rest.partition('/')[0]}" if rest else kind
