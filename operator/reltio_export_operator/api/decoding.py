@@ -82,7 +82,11 @@ def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason,
 
 def _metadata_and_spec(raw: Raw, model: type[Any]) -> tuple[ObjectMeta, Any]:
     """Both at once, so that an error names the field from the top of the object."""
-    found = msgspec.convert({name: raw[name] for name in ("metadata", "spec") if name in raw}, _WITHOUT_STATUS[model])
+    given = {name: raw[name] for name in ("metadata", "spec") if name in raw}
+    try:
+        found = msgspec.convert(given, _WITHOUT_STATUS[model])
+    except OverflowError as error:  # a time far outside of the calendar
+        raise msgspec.ValidationError(str(error)) from None
     return found.metadata, found.spec
 
 

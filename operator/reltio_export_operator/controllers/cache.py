@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from ..api.job import ExportJob
+from ..api.meta import FINALIZER
 from ..api.target import ExportTarget
 from ..jobs import identity
 from ..jobs.queue import Entry, ahead_of
 
 Key = tuple[str, str]
+
+_PARTS = ("metadata", "spec", "status")
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class JobCache:
@@ -24,15 +30,26 @@ class JobCache:
         self._jobs: dict[Key, dict[str, Entry]] = defaultdict(dict)
         self._target_of: dict[Key, Key] = {}
         self._assumed: set[str] = set()
+        self._unreadable_targets: set[Key] = set()
 
     def target(self, key: Key) -> ExportTarget | None:
         return self._targets.get(key)
 
     def put_target(self, target: ExportTarget) -> None:
         self._targets[target.metadata.key] = target
+        self._unreadable_targets.discard(target.metadata.key)
 
     def drop_target(self, key: Key) -> None:
         self._targets.pop(key, None)
+        self._unreadable_targets.discard(key)
+
+    def put_unreadable_target(self, key: Key) -> None:
+        """The target exists and cannot be decoded: nothing is submitted with what it said before."""
+        self._targets.pop(key, None)
+        self._unreadable_targets.add(key)
+
+    def is_unreadable_target(self, key: Key) -> bool:
+        return key in self._unreadable_targets
 
     def put_job(self, job: ExportJob) -> None:
         """Add or update an unfinished job; remove a finished one."""
@@ -57,6 +74,19 @@ class JobCache:
             active=active or job.metadata.uid in self._assumed,
             eligible=_wants_place(job),
         )
+
+    def put_unreadable(self, raw: Mapping[str, Any]) -> None:
+        """Count a job that cannot be decoded as active if an export of it may run; as absent otherwise."""
+        meta, spec, status = (part if isinstance(part := raw.get(name), Mapping) else {} for name in _PARTS)
+        key = (str(meta.get("namespace", "")), str(meta.get("name", "")))
+        self.drop_job(key)
+        reference = spec.get("targetRef")
+        target = reference.get("name") if isinstance(reference, Mapping) else None
+        may_run = FINALIZER in (meta.get("finalizers") or ()) or status.get("submission") is not None
+        if not isinstance(target, str) or not may_run:
+            return
+        target_key = self._target_of[key] = (key[0], target)
+        self._jobs[target_key][key[1]] = Entry(str(meta.get("uid", "")), _EARLIEST, key[1], active=True, eligible=False)
 
     def has(self, uid: str) -> bool:
         """Whether a job of this uid exists and is unfinished."""

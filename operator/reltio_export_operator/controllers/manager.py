@@ -38,6 +38,7 @@ from .targets.reconciler import TargetController
 _log = logging.getLogger(__name__)
 _RESYNC_SECONDS = 60.0
 _SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
+_SYNCED_AT_ONCE = 8  # namespaces
 _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
 _FAILING_WORKERS = 4  # for targets that fail: dead services must not use up workers and threads
 
@@ -151,6 +152,7 @@ class Manager:
             wake_job=self.jobs.add,
             defer_failing=self._failing_targets.add,
         )
+        metrics.watch_unreadable(jobs=lambda: job_controller.unreadable, targets=lambda: target_controller.unreadable)
 
     @classmethod
     @asynccontextmanager
@@ -200,20 +202,24 @@ class Manager:
             return None
         return f"The jobs have not been listed yet: {self._sync_problem or 'waiting for the API server'}."
 
+    def unlisted(self) -> frozenset[str]:
+        """Namespaces whose jobs have not been listed yet; an empty name stands for all namespaces."""
+        return frozenset(namespace or "" for namespace in self._unsynced)
+
     async def _sync_caches(self) -> None:
-        """Fill the cache, a namespace at a time; one that cannot be listed does not hold up the others."""
-        pause = _SYNC_SECONDS
+        """Fill the cache. A namespace that cannot be listed, or does not answer, does not hold up the others."""
+        pause, several = _SYNC_SECONDS, asyncio.Semaphore(_SYNCED_AT_ONCE)
         while True:
-            for namespace in list(self._unsynced):
-                await self._sync(namespace)
+            await asyncio.gather(*(self._sync(namespace, several) for namespace in list(self._unsynced)))
             if not self._unsynced:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_SYNC_SECONDS)
 
-    async def _sync(self, namespace: str | None) -> None:
+    async def _sync(self, namespace: str | None, several: asyncio.Semaphore) -> None:
         try:
-            await self._sync_cache(namespace)
+            async with several:
+                await self._sync_cache(namespace)
         except Exception as error:
             problem = f"jobs and targets in {namespace or 'all namespaces'}: {explain(error)}"
             if problem != self._sync_problem:
@@ -242,4 +248,8 @@ class Manager:
         conditions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
         true = {str(one.get("type")) for one in conditions if one.get("status") == "True"}
         finished = bool(true & {"Complete", "Failed"})
-        return not finished or STATUS_INVALID in true or body["spec"].get("ttlSecondsAfterFinished") is not None
+        return not finished or STATUS_INVALID in true or _has_ttl(body.get("spec"))
+
+
+def _has_ttl(spec: object) -> bool:
+    return isinstance(spec, Mapping) and spec.get("ttlSecondsAfterFinished") is not None

@@ -78,15 +78,16 @@ def log_job_events(job: ExportJob, events: Iterable[Event]) -> None:
             )
 
 
-def log_job_invalid(namespace: str, name: str, uid: str, reason: str, message: str) -> None:
-    """Log that a job cannot be worked on as it is."""
+def log_invalid(kind: str, namespace: str, name: str, uid: str, reason: str, message: str) -> None:
+    """Log that an object cannot be worked on as it is."""
     _log.warning(
-        "ExportJob %s/%s: Stalled (%s): %s",
+        "%s %s/%s: Stalled (%s): %s",
+        kind,
         namespace,
         name,
         reason,
         message[:_MESSAGE_LIMIT],
-        extra=object_fields("ExportJob", namespace, name, uid, reason=reason),
+        extra=object_fields(kind, namespace, name, uid, reason=reason),
     )
 
 

@@ -77,6 +77,7 @@ async def _lead(
     health.metrics.leads(True)
     async with Manager.connected(settings, network, api, metrics=health.metrics, gate=gate) as manager:
         health.stuck = monitor.stuck
+        health.metrics.watch_unserved(lambda: len(manager.unlisted() | monitor.failing()))
         health.unready = lambda: (
             _stopping(stop)
             or (elector.unready() if elector else None)

@@ -16,6 +16,11 @@ TARGET_NOT_FOUND = Reason(
     "ExportTarget {target} was not found in this namespace.",
     "Create it, or create the job again with the right spec.targetRef.name.",
 )
+TARGET_NOT_UNDERSTOOD = Reason(
+    "TargetNotUnderstood",
+    "This release of the operator cannot read ExportTarget {target}.",
+    "See its condition Stalled.",
+)
 TARGET_DELETED = Reason("TargetDeleted", "ExportTarget {target} is being deleted.", "Create it again.")
 TARGET_SUSPENDED = Reason(
     "TargetSuspended", "ExportTarget {target} is suspended.", "Set its spec.suspend to false to continue."
@@ -246,7 +251,15 @@ WOULD_BE_RECREATED = Reason(
 # -- what keeps the operator from working on the job
 
 SPEC_NOT_UNDERSTOOD = Reason(
-    "SpecNotUnderstood", "The job or its target cannot be read: {error}.", "Create the object again."
+    "SpecNotUnderstood",
+    "This release of the operator cannot read the job: {error}.",
+    "Create the job again, or run the release of the operator that belongs to the installed CRDs.",
+)
+CLEANUP_UNREADABLE = Reason(
+    "CleanupIncomplete",
+    "The job is being deleted, and this release of the operator cannot read it. Its finalizer was removed after "
+    "{seconds:.0f} s.",
+    "An export may be running: search Reltio's console for exports with {uid} in their name, and stop them there.",
 )
 STATUS_VALUES_IGNORED = Reason(
     "StatusNotUnderstood",
@@ -261,7 +274,7 @@ STATUS_UNCERTAIN = Reason(
     "Correct the status with `kubectl edit exportjob {name} -n {namespace} --subresource=status`. Or search Reltio's "
     "console for exports with {uid} in their name, stop those that are not wanted, and set spec.cancel to true.",
 )
-STATUS_CORRECTED = Reason("StatusCorrected", "The status was corrected. The job continues.")
+STATUS_CORRECTED = Reason("StatusCorrected", "The job can be read again, and continues.")
 ENDED_UNCERTAIN = Reason(
     _FAILED_CALL,
     "{early} The status does not say for certain which exports were submitted: {doubts}.",

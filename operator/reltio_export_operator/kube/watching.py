@@ -85,6 +85,10 @@ class WatchMonitor:
                 return f"{plural} are not watched: {problems[0]}."
         return None
 
+    def failing(self) -> frozenset[str]:
+        """Namespaces of which a kind cannot be watched; an empty name stands for all namespaces."""
+        return frozenset(namespace or "" for (_, namespace), stream in self._streams.items() if stream.problem)
+
     def stuck(self) -> str | None:
         """Whether a watch hangs in this process: one that fails and is tried again does not."""
         if self._began is None:

@@ -31,6 +31,12 @@ class Metrics:
         )
         self._jobs = Gauge("reltio_export_jobs", "Unfinished ExportJobs.", ["state"], registry=registry)
         self._targets = Gauge("reltio_export_targets", "ExportTargets.", ["ready"], registry=registry)
+        self._unreadable = Gauge(
+            "reltio_export_unreadable_objects", "Objects that cannot be decoded.", ["kind"], registry=registry
+        )
+        self._unserved = Gauge(
+            "reltio_export_unserved_namespaces", "Namespaces that cannot be listed or watched.", registry=registry
+        )
         self._leader = Gauge(
             "reltio_export_leader", "1 on the replica that holds the Lease, else 0.", registry=registry
         )
@@ -59,6 +65,15 @@ class Metrics:
         self._jobs.labels("pending").set_function(pending)
         self._targets.labels("true").set_function(ready)
         self._targets.labels("false").set_function(not_ready)
+
+    def watch_unreadable(self, jobs: Value, targets: Value) -> None:
+        """Read the numbers of objects that cannot be decoded at each scrape."""
+        self._unreadable.labels("jobs").set_function(jobs)
+        self._unreadable.labels("targets").set_function(targets)
+
+    def watch_unserved(self, namespaces: Value) -> None:
+        """Read the number of namespaces that cannot be listed or watched at each scrape."""
+        self._unserved.set_function(namespaces)
 
     def leads(self, acts: bool) -> None:
         self._leader.set(acts)

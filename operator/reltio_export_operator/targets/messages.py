@@ -147,6 +147,11 @@ PERMISSIONS_NOT_UNDERSTOOD = Reason(
 
 # -- what the operator does not understand
 
+SPEC_NOT_UNDERSTOOD = Reason(
+    "SpecNotUnderstood",
+    "This release of the operator cannot read the target: {error}.",
+    "Correct the field, or run the release of the operator that belongs to the installed CRDs.",
+)
 STATUS_VALUES_IGNORED = Reason(
     "StatusNotUnderstood",
     "{problems} The operator uses defaults instead, and keeps what is stored.",

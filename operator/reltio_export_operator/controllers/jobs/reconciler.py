@@ -10,8 +10,8 @@ from dataclasses import replace
 import msgspec
 
 from ...api.attempt import record_of
-from ...api.decoding import decode_job, decode_target
-from ...api.foreign import KNOWN, PROCESS, Secrets, own, quote
+from ...api.decoding import decode_target
+from ...api.foreign import KNOWN, PROCESS, Secrets, own
 from ...api.job import ExportJob, Submission
 from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason
@@ -47,6 +47,7 @@ from ..gate import GateClosedError, SubmissionGate
 from .census import Census
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
+from .filling import fill
 from .gateway_port import CallFailedError, ExportGateway, secret_failure
 from .limiter import KeyedLimiter
 from .loaded import Loaded
@@ -54,6 +55,7 @@ from .state_timer import StateTimer
 from .status_writer import JobStatusWriter
 from .submitter import Submitter
 from .task_tracker import TaskTracker
+from .unreadable_jobs import UnreadableJobs
 
 _TOPICS = ("doubt", "deletion", "ending", "unclear")  # of the state timer
 _CALLS_PER_TENANT = 4  # concurrent calls that change something at a tenant, or search it
@@ -108,6 +110,7 @@ class JobController:
             count_event=count_event,
         )
         self._submitter = Submitter(kube, gateway, self._writer, gate, clock, limits=limits, observe=self._observe)
+        self._unreadable = UnreadableJobs(kube, clock, cache, self._timer, bound_seconds=limits.cleanup_timeout_seconds)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
         self._limiter: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
@@ -119,34 +122,27 @@ class JobController:
             self._handle_deleted(key)
             return None
         try:
-            return await self._advance(Loaded.of(raw))
+            loaded = Loaded.of(raw)
+            self._unreadable.forget(key)
+            return await self._advance(loaded)
         except GateClosedError:
             return _REQUEUE_SECONDS  # in case this process leads again
         except ConflictError:
             return _CONFLICT_REQUEUE_SECONDS
         except msgspec.ValidationError as error:
-            await self._writer.report_invalid(
-                raw, messages.SPEC_NOT_UNDERSTOOD(error=quote(error, KNOWN.of([PROCESS, key[0]])))
-            )
-            return _REQUEUE_SECONDS
+            return await self._unreadable.hold(raw, error)
         except InvalidError as error:
-            await self._writer.report_invalid(raw, messages.STATUS_REFUSED(error=own(error)))
+            await self._unreadable.report(raw, messages.STATUS_REFUSED(error=own(error)))
             raise
 
     async def sync_cache(self, namespace: str | None) -> None:
         """List targets and jobs before anything is submitted, so that running jobs count from the start."""
-        async for raw in self._kube.list_objects(TARGETS, namespace):
-            with contextlib.suppress(msgspec.ValidationError):  # reported when it is reconciled
-                self._cache.put_target(decode_target(raw))
-        async for raw in self._kube.list_objects(JOBS, namespace):
-            try:
-                job = decode_job(raw)
-            except msgspec.ValidationError:
-                continue  # reported when it is reconciled
-            self._cache.put_job(job)
-            self._census.expect(job)
-            if not job.is_finished:
-                self._wake(job.metadata.key)  # also in case it is deleted before the watch starts
+        await fill(self._cache, self._census, self._kube, namespace, self._wake)
+
+    @property
+    def unreadable(self) -> int:
+        """How many jobs cannot be decoded."""
+        return self._unreadable.count
 
     async def stop(self) -> None:
         """Cancel what runs outside of the work queue."""
@@ -164,7 +160,8 @@ class JobController:
         if isinstance(decision.action, Submit):
             # The cached target may be older than what decides about a submission.
             target = await self._target(job, fresh=True)
-            obs = replace(obs, target=target, role_refusal=self._refusal_of(target))
+            unreadable = self._cache.is_unreadable_target(_target_key(job))
+            obs = replace(obs, target=target, target_unreadable=unreadable, role_refusal=self._refusal_of(target))
             # From here to the assumption there is no await: another job of the target may be in the same place.
             decision = decide(replace(obs, queue_position=self._queue_position(job)))
         with self._limit(job, decision.action) as may_call:
@@ -298,6 +295,7 @@ class JobController:
             job=job,
             now=self._clock.utc_now(),
             target=target,
+            target_unreadable=self._cache.is_unreadable_target(_target_key(job)),
             role_refusal=self._refusal_of(target),
             secrets=KNOWN.of([PROCESS, job.metadata.namespace]),
             queue_position=self._queue_position(job),
@@ -364,7 +362,10 @@ class JobController:
             if raw is None:
                 self._cache.drop_target(key)
             else:
-                self._cache.put_target(decode_target(raw))
+                try:
+                    self._cache.put_target(decode_target(raw))
+                except msgspec.ValidationError:  # reported by the controller of targets
+                    self._cache.put_unreadable_target(key)
         return self._cache.target(key)
 
     def _refusal_of(self, target: ExportTarget | None) -> ConditionReason | None:
@@ -395,6 +396,7 @@ class JobController:
         self._census.forget(key)
         self._submitter.forget(key)
         self._control_log.succeeded(key)
+        self._unreadable.forget(key)
 
 
 def _needs_mark(job: ExportJob) -> bool:

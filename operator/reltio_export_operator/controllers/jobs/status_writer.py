@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from ...api.attempt import AttemptRecord, record_of
-from ...api.conditions import Conditions
-from ...api.decoding import decode_status, with_report
-from ...api.job import ExportJob, JobStatus, Submission
+from ...api.decoding import with_report
+from ...api.job import ExportJob, Submission
 from ...api.meta import ATTEMPT_ANNOTATION, FINALIZER, JOBS
-from ...api.reasons import ConditionReason
 from ...api.status_patch import status_patch
 from ...jobs import messages
 from ...jobs.observation import Decision, Event
-from ...kube.client import ConflictError, KubeApi, Raw
+from ...kube.client import ConflictError, KubeApi
 from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
@@ -87,17 +83,6 @@ class JobStatusWriter:
                 explain(error),
                 extra=object_fields("ExportJob", *meta.key, meta.uid),
             )
-
-    async def report_invalid(self, raw: Raw, why: ConditionReason) -> None:
-        """Set condition Stalled on a job that cannot be decoded, or whose status cannot be written as a whole."""
-        meta = raw["metadata"]
-        before, _ = decode_status(raw, JobStatus)
-        conditions = Conditions(before.conditions, generation=meta.get("generation", 0), now=self._clock.utc_now())
-        conditions.put("Stalled", "True", why.reason, why.message)
-        after = msgspec.structs.replace(before, conditions=conditions.result())
-        change = status_patch(raw.get("status"), before, after)
-        if change and await self._kube.patch_status(JOBS, raw, change) is not None:
-            transitions.log_job_invalid(meta["namespace"], meta["name"], meta["uid"], why.reason, why.message)
 
     async def mark(self, loaded: Loaded, submission: Submission) -> Loaded:
         """Add the finalizer and the annotation: from now on there is something outside the cluster to clean up.

@@ -11,7 +11,7 @@ import msgspec
 
 from ...api.conditions import Condition, find
 from ...api.decoding import decode_job, decode_target, with_report
-from ...api.foreign import own
+from ...api.foreign import KNOWN, PROCESS, own, quote
 from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason, Values
 from ...api.status_patch import status_patch
@@ -28,10 +28,12 @@ from ...targets.checks import OPERATOR_CREDENTIALS
 from .. import transitions
 from ..access import Access
 from ..cache import JobCache, Key
+from ..unreadable import UnreadableObjects, key_of
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
 _CANARY_REQUEUE_SECONDS = 15.0  # while a canary runs
+_UNREADABLE_REQUEUE_SECONDS = 300.0  # for a target that cannot be decoded, in case the event of a change is lost
 
 _Due = Literal["No", "Elapsed", "Changed"]
 
@@ -64,6 +66,7 @@ class TargetController:
         self._wake_job = wake_job
         self._hand_over = defer_failing
         self._clock = clock
+        self._unreadable = UnreadableObjects(kube, clock, "ExportTarget")
         self._failures: dict[Key, int] = {}
         self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and their digest
 
@@ -78,9 +81,14 @@ class TargetController:
             self._cache.drop_target(key)
             self._failures.pop(key, None)
             self._secrets.pop(key, None)
+            self._unreadable.forget(key)
             self._wake_jobs(key)
             return None
-        target = decode_target(raw)
+        try:
+            target = decode_target(raw)
+        except msgspec.ValidationError as error:
+            return await self._hold_unreadable(raw, error)
+        self._unreadable.forget(key)
         due = await self._due(target) if self._is_verified(target) else "No"
         if due == "Elapsed" and not include_failing and _is_failing(target):
             self._cache.put_target(target)
@@ -105,6 +113,23 @@ class TargetController:
             return min(requeue_after, max(0.5, self._retry_interval))  # to read its Secrets, see _due
         return min(requeue_after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else requeue_after
 
+    @property
+    def unreadable(self) -> int:
+        """How many targets cannot be decoded."""
+        return self._unreadable.count
+
+    async def _hold_unreadable(self, raw: Raw, error: Exception) -> float:
+        """Report a target that cannot be decoded. Its jobs wait; those that were submitted continue."""
+        key = key_of(raw)
+        self._cache.put_unreadable_target(key)
+        try:
+            why = messages.SPEC_NOT_UNDERSTOOD(error=quote(error, KNOWN.of([PROCESS, key[0]])))
+            await self._unreadable.report(raw, why)
+        except ConflictError:
+            return 0.1
+        self._wake_jobs(key)
+        return _UNREADABLE_REQUEUE_SECONDS
+
     async def _with_canary(self, target: ExportTarget, status: TargetStatus) -> TargetStatus:
         """Copy the result of the canary's job; create the job when there is none for the current generation."""
         if not canary.is_wanted(target, status):
@@ -116,7 +141,11 @@ class TargetController:
                 raw = await self._kube.create(JOBS, canary.manifest_of(target, name))
         except InvalidError as error:
             return canary.not_created_status(target, status, name, own(error), self._clock.utc_now())
-        job = decode_job(raw) if raw else None
+        try:
+            job = decode_job(raw) if raw else None
+        except msgspec.ValidationError as error:
+            text = quote(error, KNOWN.of([PROCESS, target.metadata.namespace]))
+            return canary.not_created_status(target, status, name, text, self._clock.utc_now())
         return canary.status_from_job(target, status, name, job, self._clock.utc_now())
 
     async def _status(self, target: ExportTarget, due: _Due) -> TargetStatus:
@@ -146,7 +175,8 @@ class TargetController:
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. A new spec, verify annotation, or Secret of a failing target is a change."""
         key = target.metadata.key
-        if readiness.needs_verification(target) or readiness.was_refused(target, ROLE_NOT_ALLOWED.name):
+        refused = (ROLE_NOT_ALLOWED.name, messages.SPEC_NOT_UNDERSTOOD.name)
+        if readiness.needs_verification(target) or any(readiness.was_refused(target, reason) for reason in refused):
             return "Changed"
         if readiness.canary_has_decided(target):
             return "Changed"

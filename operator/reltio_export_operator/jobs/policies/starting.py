@@ -70,7 +70,9 @@ def wait_for_target(obs: Observation) -> Decision | None:
     if obs.status.submission is not None:
         return None
     name, target = obs.job.spec.target_ref.name, obs.target
-    if target is None:
+    if obs.target_unreadable:
+        why = messages.TARGET_NOT_UNDERSTOOD(target=name)
+    elif target is None:
         why = messages.TARGET_NOT_FOUND(target=name)
     elif target.metadata.deletion_timestamp is not None:
         why = messages.TARGET_DELETED(target=name)

@@ -51,9 +51,9 @@ def hold_uncertain(obs: Observation) -> Decision | None:
 
 
 def _continue(obs: Observation) -> Decision | None:
-    """The status was corrected: continue from what it says now."""
+    """The status, or the spec, can be read again: continue from what it says now."""
     stalled = obs.job.condition("Stalled")
-    if stalled is None or stalled.reason != messages.STATUS_UNCERTAIN.name:
+    if stalled is None or stalled.reason not in (messages.STATUS_UNCERTAIN.name, messages.SPEC_NOT_UNDERSTOOD.name):
         return None
     why = messages.STATUS_CORRECTED()
     conditions = Conditions(obs.status.conditions, generation=obs.job.metadata.generation, now=obs.now)
