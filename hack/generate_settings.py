@@ -53,8 +53,10 @@ def _replaced(block: re.Pattern[str], inner: str, text: str) -> str:
 
 def _default(schema: dict[str, Any]) -> str:
     default = schema["default"]
-    if default in ("", (), {}):
+    if default in ("", (), [], {}):
         return "empty"
+    if isinstance(default, list | tuple):
+        return ", ".join(f"`{item}`" for item in default)
     if isinstance(default, bool):
         return str(default).lower()
     return f"{default:g}" if isinstance(default, float) else str(default)

@@ -143,6 +143,7 @@ class Sandbox:
             "RELTIO_EXPORT_TARGET_RETRY_INTERVAL_SECONDS": "5",
             "RELTIO_EXPORT_LEADER_ELECT": "false",
             "RELTIO_EXPORT_METRICS_PORT": "0",
+            **self.host_settings,
             **self._options.settings,
             **settings,
         }
@@ -161,6 +162,16 @@ class Sandbox:
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C at the terminal reaches the parent alone, which ends it in order
             )
+
+    @property
+    def host_settings(self) -> dict[str, str]:
+        """Settings that allow the simulator as a host of Reltio: it is on loopback and has no TLS."""
+        host = self.reltio.url.rpartition("/")[2]
+        return {
+            "RELTIO_EXPORT_RELTIO_HOSTS": f"*.reltio.com,{host}",
+            "RELTIO_EXPORT_INSECURE_HOSTS": host,
+            "RELTIO_EXPORT_PRIVATE_NETWORKS": f"{host.partition(':')[0]}/32",
+        }
 
     def operator_has_ended(self) -> bool:
         """Whether the only replica has ended by itself."""

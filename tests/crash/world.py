@@ -26,7 +26,14 @@ from .wire import Wire
 
 NAMESPACE, TARGET, JOB = "mdm", "lake", "nightly"
 HORIZON = 3 * 3600.0  # seconds of the world's time after which a job that has not ended counts as stuck
-SETTINGS = Settings(poll_interval_seconds=5, progress_interval_seconds=10, workers=4, leader_elect=False)
+SETTINGS = Settings(
+    poll_interval_seconds=5,
+    progress_interval_seconds=10,
+    workers=4,
+    leader_elect=False,
+    reltio_hosts=("reltio.test",),
+    insecure_hosts=("reltio.test",),
+)
 
 
 class World:

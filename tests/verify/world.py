@@ -17,6 +17,7 @@ from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
 from reltio_export_operator.controllers.cache import JobCache
 from reltio_export_operator.controllers.targets.reconciler import TargetController
+from reltio_export_operator.reltio.hosts import ReltioHosts
 from reltio_export_operator.runtime.allowed_roles import AllowedRoles
 from reltio_export_sandbox.reltio import Client, Tenant
 from reltio_export_sandbox.reltio.agenda import Inline
@@ -55,6 +56,7 @@ class World:
         self._clock = Clock()
         self._cut: list[str] = []
         self.allowed_roles: dict[str, list[str]] = {}  # the setting
+        self.hosts = ReltioHosts(["reltio.test"], ["reltio.test"])  # by settings
         self.calls = 0  # to Reltio
         self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
@@ -105,7 +107,7 @@ class World:
             sessions = RoleSessions(Inline(), new_session=lambda: self.aws, allowed=allowed)  # type: ignore[arg-type, return-value]
             controller = TargetController(
                 self.kube,
-                Access(self.kube, http, clock=self.clock),
+                Access(self.kube, http, hosts=self.hosts, clock=self.clock),
                 sessions,
                 JobCache(),
                 self.clock,

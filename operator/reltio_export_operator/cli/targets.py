@@ -23,12 +23,13 @@ from ..api.conditions import find, is_true
 from ..api.decoding import decode_target
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
 from ..api.target import ExportTarget
-from ..aws.owner import Owner
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..controllers.access import Access
+from ..controllers.refusals import Refusals
 from ..controllers.targets.prober import Prober
 from ..kube.client import KubeClient, SecretError, SecretNotAllowedError
+from ..reltio.hosts import ReltioHosts
 from ..reltio.transport import http_client
 from ..runtime import settings_loader
 from ..runtime.allowed_roles import AllowedRoles
@@ -69,7 +70,15 @@ _PRINCIPAL = re.compile(r"\d{12}|arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:(root|(
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="Settings file of the operator, for its allowedRoles. Default: RELTIO_EXPORT_CONFIG.",
+    help="Settings file of the operator, such as for allowedRoles and reltioHosts. Default: RELTIO_EXPORT_CONFIG.",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Another host that the target may name as Reltio, with -f: host, host:port or *.domain. An IP address may be "
+    "private, and a loopback address may be called over http.",
 )
 @cluster_options
 @output_option("text", "json")
@@ -78,6 +87,7 @@ def verify(
     target: str | None,
     filename: Path | None,
     config: Path | None,
+    allowed_hosts: tuple[str, ...],
     context: str | None,
     namespace: str | None,
     output: str,
@@ -95,7 +105,7 @@ def verify(
         raise CommandError("Use either the name of a target or a file (-f).")
     if filename is not None:
         with configured():
-            settings = settings_loader.load(path=config).settings
+            settings = settings_loader.with_hosts(settings_loader.load(path=config).settings, allowed_hosts)
         verified = asyncio.run(_verify_here(filename, settings, context, namespace))
     else:
         verified = _verify_by_operator(connect(context, namespace), str(target))
@@ -180,20 +190,22 @@ async def _verify_here(filename: Path, settings: Settings, context: str | None, 
     namespace = namespace_of(raw, namespace) or namespace_of_context(context)
     target = as_model(raw, ExportTarget, namespace)
     outside = network()
+    hosts = ReltioHosts.of(settings)
     secrets: Any = _Secrets(documents, context, namespace)
     with ThreadPoolExecutor(4) as threads:
-        async with http_client(outside) as http:
+        async with http_client(outside, hosts=hosts) as http:
             sessions = RoleSessions(
                 threads,
                 new_session=session_factory(outside),
                 allowed=AllowedRoles(settings.allowed_roles),
                 session_tags=settings.session_tags,
             )
-            refusal = sessions.refusal_of(Owner(*target.metadata.key), target.spec.s3.role_arn)
+            access = Access(secrets, http, hosts=hosts)
+            refusal = Refusals(access, sessions).of(target)
             if refusal is not None:
-                refused = readiness.refused_status(target, refusal, datetime.now(UTC))
+                refused = readiness.refused_status(target, refusal.why, datetime.now(UTC), condition=refusal.condition)
                 return msgspec.structs.replace(target, status=refused)
-            prober = Prober(Access(secrets, http), sessions, target)
+            prober = Prober(access, sessions, target)
             with Console(stderr=True).status("Verifying with your AWS credentials…"):
                 checks = [check async for check in prober.reltio()]
                 checks += [check async for check in prober.aws(advisory=True)]

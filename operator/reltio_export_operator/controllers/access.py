@@ -8,10 +8,13 @@ import httpx
 
 from ..api.foreign import KNOWN
 from ..api.job import ServiceSnapshot
+from ..api.reasons import ConditionReason
 from ..api.target import CredentialsSecretRef, ExportTarget, SecretKeyRef
 from ..kube.client import SecretError, SecretNotAllowedError, SecretReader
 from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
+from ..reltio.errors import HostNotAllowed, UnusableURL
+from ..reltio.hosts import ReltioHosts
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 
 _SECRET_CACHE_SECONDS = 20.0  # so that a corrected Secret is used within a minute
@@ -20,8 +23,16 @@ _SECRET_CACHE_SECONDS = 20.0  # so that a corrected Secret is used within a minu
 class Access:
     """A cache of Reltio clients by service, tenant and credentials. Secrets are read with `get`, never listed."""
 
-    def __init__(self, kube: SecretReader, http: httpx.AsyncClient, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        kube: SecretReader,
+        http: httpx.AsyncClient,
+        *,
+        hosts: ReltioHosts | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._kube = kube
+        self._hosts = hosts or ReltioHosts()
         self._http = http
         self._clock = clock
         self._secrets: dict[tuple[str, CredentialsSecretRef], tuple[float, tuple[str, ...]]] = {}
@@ -31,10 +42,11 @@ class Access:
     async def reltio(
         self, namespace: str, service: ServiceSnapshot, *, fresh: bool = False, last_known: bool = False
     ) -> ReltioClient:
-        """The client for this service and tenant. Raises SecretError.
+        """The client for this service and tenant. Raises SecretError, and UnusableURL before a Secret is read.
 
         `fresh`: read the Secret even if it is cached. `last_known`: use its cached values if it cannot be read.
         """
+        self.check_hosts(service)
         client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh, last_known)
         token_key = (service.auth_url, client_id, secret)
         if token_key not in self._tokens:
@@ -48,6 +60,21 @@ class Access:
             )
         self._clients[key].namespaces.add(namespace)
         return self._clients[key]
+
+    def check_hosts(self, service: ServiceSnapshot) -> None:
+        """Raise UnusableURL or HostNotAllowed if no request may be sent to a URL of the service."""
+        for url in (service.export_service_url, service.auth_url):
+            self._hosts.check_url(url)
+
+    def refusal_of(self, target: ExportTarget) -> ConditionReason | None:
+        """Why the settings do not allow the hosts of the target; None if they do, or if a URL is none at all."""
+        try:
+            self.check_hosts(snapshot(target))
+        except HostNotAllowed as error:
+            return ConditionReason(error.reason, error.text)
+        except UnusableURL:
+            return None  # a check of the target reports it
+        return None
 
     async def external_id_of(self, target: ExportTarget, which: str) -> str | None:
         """The `Current` or `Previous` external ID of the target. Raises SecretError."""

@@ -19,6 +19,7 @@ from ..aws.transport import session_factory
 from ..jobs.observation import Limits
 from ..kube.client import KubeApi, KubeClient
 from ..kube.workqueue import WorkQueue
+from ..reltio.hosts import ReltioHosts
 from ..reltio.transport import http_client
 from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
@@ -33,6 +34,7 @@ from .jobs.census import Census
 from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
 from .jobs.task_tracker import TaskTracker
+from .refusals import Refusals
 from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Manager:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._cache = cache = JobCache()
-        access = Access(kube, http, clock=clock)
+        access = Access(kube, http, hosts=ReltioHosts.of(settings), clock=clock)
         metrics = metrics or Metrics()
         self._gate = gate = gate or SubmissionGate()
         self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -134,7 +136,7 @@ class Manager:
                 cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
             progress_interval_seconds=settings.progress_interval_seconds,
-            role_refusal=sessions.refusal_of,
+            refusal_of=Refusals(access, sessions).reason_of,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             count_event=metrics.job_event,
@@ -164,7 +166,7 @@ class Manager:
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
         try:
-            async with http_client(network, limits) as http:
+            async with http_client(network, limits, hosts=ReltioHosts.of(settings)) as http:
                 sessions = RoleSessions(
                     threads,
                     bulk=bulk,

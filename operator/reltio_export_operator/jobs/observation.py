@@ -54,8 +54,8 @@ class Elapsed:
 class Observation:
     """A job and all that a decision about it may know.
 
-    `target_unreadable`: the target exists and cannot be decoded. `role_refusal` says why the settings of the operator
-    do not allow the target its role.
+    `target_unreadable`: the target exists and cannot be decoded. `refusal` says why the settings of the operator do
+    not allow the target.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
     longer knows. `unlisted_task_ids` are not among the tenant's active tasks. `untracked_tasks` belong to the attempt
     (`ownership.py`) but are not in status. `watch_error` says why the tasks cannot be read. `unrecorded`: an export may
@@ -68,7 +68,7 @@ class Observation:
     now: datetime
     target: ExportTarget | None = None
     target_unreadable: bool = False
-    role_refusal: ConditionReason | None = None
+    refusal: ConditionReason | None = None
     queue_position: int = 0
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()

@@ -36,7 +36,7 @@ from ..api.reasons import Reason, Values
 from ..runtime.answers import parse_json
 from . import messages
 from .answers import AnswerBeyondLimits
-from .transport import PROXY
+from .quoting import outline, quotable
 
 _BUSY = re.compile(r"Task '([^' ]{1,256})' is already exporting data to this custom destination")
 _PARAMETER = "Invalid export parameter: "
@@ -54,12 +54,11 @@ _TOKEN_ECHO = re.compile(r"(?<=Token is invalid)(:?) ?[^ ]+|\bBearer [^ ]+", re.
 _REQUEST_ID = re.compile(r" ?[([]?\b(?:request|trace|correlation)[ _-]?id\b[:= ]*[\w-]+[)\].,;]*", re.IGNORECASE)
 _STATUS = re.compile(r"[1-5]\d\d\b")
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
-_TAG = re.compile(r"<([^<>]*)>")
-_HIDDEN = ("script", "style")  # elements whose content nobody sees
 _TEXT_KEYS = ("errorMessage", "errorDetailMessage", "error_description", "message", "error")
 _SECRET_HEADERS = ("externalid", "authorization")
 _DESTINATION_PARAMETERS = ("s3", "rolearn", "externalid", "awsaccesskey", "awssecretkey")
 _SEARCHED_CHARACTERS = 16_384  # of a response, for the symbol of an error
+PROXY = "proxy"  # the extension of a request that names the proxy it went through, without credentials
 _PROXY_TIMEOUT = 408  # a proxy may return it although Reltio has taken the request
 _MAX_RETRY_AFTER_SECONDS = 3600.0
 
@@ -195,6 +194,12 @@ class UnusableURL(ReltioError):
     """No request can be sent to the configured URL."""
 
     entry = messages.INVALID_URL
+
+
+class HostNotAllowed(UnusableURL):
+    """The settings do not allow a request to this host. Nothing was sent."""
+
+    entry = messages.HOST_NOT_ALLOWED
 
 
 class AnswerLost(ReltioError):
@@ -344,29 +349,10 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
 
 def answer_of(response: httpx.Response, secrets: Secrets = NOTHING_SECRET) -> Quoted:
     """The HTTP status, and the service's own words in quotation marks, without secrets."""
-    quoted = quote(_words(response), secrets | _secrets(response), limit=MAX_FOREIGN)
+    words = ForeignText(quotable(_json(response)))
+    quoted = quote(words, secrets | _secrets(response), limit=MAX_FOREIGN)
     text = _REQUEST_ID.sub("", _TOKEN_ECHO.sub(r"\1", quoted))[:MAX_QUOTED].strip().rstrip(".")
-    return own(f'{response.status_code}: "{text}"' if text else response.status_code)
-
-
-def _words(response: httpx.Response) -> ForeignText:
-    """What the answer says: a field of its JSON, or the text of a page."""
-    body = _json(response)
-    text = next((str(body[key]) for key in _TEXT_KEYS if body.get(key)), "")
-    return ForeignText(text or _without_tags(response.text[:MAX_FOREIGN]))
-
-
-def _without_tags(text: str) -> str:
-    """What a page shows."""
-    shown, hidden = [], ""
-    for number, part in enumerate(_TAG.split(text)):  # texts and tags in turn
-        if number % 2 == 0:
-            shown += [] if hidden else [part]
-        elif hidden:
-            hidden = "" if part.lower().startswith(f"/{hidden}") else hidden
-        else:
-            hidden = next((name for name in _HIDDEN if part.lower().startswith(name)), "")
-    return " ".join(shown)
+    return own(f'{response.status_code}: "{text}"' if text else f"{response.status_code} ({outline(response)})")
 
 
 def _refused_parameter(answer: str) -> str | None:

@@ -113,6 +113,26 @@ INVALID_URL = Reason(
     "The URL cannot be used: {error}.",
     "Correct spec.reltio.environment, spec.reltio.exportServiceURL or spec.reltio.authURL.",
 )
+_ALLOW = (
+    "Correct spec.reltio.environment, spec.reltio.exportServiceURL or spec.reltio.authURL, or ask the administrator of "
+)
+HOST_NOT_ALLOWED = Reason(
+    "HostNotAllowed",
+    "The settings of the operator do not allow {host} as a host of Reltio. Nothing was sent.",
+    _ALLOW + "the operator to add the host to the setting reltioHosts.",
+)
+PLAIN_HTTP_NOT_ALLOWED = Reason(
+    "HostNotAllowed",
+    "The settings of the operator do not allow http:// for {host}. Nothing was sent.",
+    "Use https:// in spec.reltio.exportServiceURL and spec.reltio.authURL, or ask the administrator of the operator to "
+    "add the host to the setting insecureHosts.",
+)
+ADDRESS_NOT_ALLOWED = Reason(
+    "HostNotAllowed",
+    "{host} has no public address, and the settings of the operator do not allow the one that it has. Nothing was "
+    "sent.",
+    _ALLOW + "the operator to add the network of the address to the setting privateNetworks.",
+)
 ANSWER_LOST = Reason("AnswerLost", "{host} did not send a complete answer ({error}).", _RETRIED)
 NO_TASK_IDS = Reason("AnswerLost", "Reltio accepted the export, but did not return the ids of its tasks.", _RETRIED)
 UNEXPECTED_ANSWER = Reason(

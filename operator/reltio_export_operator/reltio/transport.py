@@ -6,24 +6,34 @@ import httpx
 
 from ..runtime.network import Network
 from .answers import answer_within_limits
+from .connecting import CheckedBackend
+from .errors import PROXY
+from .hosts import ReltioHosts
 
-PROXY = "proxy"  # the extension of a request that names the proxy it went through, without credentials
 
+def http_client(
+    network: Network, limits: httpx.Limits | None = None, *, hosts: ReltioHosts | None = None
+) -> httpx.AsyncClient:
+    """A client that takes nothing from the environment by itself. `limits` hold for each proxy, and without one.
 
-def http_client(network: Network, limits: httpx.Limits | None = None) -> httpx.AsyncClient:
-    """A client that takes nothing from the environment by itself. `limits` hold for each proxy, and without one."""
-    return httpx.AsyncClient(transport=_RoutedTransport(network, limits or httpx.Limits()), trust_env=False)
+    It sends requests to the allowed hosts only, whatever sends them, and follows no redirects. HostNotAllowed passes
+    through httpx as it is.
+    """
+    transport = _RoutedTransport(network, limits or httpx.Limits(), hosts or ReltioHosts())
+    return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
 
 
 class _RoutedTransport(httpx.AsyncBaseTransport):
     """Sends each request through the proxy of its URL, or straight."""
 
-    def __init__(self, network: Network, limits: httpx.Limits) -> None:
+    def __init__(self, network: Network, limits: httpx.Limits, hosts: ReltioHosts) -> None:
         self._network = network
+        self._hosts = hosts
         self._limits = limits
         self._transports: dict[str | None, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._hosts.check_request(request.url)
         proxy = self._network.proxies.proxy_for(str(request.url))
         if proxy is not None:
             request.extensions[PROXY] = str(proxy)
@@ -38,9 +48,12 @@ class _RoutedTransport(httpx.AsyncBaseTransport):
 
     def _transport(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
         context = self._network.trust.outside
-        return httpx.AsyncHTTPTransport(
+        made = httpx.AsyncHTTPTransport(
             verify=context,
             limits=self._limits,
             proxy=httpx.Proxy(proxy, ssl_context=context if proxy.startswith("https:") else None) if proxy else None,
             trust_env=False,
         )
+        if proxy is None:  # a proxy resolves the name itself, and its own address is the administrator's choice
+            made._pool._network_backend = CheckedBackend(self._hosts)  # no option sets it
+        return made

@@ -23,6 +23,23 @@ Namespace = Annotated[str, Meta(pattern=rf"^{_LABEL}$")]
 NamespaceOrAll = Annotated[str, Meta(pattern=rf"^({_LABEL}|\*)$")]
 # The ARN of a role with `*` anywhere after `arn:`. Only characters that may stand in one, and no quotation marks.
 RolePattern = Annotated[str, Meta(pattern=r"^arn:[-a-z*]+:iam::[0-9*]+:role/[A-Za-z0-9_+=,.@/*-]+$", max_length=2048)]
+_PORT = r"(:([0-9]{1,5}|\*))?"
+HostPattern = Annotated[
+    str,
+    Meta(
+        pattern=rf"^((\*\.)?{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]){_PORT}$",
+        max_length=260,
+        extra={"expected": "a host such as gateway.example.com, *.example.com, 10.0.0.1:8443 or [fd00::1]"},
+    ),
+]
+NetworkPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f.:]+/[0-9]{1,3}$",
+        max_length=64,
+        extra={"expected": "a network such as 10.20.0.0/16 or fd00:20::/64"},
+    ),
+]
 
 
 class ConfigurationError(ValueError):
@@ -95,6 +112,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "and namespace * for all namespaces. A target with another role is refused. Empty: all roles are allowed."
         ),
     ] = {}
+    reltio_hosts: Annotated[
+        tuple[HostPattern, ...],
+        Meta(
+            description="Hosts that targets may name as Reltio: names, *.domain for all names below it, or addresses. "
+            "Without a port, only that of https (443) or http (80) is allowed; host:8443 allows another, host:* all. "
+            "A list replaces the default. See docs/hosts-and-secrets.md.",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = ("*.reltio.com",)
+    insecure_hosts: Annotated[
+        tuple[HostPattern, ...],
+        Meta(
+            description="Those of reltioHosts that may be called over plain http, as in the sandbox. Credentials are "
+            "sent to them unencrypted.",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = ()
+    private_networks: Annotated[
+        tuple[NetworkPattern, ...],
+        Meta(
+            description="Networks, such as 10.20.0.0/16, in which hosts of Reltio may have addresses that are not "
+            "public: loopback, link-local, private and the like. Empty: such addresses are not connected to.",
+            extra_json_schema={"uniqueItems": True},
+        ),
+    ] = ()
     session_tags: Annotated[
         bool,
         Meta(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from .settings import PREFIX, ConfigurationError, NamespaceOrAll, RolePattern, Settings, variable_of
+from .settings import PREFIX, ConfigurationError, HostPattern, NamespaceOrAll, RolePattern, Settings, variable_of
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 # Read elsewhere: the settings file's path, and whether the command line shows tracebacks.
@@ -27,6 +28,7 @@ _SERVICE_VARIABLE = re.compile(
     r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)", re.DOTALL
 )
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
+_LOCALHOST = ("127.0.0.1", "::1")
 _SIMILARITY = 0.8  # as difflib measures it: a name this near to a known one is a misspelling
 _PREFIX_SIMILARITY = 0.93  # the same, of whole variables whose prefix is not ours
 _CUT_SHORT = 5  # letters of a name that is part of a known one
@@ -61,6 +63,28 @@ def load(environment: Mapping[str, str] = os.environ, path: Path | None = None) 
     if problems:
         raise ConfigurationError(" ".join(problems))
     return LoadedSettings(Settings(**values), tuple(warnings))
+
+
+def with_hosts(settings: Settings, hosts: Iterable[str]) -> Settings:
+    """The settings with more hosts of Reltio, as a person names them on a command line. Raises ConfigurationError.
+
+    An address, or localhost, may be private then, and one that is loopback may be called over plain http.
+    """
+    insecure, networks = list(settings.insecure_hosts), list(settings.private_networks)
+    added = [host.lower() for host in hosts]
+    for host in added:
+        if _converted(host, HostPattern) is None or not _is_host(host):
+            raise ConfigurationError(f"{host!r} is not {_expected(inspect.type_info(HostPattern))}.")
+        addresses = _addresses(_host_of(host))
+        networks += [str(ipaddress.ip_network(address)) for address in addresses]
+        if any(address.is_loopback for address in addresses):
+            insecure.append(host)
+    return msgspec.structs.replace(
+        settings,
+        reltio_hosts=(*settings.reltio_hosts, *added),
+        insecure_hosts=tuple(insecure),
+        private_networks=tuple(networks),
+    )
 
 
 def _from_file(path: Path, problems: list[str]) -> dict[str, Any]:
@@ -167,7 +191,7 @@ def _take(values: dict[str, Any], field: inspect.Field, value: object, where: st
     elif isinstance(value, list) and isinstance(type_, inspect.VarTupleType):
         (hint, _) = get_args(get_args(_HINTS[field.name])[0])
         number, item = next((number, item) for number, item in enumerate(value) if _converted(item, hint) is None)
-        problems.append(f"{where}[{number}] must be {_expected(_plain(type_.item_type))}, not {_shown(item)}.")
+        problems.append(f"{where}[{number}] must be {_expected(type_.item_type)}, not {_shown(item)}.")
     else:
         problems.append(f"{where} must be {_expected(type_)}, not {_shown(value)}.")
 
@@ -208,9 +232,49 @@ def _contradictions(values: Mapping[str, Any]) -> Iterable[str]:
             f"retryCapSeconds must be at least retryBaseSeconds ({settings.retry_base_seconds:g}), "
             f"not {settings.retry_cap_seconds:g}."
         )
+    for name, patterns in (("reltioHosts", settings.reltio_hosts), ("insecureHosts", settings.insecure_hosts)):
+        for pattern in patterns:
+            if not _is_host(pattern):
+                yield f"{name} has {pattern!r}, which is neither a host name nor an address, or has no such port."
+    for network in settings.private_networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"privateNetworks has {network!r}, which is not a network: {error}."
+
+
+def _is_host(pattern: str) -> bool:
+    """Whether a pattern that has the right shape can match anything, and does not look like an address that is none."""
+    host = _host_of(pattern)
+    port = pattern[len(host) + 1 :]
+    if port.isdecimal() and not 0 < int(port) < 65_536:
+        return False
+    if _addresses(host):
+        return True
+    return not host.startswith("[") and not re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2])
+
+
+def _host_of(pattern: str) -> str:
+    """A pattern without its port."""
+    bracketed, bracket, _ = pattern.partition("]")
+    return bracketed + bracket if bracket else pattern.partition(":")[0]
+
+
+def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The addresses that a host stands for without being resolved."""
+    if host == "localhost":
+        return [ipaddress.ip_address(text) for text in _LOCALHOST]
+    try:
+        return [ipaddress.ip_address(host.strip("[]"))]
+    except ValueError:
+        return []
 
 
 def _expected(type_: inspect.Type) -> str:
+    if isinstance(type_, inspect.Metadata):
+        if "expected" in (type_.extra or {}):
+            return str((type_.extra or {})["expected"])
+        type_ = type_.type
     match type_:
         case inspect.BoolType():
             return "true or false"

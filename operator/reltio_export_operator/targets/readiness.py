@@ -228,12 +228,17 @@ def suspended_status(target: ExportTarget, now: datetime) -> TargetStatus:
     return _status(target, conditions)
 
 
-def refused_status(target: ExportTarget, why: ConditionReason, now: datetime) -> TargetStatus:
-    """The status of a target that the settings of the operator do not allow. Nothing was checked."""
+def refused_status(
+    target: ExportTarget, why: ConditionReason, now: datetime, *, condition: str = "RoleAssumable"
+) -> TargetStatus:
+    """The status of a target that the settings of the operator do not allow. Nothing was checked.
+
+    `condition`: the type of the condition that reports it besides Ready.
+    """
     conditions = _conditions(target, now)
-    _put(conditions, "RoleAssumable", "False", why)
+    _put(conditions, condition, "False", why)
     for type_ in messages.HEALTHY:
-        if type_ != "RoleAssumable":
+        if type_ != condition:
             _put(conditions, type_, "Unknown", messages.REFUSED())
     _put(conditions, "Ready", "False", why)
     _put(conditions, "Stalled", "True", why)
@@ -241,10 +246,10 @@ def refused_status(target: ExportTarget, why: ConditionReason, now: datetime) ->
     return _status(target, conditions, checks=(), external_id_in_use=None, session_policy=None)
 
 
-def was_refused(target: ExportTarget, reason: str) -> bool:
-    """Whether the target was refused for this reason when it was last reconciled."""
+def was_refused(target: ExportTarget, reasons: Sequence[str]) -> bool:
+    """Whether the target was refused for one of these reasons when it was last reconciled."""
     ready = find(target.status.conditions, "Ready")
-    return ready is not None and ready.reason == reason
+    return ready is not None and ready.reason in reasons
 
 
 def is_verified(target: ExportTarget) -> bool:

@@ -106,7 +106,7 @@ def test_a_job_at_the_head_of_the_queue_is_submitted_and_shows_no_place() -> Non
 def test_a_job_whose_target_has_a_role_that_is_not_allowed_waits_and_says_why(ready: bool) -> None:
     why = ConditionReason("RoleNotAllowed", own("The settings do not allow it."))
     for status in (None, queued(1)):
-        decision = decide(obs(status, target=target(ready=ready), role_refusal=why))
+        decision = decide(obs(status, target=target(ready=ready), refusal=why))
         assert (decision.action, decision.status.phase, reason(decision)) == (Wait(), "Pending", "RoleNotAllowed")
         assert decision.status.submission is None
 

@@ -131,17 +131,46 @@ def test_an_error_with_a_known_cause_is_not_ambiguous_whatever_its_status(body: 
     ["Token is invalid: t0ken", "token is invalid t0ken", "Bearer t0ken is no use", "no trust in ext-77 by t0ken"],
 )
 def test_secrets_of_the_request_are_masked_in_the_response(text: str) -> None:
-    error = error_from_response(httpx.Response(401, json={"error_description": text}, request=REQUEST))
+    error = error_from_response(
+        httpx.Response(401, json={"error": "invalid_token", "error_description": text}, request=REQUEST)
+    )
     assert "t0ken" not in str(error)
     assert "ext-77" not in str(error)
 
 
-def test_the_message_of_an_html_page_is_its_text() -> None:
-    page = "<html><style>p {}</style><script>let a;</script><p>Bad\n <b>gateway</b></p></html>"
+def test_of_an_html_page_only_the_outline_is_shown() -> None:
+    page = "<html><p>Bad gateway</p></html>"
     assert (
-        error_from_response(httpx.Response(502, text=page)).message
-        == 'Reltio is not available. It returned 502: "Bad gateway".'
+        error_from_response(httpx.Response(502, html=page)).message
+        == "Reltio is not available. It returned 502 (text/html, 31 bytes)."
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "secrets is forbidden", "kind": "Status", "code": 403},
+        {"error": {"errorMessage": "root:x:0:0"}},
+        {"error": "root:x:0:0:root:/root:/bin/bash"},
+        {"error_description": "root:x:0:0"},
+        {"errorMessage": {"a": "root:x:0:0"}},
+        {"errorDetailMessage": "root:x:0:0"},
+        [{"errorMessage": "root:x:0:0"}],
+        "root:x:0:0",
+        {"Code": "Success", "SecretAccessKey": "root:x:0:0"},
+    ],
+)
+def test_json_of_another_form_is_not_quoted(body: object) -> None:
+    for status in (400, 401, 403, 404, 409, 429, 500, 503):
+        message = error_from_response(httpx.Response(status, json=body)).message
+        assert "root" not in message
+        assert "forbidden" not in message
+        assert "application/json" in message
+
+
+def test_a_content_type_is_shown_only_if_it_is_one() -> None:
+    response = httpx.Response(500, headers={"content-type": "root:x:0:0; a=b"}, content=b"root")
+    assert error_from_response(response).message.endswith("500 (no known content type, 4 bytes).")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1]", b'{"errorMessage": null}', b'{"errorCode": "549"}'])
@@ -196,7 +225,7 @@ def test_retry_after_is_read_as_seconds_or_date_and_bounded(value: str, seconds:
 def test_client_credentials_are_masked_in_the_response() -> None:
     auth = httpx.BasicAuth("the-client", "the-secret")
     request = next(auth.auth_flow(httpx.Request("POST", "https://auth.reltio.com/oauth/token")))
-    body = {"error_description": "Client the-client with the-secret is locked"}
+    body = {"error": "unauthorized", "error_description": "Client the-client with the-secret is locked"}
     error = error_from_response(httpx.Response(403, json=body, request=request))
     assert error.message == 'Reltio denied the call. It returned 403: "Client *** with *** is locked".'
 

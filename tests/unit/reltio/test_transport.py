@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from any_host import ANY_HOST
 from recording_proxy import Wire, wired
 from reltio_export_operator.reltio.errors import Unreachable, error_from_transport
 from reltio_export_operator.reltio.transport import http_client
@@ -33,7 +34,7 @@ def wire(module_wire: Wire) -> Wire:
 
 async def failure(**environment: str) -> httpx.RequestError:
     """How a submission fails."""
-    async with http_client(Network(ProxyPolicy.from_environment(environment), TRUST)) as http:
+    async with http_client(Network(ProxyPolicy.from_environment(environment), TRUST), hosts=ANY_HOST) as http:
         with pytest.raises(httpx.RequestError) as raised:
             await http.post(URL)
     return raised.value

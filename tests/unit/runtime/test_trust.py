@@ -18,6 +18,7 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, SSLError
 
+from any_host import ANY_HOST
 from certificates import Authority
 from recording_proxy import RecordingProxy
 from reltio_export_operator.aws.errors import from_botocore
@@ -104,7 +105,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 async def by_httpx(url: str, network: Network) -> None:
-    async with http_client(network) as http:
+    async with http_client(network, hosts=ANY_HOST) as http:
         (await http.get(f"{url}/")).raise_for_status()
 
 

@@ -17,7 +17,6 @@ from ...api.meta import JOBS, TARGETS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
 from ...api.task import ObservedTask
-from ...aws.owner import Owner
 from ...jobs import identity, messages, results, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import (
@@ -40,6 +39,7 @@ from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
 from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError, SecretNotAllowedError
+from ...reltio.errors import UnusableURL
 from ...runtime.clock import Clock
 from .. import transitions
 from ..cache import JobCache, Key
@@ -85,7 +85,7 @@ class JobController:
         *,
         limits: Limits,
         progress_interval_seconds: float,
-        role_refusal: Callable[[Owner, str], ConditionReason | None] = lambda owner, role_arn: None,
+        refusal_of: Callable[[ExportTarget], ConditionReason | None] = lambda target: None,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
         count_event: Callable[[str], None] = lambda reason: None,
@@ -98,7 +98,7 @@ class JobController:
         self._gate = gate
         self._clock = clock
         self._limits = limits
-        self._role_refusal = role_refusal
+        self._refusal_of_target = refusal_of
         self._wake = wake
         self._wake_target = wake_target
         self._timer = StateTimer(clock)
@@ -161,7 +161,7 @@ class JobController:
             # The cached target may be older than what decides about a submission.
             target = await self._target(job, fresh=True)
             unreadable = self._cache.is_unreadable_target(_target_key(job))
-            obs = replace(obs, target=target, target_unreadable=unreadable, role_refusal=self._refusal_of(target))
+            obs = replace(obs, target=target, target_unreadable=unreadable, refusal=self._refusal_of(target))
             # From here to the assumption there is no await: another job of the target may be in the same place.
             decision = decide(replace(obs, queue_position=self._queue_position(job)))
         with self._limit(job, decision.action) as may_call:
@@ -296,7 +296,7 @@ class JobController:
             now=self._clock.utc_now(),
             target=target,
             target_unreadable=self._cache.is_unreadable_target(_target_key(job)),
-            role_refusal=self._refusal_of(target),
+            refusal=self._refusal_of(target),
             secrets=KNOWN.of([PROCESS, job.metadata.namespace]),
             queue_position=self._queue_position(job),
             limits=self._limits,
@@ -316,6 +316,9 @@ class JobController:
             if isinstance(error, SecretNotAllowedError):
                 self._tracker.forget(key)  # what was read of it before must not be used any more
             return replace(obs, watch_error=secret_failure(error))
+        except UnusableURL as error:  # the settings do not allow the host of the recorded service any more
+            self._tracker.forget(key)
+            return replace(obs, watch_error=ConditionReason(error.reason, error.text))
         obs = replace(
             obs,
             now=self._clock.utc_now(),
@@ -369,7 +372,7 @@ class JobController:
         return self._cache.target(key)
 
     def _refusal_of(self, target: ExportTarget | None) -> ConditionReason | None:
-        return self._role_refusal(Owner(*target.metadata.key), target.spec.s3.role_arn) if target else None
+        return self._refusal_of_target(target) if target else None
 
     def _wake_queue(self, target_key: Key, before: Counts) -> None:
         """When the counts of the target have changed, wake its next jobs, and the target to show the counts."""

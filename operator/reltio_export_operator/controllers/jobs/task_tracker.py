@@ -110,7 +110,7 @@ class TaskTracker:
         self._members: dict[ReltioClient, dict[Key, Watch]] = {}
 
     async def follow(self, key: Key, submission: Submission, task_ids: frozenset[str]) -> Watch:
-        """Poll these tasks for the job until `forget`. Raises SecretError."""
+        """Poll these tasks for the job until `forget`. Raises SecretError, UnusableURL."""
         watch = self._watches.get(key)
         if watch is None or not watch.is_for(submission):
             self.forget(key)

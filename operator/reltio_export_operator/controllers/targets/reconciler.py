@@ -13,11 +13,9 @@ from ...api.conditions import Condition, find
 from ...api.decoding import decode_job, decode_target, with_report
 from ...api.foreign import KNOWN, PROCESS, own, quote
 from ...api.meta import JOBS, TARGETS
-from ...api.reasons import ConditionReason, Values
+from ...api.reasons import Values
 from ...api.status_patch import status_patch
 from ...api.target import Check, ExportTarget, TargetStatus
-from ...aws.messages import ROLE_NOT_ALLOWED
-from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...kube.client import ConflictError, InvalidError, KubeApi, Raw
 from ...runtime.clock import Clock
@@ -28,6 +26,7 @@ from ...targets.checks import OPERATOR_CREDENTIALS
 from .. import transitions
 from ..access import Access
 from ..cache import JobCache, Key
+from ..refusals import REASONS, Refusals
 from ..unreadable import UnreadableObjects, key_of
 from .prober import Prober
 
@@ -58,6 +57,7 @@ class TargetController:
         self._kube = kube
         self._access = access
         self._sessions = sessions
+        self._refusals = Refusals(access, sessions)
         self._cache = cache
         self._retry_interval = retry_interval_seconds
         self._probe_timeout = probe_timeout_seconds
@@ -153,8 +153,8 @@ class TargetController:
         now = self._clock.utc_now()
         if target.spec.suspend:
             status = readiness.suspended_status(target, now)
-        elif refusal := self._refusal_of(target):
-            status = readiness.refused_status(target, refusal, now)
+        elif refusal := self._refusals.of(target):
+            status = readiness.refused_status(target, refusal.why, now, condition=refusal.condition)
         elif target.spec.verification.mode == "Disabled":
             status = readiness.disabled_status(target, now)
         elif due == "No":
@@ -166,17 +166,14 @@ class TargetController:
             self._failures[key] = 0 if readiness.is_healthy(status) else failures + 1
         return readiness.with_job_counts(status, *self._cache.counts(key))
 
-    def _refusal_of(self, target: ExportTarget) -> ConditionReason | None:
-        return self._sessions.refusal_of(Owner(*target.metadata.key), target.spec.s3.role_arn)
-
     def _is_verified(self, target: ExportTarget) -> bool:
-        return readiness.is_verified(target) and self._refusal_of(target) is None
+        return readiness.is_verified(target) and self._refusals.of(target) is None
 
     async def _due(self, target: ExportTarget) -> _Due:
         """Whether to verify now. A new spec, verify annotation, or Secret of a failing target is a change."""
         key = target.metadata.key
-        refused = (ROLE_NOT_ALLOWED.name, messages.SPEC_NOT_UNDERSTOOD.name)
-        if readiness.needs_verification(target) or any(readiness.was_refused(target, reason) for reason in refused):
+        refused = (*REASONS, messages.SPEC_NOT_UNDERSTOOD.name)
+        if readiness.needs_verification(target) or readiness.was_refused(target, refused):
             return "Changed"
         if readiness.canary_has_decided(target):
             return "Changed"

@@ -78,8 +78,8 @@ def wait_for_target(obs: Observation) -> Decision | None:
         why = messages.TARGET_DELETED(target=name)
     elif target.spec.suspend:
         why = _target_suspended(obs)
-    elif obs.role_refusal is not None:
-        why = obs.role_refusal
+    elif obs.refusal is not None:
+        why = obs.refusal
     elif not target.is_ready and not _is_its_canary(obs.job, target):
         why = messages.TARGET_NOT_READY(target=name)
     else:
