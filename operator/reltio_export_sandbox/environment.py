@@ -164,13 +164,28 @@ class Sandbox:
             )
 
     @property
+    def reltio_host(self) -> str:
+        """Address and port of the simulator."""
+        return self.reltio.url.rpartition("/")[2]
+
+    @property
     def host_settings(self) -> dict[str, str]:
         """Settings that allow the simulator as a host of Reltio: it is on loopback and has no TLS."""
-        host = self.reltio.url.rpartition("/")[2]
+        values = self.host_values
         return {
-            "RELTIO_EXPORT_RELTIO_HOSTS": f"*.reltio.com,{host}",
-            "RELTIO_EXPORT_INSECURE_HOSTS": host,
-            "RELTIO_EXPORT_PRIVATE_NETWORKS": f"{host.partition(':')[0]}/32",
+            "RELTIO_EXPORT_RELTIO_HOSTS": ",".join(values["reltioHosts"]),
+            "RELTIO_EXPORT_INSECURE_HOSTS": ",".join(values["insecureHosts"]),
+            "RELTIO_EXPORT_PRIVATE_NETWORKS": ",".join(values["privateNetworks"]),
+        }
+
+    @property
+    def host_values(self) -> dict[str, list[str]]:
+        """The same as in the settings file."""
+        host = self.reltio_host
+        return {
+            "reltioHosts": ["*.reltio.com", host],
+            "insecureHosts": [host],
+            "privateNetworks": [f"{host.partition(':')[0]}/32"],
         }
 
     def operator_has_ended(self) -> bool:

@@ -68,7 +68,7 @@ def introduction(sandbox: Sandbox, examples: Path) -> str:
         "",
         *_indented(
             "kubectl get exportjobs -w",
-            f"kubectl reltio-export verify -f {target} --allow-host {sandbox.reltio.url.rpartition('/')[2]}",
+            f"kubectl reltio-export verify -f {target} --allow-host {sandbox.reltio_host}",
             f"ls {shlex.quote(str(examples / 'jobs'))}",
         ),
         "",

@@ -56,7 +56,7 @@ def values(sandbox: Sandbox, port: int) -> tuple[str, ...]:
     entries = [{"name": name, "value": value} for name, value in variables.items()]
     return (
         f"--set=metrics.port={port}",
-        f"--set-json=settings={json.dumps(SETTINGS)}",
+        f"--set-json=settings={json.dumps(SETTINGS | sandbox.host_values)}",
         f"--set-json=extraEnv={json.dumps(entries)}",
     )
 

@@ -47,6 +47,7 @@ async def test_the_operator_and_the_command_line_assume_the_role_in_the_same_reg
         kept = {key: target[key] for key in ("apiVersion", "kind", "spec")}
         (tmp_path / "target.yaml").write_text(yaml.safe_dump({**kept, "metadata": {"name": "lake"}}))
         count = len(world.sandbox.cloud.requests())
-        _, output = await call(world, "verify", "-f", str(tmp_path / "target.yaml"), variables=variables)
+        allowed = ("--allow-host", world.sandbox.reltio_host)
+        _, output = await call(world, "verify", "-f", str(tmp_path / "target.yaml"), *allowed, variables=variables)
         assert "AssumeRole" in output
         assert assumed_in(world, since=count) == {expected}

@@ -109,13 +109,13 @@ async def test_a_file_is_verified_before_it_is_applied(world: World, tmp_path: P
     values = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
     secret = {"apiVersion": "v1", "kind": "Secret", "type": SECRET_TYPE, "metadata": {"name": "reltio-api"}}
     secret["stringData"] = values
-    path = tmp_path / "target.yaml"
+    path, allowed = tmp_path / "target.yaml", ("--allow-host", world.sandbox.reltio_host)
     path.write_text(yaml.safe_dump_all([target, secret]))
-    code, output = await call(world, "verify", "-f", str(path))
+    code, output = await call(world, "verify", "-f", str(path), *allowed)
     assert code == 0, output
     assert "Ready=True" in output
     path.write_text(yaml.safe_dump_all([target, secret]).replace(CLIENT.secret, "wrong"))
-    code, output = await call(world, "verify", "-f", str(path), "-o", "json")
+    code, output = await call(world, "verify", "-f", str(path), "-o", "json", *allowed)
     assert code == 1
     checks = {check["name"]: check for check in json.loads(output[output.index("{") :])["checks"]}
     assert checks["ReltioToken"]["reason"] == "CredentialsRejected"
@@ -128,13 +128,23 @@ async def test_a_file_with_a_secret_that_has_not_opted_in_is_not_ready(world: Wo
     target = {key: target[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "planned"}}
     values = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "reltio-api"}, "stringData": values}
-    path = tmp_path / "target.yaml"
+    path, allowed = tmp_path / "target.yaml", ("--allow-host", world.sandbox.reltio_host)
     path.write_text(yaml.safe_dump_all([target, secret]))
-    code, output = await call(world, "verify", "-f", str(path))
+    code, output = await call(world, "verify", "-f", str(path), *allowed)
     assert code == 1, output
     assert "SecretNotAllowed" in output
     command = f"kubectl label secret -n {world.namespace} reltio-api export.reltio.com/allow=true"
     assert f"Warning: The operator will not use Secret reltio-api. Run {command}" in output
+
+
+async def test_a_file_with_a_host_that_is_not_allowed_is_not_ready(world: World, tmp_path: Path) -> None:
+    target = await world.get("ExportTarget", "lake")
+    target = {key: target[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "planned"}}
+    path = tmp_path / "target.yaml"
+    path.write_text(yaml.safe_dump(target))
+    code, output = await call(world, "verify", "-f", str(path))
+    assert code == 1, output
+    assert f"do not allow {world.sandbox.reltio_host} as a host of Reltio" in " ".join(output.split())
 
 
 async def test_receipt_finds_a_changed_file(world: World) -> None:

@@ -36,6 +36,7 @@ class HiddenSandbox(Sandbox):
             "RELTIO_EXPORT_POLL_INTERVAL_SECONDS": "0.3",
             "RELTIO_EXPORT_TARGET_RETRY_INTERVAL_SECONDS": "1",
             "RELTIO_EXPORT_LEADER_ELECT": "true",
+            "RELTIO_EXPORT_RELTIO_HOSTS": "*.reltio.test",
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
             "AWS_CONFIG_FILE": str(directory / "aws-config"),
         }

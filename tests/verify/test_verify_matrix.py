@@ -11,6 +11,7 @@ from reltio_export_operator.api.decoding import decode_target
 from reltio_export_operator.api.foreign import KNOWN
 from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.kube.client import InvalidError
+from reltio_export_operator.reltio.hosts import ReltioHosts
 from reltio_export_operator.targets.readiness import ADVISORY_CHECKS
 from reltio_export_operator.targets.role_templates import design
 
@@ -237,3 +238,17 @@ async def test_without_any_one_of_its_actions_exactly_the_matching_check_fails(a
     world = World()
     generated(world, without=f"s3:{action}")
     assert failing(await world.verify()) == {action: "AccessDenied"}
+
+
+@pytest.mark.parametrize("mode", ["AssumeRole", "Disabled"])
+async def test_a_target_of_another_host_is_refused_without_a_call_until_the_settings_allow_it(mode: str) -> None:
+    world = World({"verification": {"mode": mode}})
+    allowed, world.hosts = world.hosts, ReltioHosts()
+    world.kube.secrets.clear()  # it is not read either
+    target = await world.verify()
+    reasons = {condition.type: condition.reason for condition in target.status.conditions}
+    assert (reasons["Ready"], reasons["Stalled"], reasons["ReltioAuthenticated"]) == ("HostNotAllowed",) * 3
+    assert (world.calls, target.status.checks, target.is_ready) == (0, (), False)
+    world.hosts = allowed
+    world.secret()
+    assert (await world.verify()).is_ready

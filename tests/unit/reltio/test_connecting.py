@@ -81,7 +81,7 @@ async def test_a_name_with_a_private_address_is_not_connected_to(monkeypatch: py
         error = await ask(hosts(listener, []), url)
         assert isinstance(error, HostNotAllowed)
         assert (error.transient, error.ambiguous, listener.connections) == (False, False, 0)
-        assert "127.0.0.1" not in str(error), "the message does not tell how names resolve inside"
+        assert "127.0.0.1" not in str(error), "the message does not show how names resolve inside"
         await ask(hosts(listener, LOOPBACK), url)
         assert listener.connections == 1, "the control"
 

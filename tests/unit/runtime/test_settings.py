@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from reltio_export_operator.runtime.settings import ConfigurationError, Settings, json_schema, variable_of
-from reltio_export_operator.runtime.settings_loader import load
+from reltio_export_operator.runtime.settings_loader import load, with_hosts
 
 ROOT = Path(__file__).parents[3]
 
@@ -305,3 +305,36 @@ def test_durations_name_their_unit() -> None:
 def test_the_defaults_pass_their_own_bounds(config: Path) -> None:
     config.write_text(json.dumps({name: schema["default"] for name, schema in json_schema().items()}))
     assert load({}, config).settings == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("reltioHosts: ['*']", "reltioHosts[0] must be a host such as"),
+        ("reltioHosts: ['https://auth.reltio.com']", "reltioHosts[0] must be a host such as"),
+        ("reltioHosts: ['*.Reltio.com']", "reltioHosts[0] must be a host such as"),
+        ("reltioHosts: ['a.*.com']", "reltioHosts[0] must be a host such as"),
+        ("reltioHosts: ['127.1']", "reltioHosts has '127.1'"),
+        ("reltioHosts: ['300.0.0.1']", "reltioHosts has '300.0.0.1'"),
+        ("insecureHosts: ['a.example.com:70000']", "insecureHosts has 'a.example.com:70000'"),
+        ("reltioHosts: ['[::1::]']", "reltioHosts has '[::1::]'"),
+        ("privateNetworks: [10.0.0.1/8]", "privateNetworks has '10.0.0.1/8'"),
+        ("privateNetworks: [10.0.0.0/33]", "privateNetworks has '10.0.0.0/33'"),
+        ("privateNetworks: [internal]", "privateNetworks[0] must be a network such as"),
+    ],
+)
+def test_hosts_and_networks_that_can_match_nothing_are_reported(tmp_path: Path, text: str, part: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        load({}, path)
+    assert part in str(refused.value)
+
+
+def test_a_host_of_the_command_line_is_added_with_what_it_needs() -> None:
+    found = with_hosts(Settings(), ["127.0.0.1:8080", "10.0.0.1", "Gateway.example.com:8443", "[::1]:1"])
+    assert found.reltio_hosts == ("*.reltio.com", "127.0.0.1:8080", "10.0.0.1", "gateway.example.com:8443", "[::1]:1")
+    assert found.insecure_hosts == ("127.0.0.1:8080", "[::1]:1")
+    assert found.private_networks == ("127.0.0.1/32", "10.0.0.1/32", "::1/128")
+    with pytest.raises(ConfigurationError, match="is not a host such as"):
+        with_hosts(Settings(), ["http://gateway.example.com"])
