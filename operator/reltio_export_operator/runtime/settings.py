@@ -195,5 +195,8 @@ def variable_of(field: str) -> str:
 def json_schema() -> dict[str, dict[str, Any]]:
     """A JSON schema of each setting, by its name in the settings file."""
     _, components = msgspec.json.schema_components([Settings])
-    properties: dict[str, dict[str, Any]] = components["Settings"]["properties"]
+    # Encoded and decoded, so that defaults are as in JSON: lists, and not tuples.
+    properties: dict[str, dict[str, Any]] = msgspec.json.decode(
+        msgspec.json.encode(components["Settings"]["properties"])
+    )
     return properties
