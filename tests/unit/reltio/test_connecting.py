@@ -132,7 +132,7 @@ async def test_redirects_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> No
         assert (listener.connections, elsewhere.connections) == (2, 0)
 
 
-async def test_a_redirect_that_is_followed_all_the_same_reaches_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_redirect_that_is_followed_reaches_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve(monkeypatch, ["127.0.0.1"])
     async with listening() as listener, listening() as elsewhere:
         location = f"http://attacker.example:{elsewhere.port}/taken".encode()
