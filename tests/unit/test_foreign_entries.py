@@ -21,6 +21,7 @@ OPERATOR = ROOT / "operator" / "reltio_export_operator"
 OWN = {
     *("AwsError", "CallFailedError", "ConfigurationError", "ConflictError", "GateClosedError", "InvalidError"),
     *("ExternalIDUnavailableError", "LeadershipLostError", "ReltioError", "SecretError", "CommandError"),
+    *("HostNotAllowed", "UnusableURL", "SecretNotAllowedError"),
     *("ObjectNotFound", "RequestTooLong", "DestinationBusy", "TokenRejected", "CredentialsRejected"),
 }
 # Take an exception and return what may be shown of it, or nothing of its text.
@@ -43,6 +44,11 @@ THROUGH = {
 COMMANDS = "cli/"
 # The text of a foreign exception is used, and why it may be.
 KNOWN_USES = {
+    (
+        "reltio/connecting.py",
+        "_resolved",
+    ): "raised again; error_from_transport shows its type only",
+    ("runtime/settings_loader.py", "_contradictions"): "about a network in the settings of the administrator",
     ("runtime/settings_loader.py", "_document"): "of YAML, about the settings file of the administrator",
     ("kube/connection.py", "load_configuration"): "of files of the pod",
     ("kube/connection.py", "_load_kubeconfig"): "of the kubeconfig, which the administrator gives",
@@ -130,6 +136,7 @@ OWN_TEXT = {
     "reltio/auth.py": 2,
     "reltio/client.py": 5,
     "reltio/errors.py": 6,
+    "reltio/hosts.py": 2,
     "targets/canary.py": 1,
     "targets/readiness.py": 1,
 }
