@@ -153,6 +153,13 @@ TRUTHS = (
         config={"names_in_lists": False},
         behaviour={"tasks": 2, "answered": 1},
     ),
+    Truth("Ids in the answer", "those of no task", config=_SLOW, behaviour={"tasks": 2, "answered_by_others": True}),
+    Truth(
+        "Ids in the answer",
+        "those of no task, no groupId",
+        config={"group_id": False, **_SLOW},
+        behaviour={"answered_by_others": True},
+    ),
     Truth("Ids in the answer", "none", behaviour={"answered": 0}),
     Truth("Lifetime of a token", "not in the answer", config={"token_without_lifetime": True}),
     Truth("WAITING", "is not listed", config={"list_waiting": False, **_SLOW}, behaviour={"tasks": 3}),

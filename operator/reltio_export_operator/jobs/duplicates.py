@@ -42,7 +42,15 @@ def group_untracked_tasks(obs: Observation, submission: Submission) -> TaskGroup
     if tracked:
         return group_tasks(untracked, known=tracked)
     siblings = [task for task in untracked if task.group_id and task.group_id == submission.group_id]
-    return TaskGroups(tuple(siblings), tuple(task for task in untracked if task not in siblings))
+    others = [task for task in untracked if task not in siblings]
+    if is_sole(submission):  # only another group shows that a task is not of the only export
+        others = [task for task in others if task.group_id and submission.group_id]
+    return TaskGroups(tuple(siblings), tuple(others))
+
+
+def is_sole(submission: Submission) -> bool:
+    """Whether the attempt was submitted once and answered, so that all its tasks are of one export."""
+    return submission.resent == 0 and not submission.adopted
 
 
 def _exports(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask]) -> list[list[ObservedTask]]:

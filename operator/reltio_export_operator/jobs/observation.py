@@ -57,11 +57,12 @@ class Observation:
     `target_unreadable`: the target exists and cannot be decoded. `refusal` says why the settings of the operator do
     not allow the target.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
-    longer knows. `unlisted_task_ids` are not among the tenant's active tasks. `untracked_tasks` belong to the attempt
-    (`ownership.py`) but are not in status. `watch_error` says why the tasks cannot be read. `unrecorded`: an export may
-    exist of which the object says nothing. `unsent_attempt` is the id of an attempt that this process has put into the
-    annotation and has certainly not submitted. `original_exists`: the object that this one may have been restored from
-    is still there. `secrets` are what text of the service may repeat.
+    longer knows, `missing_task_ids` those that it did not know last time. `unlisted_task_ids` are not among the
+    tenant's active tasks. `untracked_tasks` belong to the attempt (`ownership.py`) but are not in status. `watch_error`
+    says why the tasks cannot be read. `unrecorded`: an export may exist of which the object says nothing.
+    `unsent_attempt` is the id of an attempt that this process has put into the annotation and has certainly not
+    submitted. `original_exists`: the object that this one may have been restored from is still there. `secrets` are
+    what text of the service may repeat.
     """
 
     job: ExportJob
@@ -72,6 +73,7 @@ class Observation:
     queue_position: int = 0
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()
+    missing_task_ids: frozenset[str] = frozenset()
     unlisted_task_ids: frozenset[str] = frozenset()
     untracked_tasks: tuple[ObservedTask, ...] = ()
     watch_error: ConditionReason | None = None

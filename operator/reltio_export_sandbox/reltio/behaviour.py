@@ -17,6 +17,7 @@ class Behaviour(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_o
 
     tasks: int = 1  # siblings, at least
     answered: int | None = None  # the answer to the submission names the first so many tasks only
+    answered_by_others: bool = False  # the answer has ids that no task has
     early_end_time: bool = False  # its tasks show an endTime as soon as they run
     stuck: bool = False  # never leaves SCHEDULED, as merge-tree exports were reported to
     status: str = ""  # always has this status once it was picked up

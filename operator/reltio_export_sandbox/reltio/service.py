@@ -17,7 +17,7 @@ from .faults import Fault, struck
 from .messages import Answer, Call, Outcome
 from .shown import manifest, shown
 from .submit import EXPORT_TYPES, Order, check, read_destination
-from .tasks import Task
+from .tasks import Run, Task
 from .tokens import Token, Tokens
 
 _LOGGED = 20_000
@@ -140,7 +140,7 @@ class ReltioService:
             "version": "v2",
             "status": "scheduled",
             "details": f"Export job has been scheduled. Result will be sent to your email: {recipient}",
-            "taskIds": [self._id(id_) for id_ in order.task_ids[: run.behaviour.answered]],
+            "taskIds": [self._id(id_) for id_ in self._answered(run)],
         }
         return {"groupId": order.group_id, **answer} if self.config.group_id else answer
 
@@ -171,6 +171,12 @@ class ReltioService:
 
     def _shown(self, task: Task) -> dict[str, Any]:
         return shown(task, self.engine.now, self.config) | {"id": self._id(task.id)}
+
+    def _answered(self, run: Run) -> list[str]:
+        """The ids that the answer to the submission names."""
+        if run.behaviour.answered_by_others:
+            return [self.engine.new_task_id() for _ in run.tasks]
+        return run.order.task_ids[: run.behaviour.answered]
 
     def _id(self, id_: str) -> str | int:
         return int(id_) if self.config.numeric_ids else id_

@@ -93,8 +93,10 @@ def test_every_task_is_in_exactly_one_place(drawn: list[tuple[int, str | None]])
     assert not tasks or found.own
 
 
-def obs(seen: ObservedTask | None, *untracked_tasks: ObservedTask, group: str | None = "g1") -> Observation:
-    status = running("PROCESSING", submission=submission(groupID=group))
+def obs(
+    seen: ObservedTask | None, *untracked_tasks: ObservedTask, group: str | None = "g1", resent: int = 0
+) -> Observation:
+    status = running("PROCESSING", submission=submission(groupID=group, resent=resent))
     return Observation(
         job=job(status=status),
         now=T0,
@@ -137,10 +139,13 @@ def test_a_sibling_that_is_observed_before_the_recorded_tasks_is_followed() -> N
     assert [entry.id for entry in decision.status.duplicates] == ["z"]
 
 
-def test_without_a_group_on_record_a_task_observed_before_the_recorded_ones_is_a_duplicate() -> None:
-    decision = decide(obs(None, task("z", 1), group=None))
+@pytest.mark.parametrize(("resent", "duplicates"), [(0, []), (1, ["z"])])
+def test_without_a_group_on_record_a_task_observed_first_is_a_duplicate_only_of_a_repeated_submission(
+    resent: int, duplicates: list[str]
+) -> None:
+    decision = decide(obs(None, task("z", 1), group=None, resent=resent))
     assert [entry.id for entry in decision.status.tasks] == ["task-0"]
-    assert [entry.id for entry in decision.status.duplicates] == ["z"]
+    assert [entry.id for entry in decision.status.duplicates] == duplicates
 
 
 def test_a_duplicate_is_reported_once() -> None:

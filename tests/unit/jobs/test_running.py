@@ -44,6 +44,7 @@ def reason(decision: Decision, type_: str = "Reconciling") -> str | None:
 @pytest.mark.parametrize(
     "policy",
     [
+        policies.replace_unknown_ids,
         policies.stop_duplicates,
         policies.verify_delivery,
         policies.end_failed_attempt,
@@ -317,3 +318,28 @@ def test_conditions_of_an_unchanged_status_keep_the_generation_that_they_have() 
         queue_position=49,
     )
     assert decide(given).status == given.status
+
+
+def found_by_name(**more: Any) -> Observation:
+    """The answer named a task that Reltio does not know, and a task with the name of the attempt runs."""
+    task = ObservedTask(id="real", status="PROCESSING", name=submission()["name"], created_ms=2**41)
+    status = running("SCHEDULED", submission=submission(submittedTime=stamp(), **more.pop("submission", {})))
+    return obs(status, untracked_tasks=(task,), **more)
+
+
+def test_ids_that_no_task_has_are_replaced_by_the_tasks_of_the_attempt() -> None:
+    decision = decide(found_by_name(missing_task_ids=frozenset({"task-0"})))
+    assert [(task.id, task.status) for task in decision.status.tasks] == [("real", "PROCESSING")]
+    assert (decision.action, decision.status.duplicates, decision.requeue_after) == (Wait(), (), 0)
+
+
+def test_no_task_of_an_attempt_that_was_submitted_once_is_stopped_as_a_duplicate() -> None:
+    decision = decide(found_by_name())
+    assert ([task.id for task in decision.status.tasks], decision.status.duplicates) == (["task-0"], ())
+    assert controlled(decision) is None
+
+
+@pytest.mark.parametrize("more", [{"resent": 1}, {"adopted": True}])
+def test_the_ids_of_an_attempt_that_may_have_been_submitted_twice_are_kept(more: dict[str, Any]) -> None:
+    decision = decide(found_by_name(missing_task_ids=frozenset({"task-0"}), submission=more))
+    assert "task-0" in [task.id for task in decision.status.tasks]

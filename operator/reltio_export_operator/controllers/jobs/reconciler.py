@@ -324,6 +324,7 @@ class JobController:
             now=self._clock.utc_now(),
             observed_tasks=dict(watch.observed),
             lost_task_ids=watch.lost,
+            missing_task_ids=watch.missing,
             unlisted_task_ids=watch.unlisted,
             untracked_tasks=watch.untracked_tasks,
             watch_error=watch.watch_error,

@@ -53,6 +53,11 @@ class Watch:
         """Whether it is for this attempt at this service."""
         return (self.submission.id, self.submission.service) == (submission.id, submission.service)
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """Tasks that Reltio did not know when it was asked last."""
+        return frozenset(self.misses)
+
     def was_found(self, id_: str, task: ObservedTask) -> None:
         self.observed[id_] = task
         self.misses.pop(id_, None)
@@ -72,6 +77,7 @@ class Watch:
         fingerprint = (
             statuses,
             self.lost,
+            self.missing,
             self.unlisted,
             sorted(task.id for task in self.untracked_tasks),
             self.watch_error,

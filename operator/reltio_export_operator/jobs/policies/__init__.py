@@ -22,6 +22,7 @@ from .running import (
     find_lost_tasks,
     find_unclear_ends,
     pause,
+    replace_unknown_ids,
     report_progress,
     resume,
     stop_duplicates,
@@ -67,6 +68,7 @@ CHAIN: tuple[Policy, ...] = (
     wait_in_queue,
     submit,
     # The tasks are in status. Results of calls (`jobs/results.py`) end the attempt or the job.
+    replace_unknown_ids,
     stop_duplicates,
     verify_delivery,
     end_failed_attempt,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 
+import msgspec
+
 from ...api.foreign import Quoted, own
 from ...api.job import Output, Submission
 from ...api.meta import whole_seconds
@@ -31,6 +33,18 @@ def _with_tasks(
         return policy(obs, submission) if submission is not None and obs.status.tasks else None
 
     return ask
+
+
+@_with_tasks
+def replace_unknown_ids(obs: Observation, submission: Submission) -> Decision | None:
+    """The answer named ids that no task has, but tasks of the attempt run: they are its export."""
+    ids = {task.id for task in obs.status.tasks}
+    if not duplicates.is_sole(submission) or not ids <= obs.missing_task_ids or ids & obs.observed_tasks.keys():
+        return None
+    found = tuple(tasks.recorded(task, obs.secrets) for task in obs.untracked_tasks)
+    if not found or any(task.stage or task.status not in tasks.QUEUED for task in obs.status.tasks):
+        return None  # they were seen earlier
+    return Decision(msgspec.structs.replace(obs.status, tasks=found), requeue_after=0)
 
 
 @_with_tasks
