@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -45,6 +45,9 @@ mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the u
 
 body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
 	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)
+
+fuzz: $(VENV)/.dev ## Give random input to every parser of foreign input: 105,000 cases
+	FUZZ_CASES=$${FUZZ_CASES:-7000} $(PYTEST) tests/fuzz $(PYTEST_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
 	cd tests && ../$(BIN)/python -m verify.matrix

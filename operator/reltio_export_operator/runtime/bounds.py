@@ -72,3 +72,7 @@ def change_answer_limits(*kinds: Answer, **values: float) -> None:
 def lift_answer_limits(*names: str) -> None:
     """Switch these fields of AnswerLimits off, or all. For tests that show what the limits prevent."""
     change_answer_limits(**dict.fromkeys(names or tuple(each.name for each in fields(AnswerLimits)), math.inf))
+
+
+# How often the delay of the event loop is sampled: a longer delay is always noticed.
+LOOP_SAMPLE_SECONDS = 0.05

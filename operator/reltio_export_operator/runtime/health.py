@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from .bounds import LOOP_SAMPLE_SECONDS
 from .metrics import Metrics
 from .settings import ConfigurationError
 
@@ -49,6 +50,15 @@ class Heartbeat:
             self.beat()
 
 
+async def measure_loop(report: Callable[[float], None]) -> None:
+    """Report the delay of each sample in seconds, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOP_SAMPLE_SECONDS
+        await asyncio.sleep(LOOP_SAMPLE_SECONDS)
+        report(max(0.0, loop.time() - due))
+
+
 class Health:
     """Answers /healthz, /readyz and /metrics.
 
@@ -81,6 +91,7 @@ class Health:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         beating = asyncio.create_task(self.heartbeat.run())
+        measuring = asyncio.create_task(measure_loop(self.metrics.loop_delayed))
         try:
             try:
                 listening = listening_socket(port)
@@ -93,6 +104,7 @@ class Health:
             yield
         finally:
             beating.cancel()
+            measuring.cancel()
             await runner.cleanup()
 
     async def _alive(self, _: web.Request) -> web.Response:

@@ -41,6 +41,16 @@ class Metrics:
             "reltio_export_leader", "1 on the replica that holds the Lease, else 0.", registry=registry
         )
 
+        self._loop_delay = Histogram(
+            "reltio_export_event_loop_delay_seconds",
+            "How late the event loop ran a timer; a sample every 50 ms.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
+            registry=registry,
+        )
+
+    def loop_delayed(self, seconds: float) -> None:
+        self._loop_delay.observe(seconds)
+
     def job_event(self, reason: str) -> None:
         """Count an event of a job."""
         if reason in COUNTED_EVENTS:

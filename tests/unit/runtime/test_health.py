@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
+import time
 
 import httpx
 import pytest
 
-from reltio_export_operator.runtime.health import Health, Heartbeat, listening_socket
+from reltio_export_operator.runtime.health import Health, Heartbeat, listening_socket, measure_loop
 
 
 def free_port() -> int:
@@ -136,3 +138,14 @@ def test_a_reason_that_is_not_known_makes_no_series(reason: str) -> None:
     health.metrics.job_event(reason)
     samples = [sample for family in health.metrics.registry.collect() for sample in family.samples]
     assert all(reason not in sample.labels.values() for sample in samples)
+
+
+async def test_a_blocked_event_loop_is_measured() -> None:
+    delays: list[float] = []
+    measuring = asyncio.create_task(measure_loop(delays.append))
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251 - this is what blocks the loop
+    while not delays:  # noqa: ASYNC110 - the next sample is due already
+        await asyncio.sleep(0)
+    measuring.cancel()
+    assert delays[0] >= 0.2
