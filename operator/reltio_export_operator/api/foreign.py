@@ -22,7 +22,7 @@ from .masking import MASK, Needles
 MAX_FOREIGN = 4096  # characters; what follows is not even searched
 MAX_QUOTED = 512  # characters of others' words in one message
 MIN_SECRET = 6  # characters; a shorter one would be found in ordinary words, and not to mask it would show it
-_MAX_SCOPES, _MAX_PER_SCOPE = 10_000, 128
+MAX_SCOPES, _MAX_PER_SCOPE = 10_000, 128
 # Values that are named as secrets are not quoted either, as they may be those of others.
 _NAMED = re.compile(
     r"((?:external[\s_-]?id|client[\s_-]?secret|password|access[\s_-]?token)[\"']?\s?[:=]\s?)[\"']?[^\s\"',;&)]+",
@@ -145,7 +145,7 @@ class KnownSecrets:
                 known.move_to_end(value)
             while len(known) > _MAX_PER_SCOPE:
                 known.popitem(last=False)
-            while len(self._scopes) > _MAX_SCOPES:
+            while len(self._scopes) > MAX_SCOPES:
                 dropped, _ = self._scopes.popitem(last=False)
                 self._made.pop(dropped, None)
 
@@ -154,15 +154,17 @@ class KnownSecrets:
         with self._lock:
             found = NOTHING_SECRET
             for scope in scopes:
+                if scope not in self._scopes:
+                    continue  # nothing is kept of a namespace of which no secret is known
                 if scope not in self._made:
-                    self._made[scope] = Secrets.of(*self._scopes.get(scope, ()))
+                    self._made[scope] = Secrets.of(*self._scopes[scope])
                 found = self._made[scope] if found is NOTHING_SECRET else found | self._made[scope]
             return found
 
     def all(self) -> Secrets:
         """The secrets of all scopes. Short ones do not count: they would suppress the messages of everybody."""
         with self._lock:
-            if len(self._every.secrets) > _MAX_SCOPES + _MAX_PER_SCOPE:
+            if len(self._every.secrets) > MAX_SCOPES + _MAX_PER_SCOPE:
                 self._every = Needles(value for known in self._scopes.values() for value in known)
             return Secrets(self._every)
 

@@ -16,8 +16,14 @@ from ..reltio.client import ReltioClient
 from ..reltio.errors import HostNotAllowed, UnusableURL
 from ..reltio.hosts import ReltioHosts
 from ..runtime.clock import SYSTEM_CLOCK, Clock
+from ..runtime.lru import LruCache
 
+_MAX_CACHED = 10_000  # Secrets, tokens and clients: one of each for a target
 _SECRET_CACHE_SECONDS = 20.0  # so that a corrected Secret is used within a minute
+
+_SecretKey = tuple[str, CredentialsSecretRef]
+_TokenKey = tuple[str, str, str]  # auth URL, client ID and secret
+_ClientKey = tuple[str, str, str, str, str]  # service URL, tenant, and the key of the token
 
 
 class Access:
@@ -35,9 +41,9 @@ class Access:
         self._hosts = hosts or ReltioHosts()
         self._http = http
         self._clock = clock
-        self._secrets: dict[tuple[str, CredentialsSecretRef], tuple[float, tuple[str, ...]]] = {}
-        self._tokens: dict[tuple[str, str, str], TokenSource] = {}
-        self._clients: dict[tuple[str, str, str, str, str], ReltioClient] = {}
+        self._secrets: LruCache[_SecretKey, tuple[float, tuple[str, ...]]] = LruCache(_MAX_CACHED)
+        self._tokens: LruCache[_TokenKey, TokenSource] = LruCache(_MAX_CACHED)
+        self._clients: LruCache[_ClientKey, ReltioClient] = LruCache(_MAX_CACHED)
 
     async def reltio(
         self, namespace: str, service: ServiceSnapshot, *, fresh: bool = False, last_known: bool = False
@@ -49,17 +55,18 @@ class Access:
         self.check_hosts(service)
         client_id, secret = await self._credentials(namespace, service.credentials_secret_ref, fresh, last_known)
         token_key = (service.auth_url, client_id, secret)
-        if token_key not in self._tokens:
-            self._tokens[token_key] = TokenSource(
-                service.auth_url, client_id, secret, http=self._http, clock=self._clock
-            )
-        key = (service.export_service_url, service.tenant, *token_key)
-        if key not in self._clients:
-            self._clients[key] = ReltioClient(
-                service.export_service_url, service.tenant, self._tokens[token_key], http=self._http, clock=self._clock
-            )
-        self._clients[key].namespaces.add(namespace)
-        return self._clients[key]
+        tokens = self._tokens.get_or_make(
+            token_key,
+            lambda: TokenSource(service.auth_url, client_id, secret, http=self._http, clock=self._clock),
+        )
+        client = self._clients.get_or_make(
+            (service.export_service_url, service.tenant, *token_key),
+            lambda: ReltioClient(
+                service.export_service_url, service.tenant, tokens, http=self._http, clock=self._clock
+            ),
+        )
+        client.namespaces.put(namespace, None)
+        return client
 
     def check_hosts(self, service: ServiceSnapshot) -> None:
         """Raise UnusableURL or HostNotAllowed if no request may be sent to a URL of the service."""
@@ -117,20 +124,34 @@ class Access:
         self, namespace: str, ref: CredentialsSecretRef, fresh: bool, last_known: bool
     ) -> tuple[str, str]:
         key = (namespace, ref)
-        read_at, values = self._secrets.get(key, (0.0, ()))
+        read_at, values = before = self._secrets.get(key) or (0.0, ())
         if fresh or not values or self._clock.monotonic() - read_at > _SECRET_CACHE_SECONDS:
             try:
                 values = await self._kube.secret_values(namespace, ref.name, (ref.client_id_key, ref.client_secret_key))
             except SecretNotAllowedError:
-                self._secrets.pop(key, None)  # its values must not be used, whether or not they are known
+                self._secrets.drop(key)  # its values must not be used, whether or not they are known
+                self._drop_unused(before[1])
                 raise
             except SecretError:
                 if not (last_known and values):
                     raise
             else:
                 KNOWN.add(namespace, values[1])
-                self._secrets[key] = (self._clock.monotonic(), values)
+                self._secrets.put(key, (self._clock.monotonic(), values))
+                if values != before[1]:
+                    self._drop_unused(before[1])
         return values[0], values[1]
+
+    def _drop_unused(self, values: tuple[str, ...]) -> None:
+        """Drop what was made with these credentials, unless another Secret has the same ones."""
+        if not values or any(self._secrets.peek(key)[1] == values for key in self._secrets):
+            return
+        for token_key in self._tokens:
+            if token_key[1:] == values:
+                self._tokens.drop(token_key)
+        for client_key in self._clients:
+            if client_key[3:] == values:
+                self._clients.drop(client_key)
 
 
 def snapshot(target: ExportTarget) -> ServiceSnapshot:

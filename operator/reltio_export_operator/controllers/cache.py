@@ -58,6 +58,8 @@ class JobCache:
             self.drop_job(key)
             return
         target_key = (job.metadata.namespace, job.spec.target_ref.name)
+        if self._target_of.get(key, target_key) != target_key:
+            self.drop_job(key)  # it was deleted, and created again for another target
         earlier = self._jobs[target_key].get(job.metadata.name)
         if earlier is not None and earlier.uid != job.metadata.uid:
             self._assumed.discard(earlier.uid)

@@ -8,11 +8,12 @@ from urllib.parse import quote as percent_encoded
 
 import httpx
 
-from ..api.foreign import KNOWN, PROCESS, own
+from ..api.foreign import KNOWN, MAX_SCOPES, PROCESS, own
 from ..api.task import ObservedTask
 from ..runtime.answers import parse_json
 from ..runtime.bounds import Answer
 from ..runtime.clock import SYSTEM_CLOCK, Clock
+from ..runtime.lru import LruCache
 from .answers import ANSWER
 from .auth import TokenSource
 from .errors import (
@@ -58,7 +59,8 @@ class ReltioClient:
         self._tokens = tokens
         self._http = http
         self._retry_seconds = retry_seconds
-        self.namespaces: set[str] = set()  # that use this client: Reltio may repeat their secrets
+        # That use this client: Reltio may repeat their secrets.
+        self.namespaces: LruCache[str, None] = LruCache(MAX_SCOPES)
         self._clock = clock
 
     async def authenticate(self) -> None:

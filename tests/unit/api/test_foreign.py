@@ -177,3 +177,12 @@ def test_the_latest_secrets_of_a_namespace_are_kept() -> None:
         known.add("mdm", f"secret-{number:04}", "the-first-one")
     assert quote("secret-0499 the-first-one", known.of(["mdm"])) == "*** ***"
     assert len(known.of(["mdm"]).needles.secrets) <= 128
+
+
+def test_nothing_is_kept_of_a_namespace_without_a_known_secret() -> None:
+    known = KnownSecrets()
+    known.add("mdm", "a-long-secret")
+    for number in range(100):
+        assert known.of([f"namespace-{number}"]) == NOTHING_SECRET
+    assert quote("a-long-secret", known.of(["namespace-0", "mdm"])) == "***"
+    assert list(known._made) == ["mdm"]

@@ -29,3 +29,16 @@ def test_a_failed_call_does_not_count_any_more() -> None:
         pass
     with limiter.acquire("tenant", "second") as second:
         assert second
+
+
+def test_a_key_that_is_forgotten_does_not_wait_any_more() -> None:
+    woken: list[str] = []
+    limiter: KeyedLimiter[str] = KeyedLimiter(1, woken.append)
+    with limiter.acquire("tenant", "first"):
+        for key in ("second", "third"):
+            with limiter.acquire("tenant", key) as allowed:
+                assert not allowed
+        limiter.forget("second")
+    assert woken == ["third"]
+    limiter.forget("third")
+    assert not limiter._waiting

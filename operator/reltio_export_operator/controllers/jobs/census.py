@@ -21,6 +21,8 @@ from ..cache import Key
 
 _UID = re.compile(r"-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-[0-9]+$")  # of a job, in the name of an attempt
 
+_MAX_READINGS = 1000  # of tenants: each holds the tasks of jobs that are searched for
+
 Found = tuple[ObservedTask, ...]
 
 
@@ -75,7 +77,15 @@ class Census:
             since_ms = min(earliest_ms(made) for one in jobs if (made := one.metadata.creation_timestamp) is not None)
             reading = _Reading(uids, asyncio.create_task(_read(client, uids, since_ms)))
             self._readings[client] = reading
+            self._evict()
         return (await asyncio.shield(reading.tasks)).get(uid, ())
+
+    def _evict(self) -> None:
+        """Drop the oldest readings that have ended, such as those with earlier credentials of a tenant."""
+        excess = len(self._readings) - _MAX_READINGS
+        ended = [client for client, reading in self._readings.items() if reading.tasks.done()]
+        for client in ended[: max(0, excess)]:
+            del self._readings[client]
 
     async def stop(self) -> None:
         """Cancel the readings."""

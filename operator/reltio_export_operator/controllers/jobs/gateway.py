@@ -22,6 +22,7 @@ from ...kube.client import SecretError
 from ...reltio import errors
 from ...reltio.client import ReltioClient
 from ...reltio.mapping import longest_part, wire_request
+from ...runtime.lru import LruCache
 from ..access import Access, snapshot
 from ..cache import JobCache
 from .census import Census
@@ -80,7 +81,7 @@ class ReltioS3Gateway:
         self._cache = cache
         self._tasks = TaskSearch()
         self._census = census or Census()
-        self._external_ids: dict[str, str | None] = {}
+        self._external_ids: LruCache[str, str | None] = LruCache(_REMEMBERED)
 
     async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
         """Start the attempt whose intent is in status, or find out that it runs already."""
@@ -205,10 +206,8 @@ class ReltioS3Gateway:
             value = await self._access.external_id_of(target, target.status.external_id_in_use or "Current")
             if value is None and s3.external_id_source == "Target":
                 raise ExternalIDUnavailableError(s3.role_arn)
-            if len(self._external_ids) >= _REMEMBERED:
-                del self._external_ids[next(iter(self._external_ids))]
-            self._external_ids[submission.id] = value
-        return self._external_ids[submission.id]
+            self._external_ids.put(submission.id, value)
+        return self._external_ids.get(submission.id)
 
     async def _store(self, job: ExportJob, submission: Submission) -> ObjectStore:
         """The bucket of the attempt, with an external ID that works: the role may have a new one by now."""

@@ -32,6 +32,13 @@ class KeyedLimiter(Generic[Key]):
         finally:
             self._leave(place)
 
+    def forget(self, key: Key) -> None:
+        """The key wants no call any more."""
+        for place in [place for place, waiting in self._waiting.items() if key in waiting]:
+            del self._waiting[place][key]
+            if not self._waiting[place]:
+                del self._waiting[place]
+
     def _leave(self, place: Hashable) -> None:
         self._held[place] -= 1
         if not self._held[place]:

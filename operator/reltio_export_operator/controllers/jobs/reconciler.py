@@ -401,6 +401,7 @@ class JobController:
         self._submitter.forget(key)
         self._control_log.succeeded(key)
         self._unreadable.forget(key)
+        self._limiter.forget(key)
 
 
 def _needs_mark(job: ExportJob) -> bool:
