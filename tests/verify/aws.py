@@ -49,6 +49,10 @@ class Aws:
     buckets: dict[str, Bucket] = field(default_factory=dict)
     key_denies: set[str] = field(default_factory=set)
     s3_answers: bool = True
+    # Policies beside those of roles and buckets: an action, and AWS's words about what denies it.
+    denied_by: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, ClientError] = field(default_factory=dict)  # to an action, instead of its effect
+    own_tags_take: int = 0  # percent of the room for session policies and tags
     clients: int = 0  # that were created
     region_name = "us-east-1"
 
@@ -67,6 +71,10 @@ class Client:
         self._aws, self._service, self._region = aws, service, region
         self._role, self._policy = _SESSIONS.get(session or "", (None, None))
 
+    def _answered(self, action: str) -> None:
+        if action in self._aws.answers:
+            raise self._aws.answers[action]
+
     # -- STS
 
     def assume_role(
@@ -81,6 +89,14 @@ class Client:
         aws = self._aws
         if aws.principal is None:
             raise NoCredentialsError
+        self._answered("sts:AssumeRole")
+        for action in ("sts:AssumeRole", "sts:TagSession"):
+            if action in aws.denied_by:
+                raise _denied("AssumeRole", aws.principal, action, f"{RoleArn} {aws.denied_by[action]}")
+        packed = aws.own_tags_take + len(Policy or "") // 10
+        if packed > 100:
+            text = f"Packed size of session tags consumes {packed}% of allotted space."
+            raise _error("PackedPolicyTooLarge", text, "AssumeRole")
         role = aws.roles.get(RoleArn)
         context = {"sts:ExternalId": ExternalId} if ExternalId is not None else {}
         if (
@@ -145,8 +161,9 @@ class Client:
             raise _error("404", "Not Found", "HeadBucket")
         bucket = self._aws.buckets[Bucket]
         headers = {"x-amz-bucket-region": bucket.region}
+        self._answered("HeadBucket")
         try:
-            self._may("s3:ListBucket", Bucket)
+            self._may("s3:ListBucket", Bucket, answered=False)
         except ClientError as error:
             error.response["Error"]["Code"] = "403"
             error.response["ResponseMetadata"] = {"HTTPHeaders": headers}  # type: ignore[typeddict-item]
@@ -199,11 +216,25 @@ class Client:
             text = f"User: x is not authorized to perform: {action} on resource: key because no resource-based policy"
             raise _error("AccessDenied", text, "PutObject")
 
-    def _may(self, action: str, name: str, key: str = "", context: Mapping[str, str] | None = None) -> Bucket:
+    def _may(
+        self,
+        action: str,
+        name: str,
+        key: str = "",
+        context: Mapping[str, str] | None = None,
+        *,
+        answered: bool = True,
+    ) -> Bucket:
         if name not in self._aws.buckets:
             raise _error("NoSuchBucket", "The specified bucket does not exist", action)
         assert self._role is not None
+        if answered:
+            self._answered(action)
         arn = f"arn:aws:s3:::{name}" + (f"/{key}" if key else "")
+        if action in self._aws.denied_by:
+            raise _denied(
+                action.partition(":")[2], "arn:aws:iam::1:role/x", action, f"{arn} {self._aws.denied_by[action]}"
+            )
         bucket = self._aws.buckets[name]
         session = [json.loads(self._policy)["Statement"]] if self._policy else []
         allowed = _allowed(self._role.permissions, action, arn, context) and all(

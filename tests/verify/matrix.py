@@ -11,6 +11,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from .answers import FAULTS
 from .cases import CASES
 from .world import World
 
@@ -33,8 +34,24 @@ async def main() -> int:
             "\n".join(dict.fromkeys(check.remedy for check in shown)),
             "yes" if right else "NO",
         )
+    for fault in FAULTS:
+        world = World()
+        fault.arrange(world)
+        bad = [check for check in (await world.verify()).status.checks if check.status == "False"]
+        right = [(check.name, check.reason) for check in bad] == [(fault.check, fault.reason)]
+        fault.remedy(world)
+        world.kube.objects["exporttargets", "mdm", "lake"]["status"].pop("lastVerificationTime")
+        right = right and fault.advice in bad[0].remedy and (await world.verify()).is_ready
+        wrong += not right
+        table.add_row(
+            fault.name,
+            "\n".join(f"{check.name} {check.status}" for check in bad),
+            "\n".join(check.reason for check in bad),
+            "\n".join(dict.fromkeys(check.remedy for check in bad)),
+            "yes, and the remedy works" if right else "NO",
+        )
     Console(width=None if sys.stdout.isatty() else 180).print(table)
-    print(f"{len(CASES)} mistakes, {wrong} with the wrong checks")
+    print(f"{len(CASES)} mistakes and {len(FAULTS)} answers of AWS, {wrong} with the wrong checks")
     return 1 if wrong else 0
 
 

@@ -252,3 +252,14 @@ async def test_a_target_of_another_host_is_refused_without_a_call_until_the_sett
     world.hosts = allowed
     world.secret()
     assert (await world.verify()).is_ready
+
+
+async def test_a_failed_call_for_a_job_makes_the_operator_verify_a_ready_target_once_a_minute() -> None:
+    world = World()
+    assert (await world.verify()).is_ready
+    world.secret(clientSecret="wrong")
+    assert (await world.verify()).is_ready, "the verification is not due"
+    target = await world.verify(requested=2)
+    assert not target.is_ready
+    assert failing(target) == {"ReltioToken": "CredentialsRejected"}
+    assert world.requests == [True, False]

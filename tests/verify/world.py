@@ -58,6 +58,7 @@ class World:
         self.allowed_roles: dict[str, list[str]] = {}  # the setting
         self.hosts = ReltioHosts(["reltio.test"], ["reltio.test"])  # by settings
         self.calls = 0  # to Reltio
+        self.requests: list[bool] = []  # whether a request for a verification was taken
         self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
         self.clients(Client("id", "secret"))
@@ -92,8 +93,11 @@ class World:
         """Nothing below this path can be connected to."""
         self._cut.append(path)
 
-    async def verify(self, *, include_failing: bool = True) -> ExportTarget:
-        """What the status says after the operator has looked, as a new process would."""
+    async def verify(self, *, include_failing: bool = True, requested: int = 0) -> ExportTarget:
+        """What the status says after a reconcile, as in a new process.
+
+        `requested`: how often a failed call for a job asks for a verification before.
+        """
 
         class Network(httpx.AsyncBaseTransport):
             async def handle_async_request(network, request: httpx.Request) -> httpx.Response:  # noqa: N805
@@ -105,16 +109,19 @@ class World:
         async with httpx.AsyncClient(transport=Network()) as http:
             allowed = AllowedRoles(self.allowed_roles)
             sessions = RoleSessions(Inline(), new_session=lambda: self.aws, allowed=allowed)  # type: ignore[arg-type, return-value]
+            cache = JobCache()
             controller = TargetController(
                 self.kube,
                 Access(self.kube, http, hosts=self.hosts, clock=self.clock),
                 sessions,
-                JobCache(),
+                cache,
                 self.clock,
                 retry_interval_seconds=0,
                 probe_timeout_seconds=30,
                 wake_job=lambda key: None,
                 defer_failing=self.handed_over.append,
             )
+            cache.put_target(decode_target(self.kube.objects["exporttargets", NAMESPACE, TARGET]))
+            self.requests = [controller.request_verification((NAMESPACE, TARGET)) for _ in range(requested)]
             await controller.reconcile((NAMESPACE, TARGET), include_failing=include_failing)
         return decode_target(self.kube.objects["exporttargets", NAMESPACE, TARGET])

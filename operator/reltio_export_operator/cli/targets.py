@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from rich.text import Text
 from ..api.conditions import find, is_true
 from ..api.decoding import decode_target
 from ..api.meta import TARGETS, VERIFY_ANNOTATION, to_wire
-from ..api.target import ExportTarget
+from ..api.target import Check, ExportTarget
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..controllers.access import Access
@@ -34,7 +35,8 @@ from ..reltio.transport import http_client
 from ..runtime import settings_loader
 from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.settings import Settings
-from ..targets import readiness, role_templates
+from ..targets import messages, readiness, role_templates
+from ..targets.checks import OPERATOR_CREDENTIALS
 from . import complete
 from .cluster import (
     Cluster,
@@ -199,6 +201,7 @@ async def _verify_here(filename: Path, settings: Settings, context: str | None, 
                 new_session=session_factory(outside),
                 allowed=AllowedRoles(settings.allowed_roles),
                 session_tags=settings.session_tags,
+                of_user=True,
             )
             access = Access(secrets, http, hosts=hosts)
             refusal = Refusals(access, sessions).of(target)
@@ -207,10 +210,26 @@ async def _verify_here(filename: Path, settings: Settings, context: str | None, 
                 return msgspec.structs.replace(target, status=refused)
             prober = Prober(access, sessions, target)
             with Console(stderr=True).status("Verifying with your AWS credentials…"):
-                checks = [check async for check in prober.reltio()]
-                checks += [check async for check in prober.aws(advisory=True)]
+                names = [name for name in readiness.checks_of(target) if name != OPERATOR_CREDENTIALS]
+                checks = await _within(prober.reltio(), names)
+                checks += await _within(prober.aws(advisory=True), names[len(readiness.RELTIO) :])
     status = readiness.evaluate(target, checks, datetime.now(UTC), tested=prober.made_advisory_checks)
     return msgspec.structs.replace(target, status=status)
+
+
+async def _within(checks: AsyncIterator[Check], names: Sequence[str]) -> list[Check]:
+    """The results of the checks within the time limit. The first of `names` that was not made has failed."""
+    done: list[Check] = []
+    try:
+        async with asyncio.timeout(_VERIFY_TIMEOUT_SECONDS / 2):
+            async for check in checks:
+                done.append(check)  # noqa: PERF401 - checks made before the timeout count
+    except TimeoutError:
+        first_left = next((name for name in names if name not in {check.name for check in done}), None)
+        if first_left is not None:
+            seconds = _VERIFY_TIMEOUT_SECONDS / 2
+            done.append(readiness.check_failed(first_left, messages.PROBE_TIMEOUT, seconds=seconds))
+    return done
 
 
 class _Secrets:

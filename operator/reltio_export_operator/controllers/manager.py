@@ -119,7 +119,7 @@ class Manager:
             clock=clock,
         )
         census = Census()
-        self._gateway = ReltioS3Gateway(access, sessions, cache, census)
+        self._gateway = ReltioS3Gateway(access, sessions, cache, census, verify_target=self._verify_target)
         job_controller = JobController(
             kube,
             self._gateway,
@@ -139,10 +139,11 @@ class Manager:
             refusal_of=Refusals(access, sessions).reason_of,
             wake=self.jobs.add,
             wake_target=lambda key: self.targets.add_after(key, 1.0),
+            verify_target=self._verify_target,
             count_event=metrics.job_event,
         )
         self._stop_jobs, self._sync_cache = job_controller.stop, job_controller.sync_cache
-        target_controller = TargetController(
+        self._target_controller = target_controller = TargetController(
             kube,
             access,
             sessions,
@@ -155,6 +156,11 @@ class Manager:
             defer_failing=self._failing_targets.add,
         )
         metrics.watch_unreadable(jobs=lambda: job_controller.unreadable, targets=lambda: target_controller.unreadable)
+
+    def _verify_target(self, key: Key) -> None:
+        """Verify a target now, because a call for one of its jobs failed with what a verification can find."""
+        if self._target_controller.request_verification(key):
+            self.targets.add(key)
 
     @classmethod
     @asynccontextmanager

@@ -236,13 +236,10 @@ class KubeClient:
         """The values under these keys of a Secret that has opted in. `data` is in base64. Raises SecretError."""
         if not opt_in.has_opted_in(type_, labels):
             raise SecretNotAllowedError(namespace, name, labels)
-        missing = [key for key in keys if not data.get(key)]
+        missing = [key for key in keys if data.get(key) is None]
         if missing:
             raise SecretError(f"Secret {name} has no key {' and no key '.join(missing)}.")
-        try:
-            return tuple(base64.b64decode(data[key], validate=True).decode().strip() for key in keys)
-        except ValueError:
-            raise SecretError(f"Secret {name} has a value that is not UTF-8 text.") from None
+        return tuple(_decoded(name, key, data[key]) for key in keys)
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
         """Post a Kubernetes Event about the object."""
@@ -276,3 +273,18 @@ def _message_of(error: ApiException, namespace: str) -> Quoted:
     except (TypeError, ValueError, KeyError):
         text = error.reason
     return quote(text, KNOWN.of([PROCESS, namespace]), limit=1024)
+
+
+def _decoded(name: str, key: str, encoded: str) -> str:
+    """One value of a Secret. Raises SecretError, which does not show the value."""
+    try:
+        value = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise SecretError(f"The value of key {key} of Secret {name} is not base64.") from None
+    try:
+        text = value.decode().strip()
+    except ValueError:
+        raise SecretError(f"Key {key} of Secret {name} holds bytes that are not UTF-8 text.") from None
+    if not text:
+        raise SecretError(f"Key {key} of Secret {name} is empty.")
+    return text

@@ -24,7 +24,7 @@ from ...reltio.client import ReltioClient
 from ...reltio.mapping import longest_part, wire_request
 from ...runtime.lru import LruCache
 from ..access import Access, snapshot
-from ..cache import JobCache
+from ..cache import JobCache, Key
 from .census import Census
 from .delivery_reader import DeliveryReader, Reports
 from .gateway_port import CallFailedError, secret_failure
@@ -75,7 +75,16 @@ async def _call_failures() -> AsyncIterator[None]:
 class ReltioS3Gateway:
     """ExportGateway on Reltio and S3."""
 
-    def __init__(self, access: Access, sessions: RoleSessions, cache: JobCache, census: Census | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sessions: RoleSessions,
+        cache: JobCache,
+        census: Census | None = None,
+        *,
+        verify_target: Callable[[Key], None] = lambda key: None,
+    ) -> None:
+        self._verify_target = verify_target
         self._access = access
         self._sessions = sessions
         self._cache = cache
@@ -83,9 +92,20 @@ class ReltioS3Gateway:
         self._census = census or Census()
         self._external_ids: LruCache[str, str | None] = LruCache(_REMEMBERED)
 
+    @asynccontextmanager
+    async def _failures(self, job: ExportJob) -> AsyncIterator[None]:
+        """As _call_failures; a failure that the target has as well makes the operator verify the target."""
+        try:
+            async with _call_failures():
+                yield
+        except CallFailedError as error:
+            if _concerns_target(error.__cause__):
+                self._verify_target((job.metadata.namespace, job.spec.target_ref.name))
+            raise
+
     async def submit(self, job: ExportJob, submission: Submission, may_send: Callable[[], bool]) -> Accepted:
         """Start the attempt whose intent is in status, or find out that it runs already."""
-        async with _call_failures():
+        async with self._failures(job):
             self._sessions.check_allowed(_owner_of(job), submission.s3.role_arn)
             client = await self._client(job, submission)
             external_id = await self._external_id(job, submission)
@@ -125,12 +145,12 @@ class ReltioS3Gateway:
 
     async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
-        async with _call_failures():
+        async with self._failures(job):
             mine = await self._tasks.tasks_of(await self._client(job, submission), submission)
             if mine or job.metadata.deletion_timestamp is not None:
                 return SearchResult(tasks=mine)
         try:
-            async with _call_failures():
+            async with self._failures(job):
                 store = await self._store(job, submission)
                 manifest = await store.exists(submission.path + MANIFEST)
                 return SearchResult(manifest=manifest, files=manifest or await store.has_objects(submission.path))
@@ -139,14 +159,14 @@ class ReltioS3Gateway:
 
     async def find_unrecorded(self, job: ExportJob, target: ExportTarget) -> tuple[ObservedTask, ...]:
         """The tasks whose name ends with an attempt id of the job, of which the object says nothing."""
-        async with _call_failures():
+        async with self._failures(job):
             deleted = job.metadata.deletion_timestamp is not None
             client = await self._access.reltio(job.metadata.namespace, snapshot(target), last_known=deleted)
             return await self._census.tasks_of(client, job)
 
     async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""
-        async with _call_failures():
+        async with self._failures(job):
             client = await self._client(job, action.submission)
             calls = {"pause": client.pause, "resume": client.resume, "stop": client.stop}
             for task_id in action.task_ids:
@@ -180,7 +200,7 @@ class ReltioS3Gateway:
 
         `known` are reports on files that were read before; new ones are added to it.
         """
-        async with _call_failures():
+        async with self._failures(job):
             return await DeliveryReader(lambda: self._store(job, submission), job, known).delivery()
 
     async def _client(self, job: ExportJob, submission: Submission) -> ReltioClient:
@@ -243,6 +263,13 @@ class ReltioS3Gateway:
         """Cancel what runs outside of the calls."""
         await self._tasks.stop()
         await self._census.stop()
+
+
+def _concerns_target(error: BaseException | None) -> bool:
+    """Whether it does not pass by itself, and a verification of the target can find it too."""
+    if isinstance(error, AwsError):
+        return not error.transient
+    return isinstance(error, SecretError | errors.CredentialsRejected | errors.TokenRejected | errors.AccessDenied)
 
 
 def _owner_of(job: ExportJob) -> Owner:

@@ -88,6 +88,7 @@ class JobController:
         refusal_of: Callable[[ExportTarget], ConditionReason | None] = lambda target: None,
         wake: Callable[[Key], None],
         wake_target: Callable[[Key], None],
+        verify_target: Callable[[Key], None] = lambda key: None,
         count_event: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._kube = kube
@@ -101,6 +102,7 @@ class JobController:
         self._refusal_of_target = refusal_of
         self._wake = wake
         self._wake_target = wake_target
+        self._verify_target = verify_target
         self._timer = StateTimer(clock)
         self._writer = JobStatusWriter(
             kube,
@@ -315,6 +317,7 @@ class JobController:
         except SecretError as error:
             if isinstance(error, SecretNotAllowedError):
                 self._tracker.forget(key)  # what was read of it before must not be used any more
+            self._verify_target((job.metadata.namespace, job.spec.target_ref.name))
             return replace(obs, watch_error=secret_failure(error))
         except UnusableURL as error:  # the settings do not allow the host of the recorded service any more
             self._tracker.forget(key)

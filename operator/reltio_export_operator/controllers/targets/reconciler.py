@@ -31,6 +31,7 @@ from ..unreadable import UnreadableObjects, key_of
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
+_MIN_REQUEST_SECONDS = 60.0  # between verifications that failures of jobs ask for
 _CANARY_REQUEUE_SECONDS = 15.0  # while a canary runs
 _UNREADABLE_REQUEUE_SECONDS = 300.0  # for a target that cannot be decoded, in case the event of a change is lost
 
@@ -68,7 +69,25 @@ class TargetController:
         self._clock = clock
         self._unreadable = UnreadableObjects(kube, clock, "ExportTarget")
         self._failures: dict[Key, int] = {}
+        self._requested: dict[Key, float] = {}  # when a verification was last requested, on the monotonic clock
+        self._found: set[Key] = set()  # targets whose jobs failed with what a verification can find
         self._secrets: dict[Key, tuple[float, str]] = {}  # when Secrets were last read, and their digest
+
+    def request_verification(self, key: Key) -> bool:
+        """Verify a Ready target at its next reconcile, because a job of it failed. At most once a minute.
+
+        False: nothing is to be done.
+        """
+        now, target = self._clock.monotonic(), self._cache.target(key)
+        if (
+            target is None
+            or not target.is_ready
+            or now - self._requested.get(key, float("-inf")) < _MIN_REQUEST_SECONDS
+        ):
+            return False
+        self._requested[key] = now
+        self._found.add(key)
+        return True
 
     async def reconcile(self, key: Key, *, include_failing: bool = True) -> float | None:
         """Bring the target's status up to date. Returns the seconds after which to reconcile again.
@@ -82,6 +101,8 @@ class TargetController:
             self._failures.pop(key, None)
             self._secrets.pop(key, None)
             self._unreadable.forget(key)
+            self._requested.pop(key, None)
+            self._found.discard(key)
             self._wake_jobs(key)
             return None
         try:
@@ -175,7 +196,8 @@ class TargetController:
         refused = (*REASONS, messages.SPEC_NOT_UNDERSTOOD.name)
         if readiness.needs_verification(target) or readiness.was_refused(target, refused):
             return "Changed"
-        if readiness.canary_has_decided(target):
+        if readiness.canary_has_decided(target) or key in self._found:
+            self._found.discard(key)
             return "Changed"
         read_at, before = self._secrets.get(key, (float("-inf"), ""))
         if before and _is_failing(target) and self._clock.monotonic() - read_at >= self._retry_interval:
