@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix attack-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,6 +42,9 @@ crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault
 
 mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the unit tests do not notice
 	$(BIN)/python hack/mutation.py $(MUTATION_ARGS)
+
+attack-matrix: $(VENV)/.dev ## Attack the operator, with each defence and without it; prints what the attackers got
+	cd tests && ../$(BIN)/python -m attack.matrix $(MATRIX_ARGS)
 
 body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
 	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)

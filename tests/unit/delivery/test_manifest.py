@@ -18,6 +18,7 @@ from reltio_export_operator.delivery.manifest import (
     digest_of,
     is_countable,
     listed_files,
+    may_be_empty,
     receipt_of,
 )
 
@@ -243,3 +244,18 @@ def test_the_checksums_have_the_format_of_sha256sum() -> None:
     assert checksums == f"{'1' * 64}  part-00000.gz\n{'2' * 64}  part-00001.gz\n{'3' * 64}  manifest.json\n"
     assert receipt["attempt"] == 1
     assert [entry["sha256"] for entry in receipt["files"]] == ["1" * 64, "2" * 64]
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        ({"type": "Entities"}, False),
+        ({"type": "Entities", "sliceFilter": "equals(type,'X')"}, True),
+        ({"type": "Entities", "groupBy": [{"attribute": "a", "anchorAttributes": ["b"]}]}, True),
+        ({"type": "MergeTree"}, True),
+    ],
+)
+def test_objects_may_have_no_record_only_where_slices_or_groups_remove_them_or_in_a_merge_tree(
+    export: dict[str, Any], expected: bool
+) -> None:
+    assert may_be_empty(job(spec={"export": export}).spec.export) is expected

@@ -1,0 +1,8 @@
+"""All rows of the matrix."""
+
+from __future__ import annotations
+
+from . import answers, deliveries, leaks, trust
+from .rows import Row
+
+ROWS: tuple[Row, ...] = (*trust.rows(), *leaks.rows(), *answers.rows(), *deliveries.rows())

@@ -1,0 +1,176 @@
+"""Where an attack takes place: the real operator on the sandbox, with services that the attacker holds.
+
+The operator reaches AWS and Reltio through gateways, which pass on what no rule of the attack answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from integration.conftest import World, condition, entered, options
+from reltio_export_sandbox.environment import CLIENT, EXTERNAL_ID, REPLICA, Sandbox
+
+from .defences import PRELUDES
+from .gateway import Gateway
+from .probe import MEASURE
+
+MIB = 2**20
+LARGEST_PEAK = 256 * MIB  # what the process may take
+LONGEST_DELAY = 0.1  # seconds that one callback may keep the event loop
+
+
+@dataclass
+class Stage:
+    """A sandbox with a running operator, and what an attacker holds beside it."""
+
+    world: World
+    reltio: Gateway  # in front of the simulator
+    aws: Gateway  # in front of the cloud
+    listener: Gateway  # a service of the attacker's own
+    directory: Path
+    process: int = 0
+    is_measured: bool = False
+
+    async def secret(self, name: str = "reltio-api", *, labels: Mapping[str, str] | None = None, **data: str) -> None:
+        """A Secret that the operator may use, unless its labels say otherwise."""
+        if labels is None:
+            labels = {"export.reltio.com/allow": "true"}
+        data = data or {"clientID": CLIENT.id, "clientSecret": CLIENT.secret}
+        body = {"metadata": {"name": name, "labels": dict(labels)}, "stringData": data}
+        await self.world.core.create_namespaced_secret(self.world.namespace, body)
+
+    async def target(self, name: str = "lake", *, reltio: Mapping[str, Any] | None = None, **s3: Any) -> None:
+        """A target that reaches Reltio through the gateway, but for what is given."""
+        spec = {
+            "reltio": {
+                "exportServiceURL": self.reltio.url + "/jobs",
+                "authURL": self.reltio.url + "/oauth/token",
+                "tenant": "acme01",
+                "credentialsSecretRef": {"name": "reltio-api"},
+                **(reltio or {}),
+            }
+        }
+        await self.world.target(name, spec=spec, **s3)
+
+    async def warm_up(self) -> None:
+        """Verify an honest target, after which nothing is loaded for the first time; then measure."""
+        await self.secret()
+        await self.target("warm")
+        await self.world.ready("warm")
+        await self.reset_delay()
+
+    async def outcome(self, kind: str, name: str, within: float = 20) -> dict[str, Any]:
+        """The object once its status says how it ended, or as it is after this time."""
+
+        def is_over(raw: dict[str, Any]) -> bool:
+            if kind == "ExportJob":
+                return bool(condition(raw, "Complete") or condition(raw, "Failed") or condition(raw, "Stalled"))
+            found = [each for each in raw.get("status", {}).get("conditions", []) if each["type"] == "Ready"]
+            return bool(found and found[0]["status"] != "Unknown" and found[0]["reason"] != "Verifying")
+
+        raw: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not is_over(raw):
+                    raw = await self.world.get(kind, name)
+                    await asyncio.sleep(0.1)
+        return raw
+
+    async def published(self) -> str:
+        """Everything that a user of the cluster can read of what the operator wrote: status, events, log."""
+        parts = [self.world.sandbox.operator_log.read_text(errors="replace")]
+        for kind, plural in (("ExportTarget", "exporttargets"), ("ExportJob", "exportjobs")):
+            listed = await self.world.objects.list_namespaced_custom_object(
+                "export.reltio.com", "v1alpha1", self.world.namespace, plural
+            )
+            parts += [json.dumps({kind: each.get("status", {})}, ensure_ascii=False) for each in listed["items"]]
+        events = await self.world.core.list_namespaced_event(self.world.namespace)
+        parts += [f"{event.reason} {event.message}" for event in events.items]
+        return "\n".join(parts)
+
+    async def until(self, holds: Callable[[], Any], within: float = 20) -> bool:
+        """Whether this came to hold."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not holds():  # noqa: ASYNC110 a process is watched
+                    await asyncio.sleep(0.05)
+                return True
+        return False
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that the operator's process has used."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak(self) -> int:
+        """The most memory that the operator's process had, in bytes; 0 once it has ended."""
+        try:
+            status = Path(f"/proc/{self.process}/status").read_text()
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+
+    def delay(self) -> tuple[float, str]:
+        """The longest that one callback kept the event loop, in seconds of its own CPU, and which one."""
+        if not self.is_measured:
+            return 0.0, ""
+        measured = json.loads((self.directory / "loop.json").read_text())
+        return float(measured["cpu"]), str(measured["callback"])
+
+    async def reset_delay(self) -> None:
+        """Measure from now on, without what starting up took."""
+        self.is_measured = True
+        request = self.directory / "reset"
+        request.touch()
+        await self.until(lambda: not request.exists())
+
+    def has_ended(self) -> bool:
+        return self.world.sandbox.operator_has_ended()
+
+
+@dataclass
+class Setup:
+    """How a stage differs from the usual one."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    is_allowed: bool = True  # whether the settings allow the gateway as a host of Reltio
+    prelude: str = ""  # what the operator's process runs first, with the defence and without
+
+
+@contextlib.asynccontextmanager
+async def staged(directory: Path, setup: Setup, defence_off: str = "") -> AsyncIterator[Stage]:
+    """A stage with the operator ready to take objects. `defence_off` is a name in PRELUDES."""
+    prelude = MEASURE.replace("DIRECTORY", repr(str(directory))) + setup.prelude
+    if defence_off:
+        prelude += PRELUDES[defence_off]
+    chosen = options(directory)
+    chosen.operator = False
+    chosen.prelude = prelude
+    sandbox = Sandbox(chosen)
+    async with entered(sandbox) as world, contextlib.AsyncExitStack() as stack:
+        reltio = await stack.enter_async_context(Gateway(sandbox.reltio.url))
+        aws = await stack.enter_async_context(Gateway(sandbox.cloud.url))
+        listener = await stack.enter_async_context(Gateway())
+        host = reltio.url.rpartition("/")[2] if setup.is_allowed else ""
+        hosts = {
+            "RELTIO_EXPORT_RELTIO_HOSTS": ",".join(["*.reltio.com", *[one for one in (host,) if one]]),
+            "RELTIO_EXPORT_INSECURE_HOSTS": host,
+            "RELTIO_EXPORT_PRIVATE_NETWORKS": "127.0.0.0/8" if host else "",
+        }
+        await sandbox.start_operator(
+            AWS_ENDPOINT_URL=aws.url, PYTHONDONTWRITEBYTECODE="", **{**hosts, **setup.settings}
+        )
+        stage = Stage(world, reltio, aws, listener, directory, sandbox.replicas[REPLICA].pid)
+        if not await stage.until((directory / "loop.json").exists):
+            raise RuntimeError(world.sandbox.operator_log.read_text()[-3000:])
+        yield stage
+
+
+__all__ = ["CLIENT", "EXTERNAL_ID", "LARGEST_PEAK", "LONGEST_DELAY", "MIB", "Setup", "Stage", "staged"]
