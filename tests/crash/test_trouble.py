@@ -261,7 +261,7 @@ def test_never_more_jobs_run_than_the_target_allows_however_their_writes_end(
 
     world.kube.listeners.append(count)
     if fault:
-        for call in range(0, 400, 7):
+        for call in range(0, 400, 9):
             kubefaults.arm(world, call, fault, more=True)
     for number in range(8):
         world.submit_job(f"job-{number}")

@@ -116,8 +116,6 @@ def test_the_build_context_is_what_the_dockerfile_copies() -> None:
 
 def test_every_landing_runs_all_tests_and_those_of_the_image() -> None:
     paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
-    listed = re.search(r"^tests=\((.+)\)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert listed is not None
-    assert listed[1].split() == paths
+    assert '["testpaths"]' in (ROOT / ".ci" / "run").read_text()
     folders = {f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in (ROOT / "tests").glob("*/**/test_*.py")}
     assert folders == {*paths, "tests/image"}

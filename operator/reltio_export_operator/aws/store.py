@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ..api.foreign import own
+from ..api.foreign import KNOWN, quote
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Reading, Summary, is_zip, read_file, read_zip
 from ..delivery.limits import Meter
@@ -20,6 +20,9 @@ from . import messages
 from .bodies import OtherObjectError, get_object, listing, opened, read_whole
 from .errors import CALL_FAILURES, AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .sessions import AssumedRole, RoleSessions
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
@@ -53,6 +56,10 @@ class ObjectStore:
         self._role = role
         self._s3 = role.s3
         self._bucket = bucket
+
+    async def compute(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what takes some milliseconds with what was read, in the threads of short calls, off the event loop."""
+        return await self._sessions.run(call, *args, **kwargs)
 
     async def region(self) -> str | None:
         """The region of the bucket; None if S3 does not return it.
@@ -263,7 +270,8 @@ class ObjectStore:
         wanted: str = expected.algorithm
         if algorithm == expected.algorithm:
             stored, wanted = f"with key {key}", f"key {expected.kms_key_arn}"
-        return AwsError(messages.ENCRYPTION_DIFFERS, bucket=self._bucket, actual=own(stored), expected=wanted)
+        shown = quote(stored, KNOWN.of([self._role.key.owner.namespace]), limit=300)
+        return AwsError(messages.ENCRYPTION_DIFFERS, bucket=self._bucket, actual=shown, expected=wanted)
 
     def _try(self, action: str, call: Callable[[], None]) -> ActionResult:
         try:

@@ -23,11 +23,9 @@ DEFAULT_HOSTS = ("*.reltio.com",)
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# The whole URL, so that no other reader of it can find another host in it: no user, no query, no fragment, and in the
-# host neither escapes nor letters that are changed before they are sent.
-_URL = re.compile(
-    r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(/[^\s?#\\\x00-\x1f\x7f-\U0010ffff]*)?"
-)
+_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
+_PORT = re.compile(r":[0-9]{1,5}")
+_NOT_IN_URL = re.compile(r"[\s?#\\\x00-\x1f\x7f-\U0010ffff]")
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes resolvers read the host as an IPv4 address
 _NOT_PLAIN = own("it is not https:// with a host, an optional port and a path")
@@ -91,11 +89,11 @@ class ReltioHosts:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise UnusableURL(error=quote(error, KNOWN.of([PROCESS]))) from None
-        written = _URL.fullmatch(url)
+        written = _written_host(url)
         if written is None:
             raise UnusableURL(error=_NOT_PLAIN)
         self.check_request(parsed)
-        if parsed.raw_host.decode("ascii", "replace") != written[2].strip("[]").lower():
+        if parsed.raw_host.decode("ascii", "replace") != written.strip("[]").lower():
             raise UnusableURL(error=own("its host can be read in more than one way"))
 
     def check_request(self, url: httpx.URL) -> None:
@@ -127,6 +125,21 @@ class ReltioHosts:
         if any(address.version == network.version and address in network for network in _REFUSED):
             return False
         return address.is_global and not address.is_multicast
+
+
+def _written_host(url: str) -> str | None:
+    """The host as it is written in the URL. None unless no other reader of the URL can find another host in it.
+
+    So it has no user, no query and no fragment, and in its host neither escapes nor letters that are changed before
+    they are sent.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme not in _PORTS or not separator or _NOT_IN_URL.search(rest):
+        return None
+    authority = rest.partition("/")[0]
+    split = authority.find("]") + 1 if authority.startswith("[") else authority.find(":")
+    host, port = (authority, "") if split < 0 else (authority[:split], authority[split:])
+    return host if _HOST.fullmatch(host) and (not port or _PORT.fullmatch(port)) else None
 
 
 def parse_address(text: str) -> IPAddress:

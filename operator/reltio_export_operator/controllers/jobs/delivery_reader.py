@@ -86,6 +86,7 @@ class DeliveryReader:
 
     async def _read_directory(self) -> Delivery:
         files = await self._retried(self._listing)
+        store = await self._opened()
         content, manifest = await self._manifest(files)
         delivery = Delivery(
             manifest,
@@ -96,18 +97,18 @@ class DeliveryReader:
             may_be_empty=may_be_empty(self._job.spec.export),
             manifest_sha256=hashlib.sha256(content or b"").hexdigest(),
         )
-        await asyncio.to_thread(delivery.prepare)
+        await store.compute(delivery.prepare)
         spec = self._job.spec.delivery
         if spec.verify not in ("Objects", "Full") or delivery.differences:
             return delivery
         names = listed_files(delivery) or []
         whole = set(names) if spec.verify == "Full" else _smallest_files(delivery, names)
         delivery = replace(delivery, reports=await self._read_all(delivery, names, whole))
-        await asyncio.to_thread(delivery.prepare)
+        await store.compute(delivery.prepare)
         if spec.receipt and not delivery.differences:
             await self._write_receipt(delivery, names)
             delivery = replace(delivery, receipt=f"{self._submission.destination}{RECEIPT}")
-            await asyncio.to_thread(delivery.prepare)
+            await store.compute(delivery.prepare)
         return delivery
 
     async def _opened(self, instead_of: ObjectStore | None = None) -> ObjectStore:
@@ -139,7 +140,7 @@ class DeliveryReader:
 
         async def read(store: ObjectStore) -> tuple[bytes, object]:
             content = await store.read(listed) if listed.size else b""
-            return content, await asyncio.to_thread(parse, content)
+            return content, await store.compute(parse, content)
 
         return await self._agreed(read, lambda result: isinstance(result[1], dict))
 
@@ -217,10 +218,10 @@ class DeliveryReader:
             "destination": submission.destination,
             "manifest": delivery.manifest,
         }
-        receipt, checksums = await asyncio.to_thread(receipt_of, delivery, names, about)
-        encoded = await asyncio.to_thread(lambda: json.dumps(receipt, indent=2).encode())
-        encryption = submission.s3.server_side_encryption
         store = await self._opened()
+        receipt, checksums = await store.compute(receipt_of, delivery, names, about)
+        encoded = await store.compute(lambda: json.dumps(receipt, indent=2).encode())
+        encryption = submission.s3.server_side_encryption
         await store.put(self._path + CHECKSUMS, checksums.encode(), encryption)
         await store.put(self._path + RECEIPT, encoded, encryption)
 
