@@ -74,7 +74,7 @@ def _hosts() -> Iterator[Row]:
     }.items():
         for field in ("authURL", "exportServiceURL"):
             yield Row(f"{field} on {name}", "allowed hosts", _host(to, field), Setup(is_allowed=False))
-    rebound = "http://evil.reltio.com:PORT"
+    rebound = "https://evil.reltio.com:PORT"
     yield Row("a name of Reltio that resolves to loopback", "allowed hosts", _host(rebound, "authURL"), _REBOUND)
     for path in ("/oauth/token", "/tasks/_total"):
         yield Row(f"redirect of {path}", "redirects are not followed", _redirected(path))
@@ -83,7 +83,7 @@ def _hosts() -> Iterator[Row]:
 
 _REBOUND = Setup(
     is_allowed=False,
-    settings={"RELTIO_EXPORT_RELTIO_HOSTS": "*.reltio.com:*", "RELTIO_EXPORT_INSECURE_HOSTS": "*.reltio.com:*"},
+    settings={"RELTIO_EXPORT_RELTIO_HOSTS": "*.reltio.com:*"},
     prelude="""
 import socket
 resolve = socket.getaddrinfo
@@ -105,6 +105,8 @@ def _host(to: str, field: str) -> Attack:
         await stage.outcome("ExportTarget", "lake", within=8)
         path = "/oauth/token" if field == "authURL" else "/jobs"
         asked = [request for request in stage.listener.requests if request.path.startswith(path)]
+        if to.startswith("https:"):  # the listener has no certificate: a connection is all that it can get
+            return "a connection to an address of the attacker's choice" if stage.listener.connections else ""
         return "a request to a host of the attacker's choice" if asked else ""
 
     return attack
