@@ -60,7 +60,7 @@ def test_an_operator_that_is_killed_repeatedly_finishes_the_job() -> None:
         lives += 1
         assert lives < 400
         try:
-            world.run(lambda: is_over(world), last_step=130)
+            world.run(lambda: is_over(world), last_step=150)
         except Killed:
             world.rest(5)
     assert lives >= 3

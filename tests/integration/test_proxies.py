@@ -125,7 +125,7 @@ async def test_a_proxy_that_refuses_is_named_in_the_target(
         await world.secret()
         await world.target(spec={"reltio": sandbox.reltio_spec()})
         target = await world.ready(status="False", within=60)
-    messages = {check["name"]: check["message"] for check in target["status"]["checks"]}
+    messages = {check["name"]: check.get("message", "") for check in target["status"]["checks"]}
     where = f"http://127.0.0.1:{proxy.port}"
     assert messages["ReltioReachable"].endswith(f"{AUTH} through the proxy {where} (the proxy returned 407).")
     assert messages["AssumeRole"].endswith(f"was not sent: the proxy {where} returned HTTP 407.")
