@@ -129,7 +129,7 @@ def changed(person: Person, kind: str, **change: Any) -> Raw:
         pytest.param(
             "ExportJob",
             {"export": {"type": "MergeTree", "select": ["id"]}},
-            "select is for Entities, Relations and SegmentEntities exports",
+            "select is for Entities, Relations, SegmentEntities and Hierarchies exports",
             id="wrong for the type",
         ),
         pytest.param("ExportJob", {"exprot": {}}, 'unknown field "spec.exprot"', id="unknown field"),
