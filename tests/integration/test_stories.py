@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -222,22 +223,26 @@ async def test_a_role_that_may_not_put_fails_the_check_of_that_action(world: Wor
     await world.ready()
 
 
-async def test_an_unreachable_service_is_reported_and_the_target_recovers_when_it_answers(world: World) -> None:
-    await world.secret()
-    port = free_port()
-    unreachable = {
-        "reltio": {
-            "exportServiceURL": f"http://127.0.0.1:{port}/jobs",
-            "authURL": world.sandbox.reltio.auth_url,
-            "tenant": "acme01",
-            "credentialsSecretRef": {"name": "reltio-api"},
+async def test_an_unreachable_service_is_reported_and_the_target_recovers_when_it_answers(
+    opener: Callable[..., AbstractAsyncContextManager[World]], tmp_path: Path
+) -> None:
+    hosts = {"RELTIO_EXPORT_RELTIO_HOSTS": "127.0.0.1:*", "RELTIO_EXPORT_INSECURE_HOSTS": "127.0.0.1:*"}
+    async with opener(tmp_path, RELTIO_EXPORT_PRIVATE_NETWORKS="127.0.0.0/8", **hosts) as world:
+        await world.secret()
+        port = free_port()
+        unreachable = {
+            "reltio": {
+                "exportServiceURL": f"http://127.0.0.1:{port}/jobs",
+                "authURL": world.sandbox.reltio.auth_url,
+                "tenant": "acme01",
+                "credentialsSecretRef": {"name": "reltio-api"},
+            }
         }
-    }
-    await world.target(spec=unreachable)
-    assert reason(await world.ready(status="False", within=60), "Ready") == "Unreachable"
-    simulator = urlsplit(world.sandbox.reltio.auth_url)
-    async with forwarder(port, str(simulator.hostname), int(simulator.port or 80)):
-        await world.ready()
+        await world.target(spec=unreachable)
+        assert reason(await world.ready(status="False", within=60), "Ready") == "Unreachable"
+        simulator = urlsplit(world.sandbox.reltio.auth_url)
+        async with forwarder(port, str(simulator.hostname), int(simulator.port or 80)):
+            await world.ready()
 
 
 async def test_no_secret_reaches_status_events_or_logs(world: World) -> None:
