@@ -13,15 +13,11 @@ from .matrix import Run, baselines, cells, is_over, losing, play
 from .run_result import check_run
 from .scenarios import LOSING, SCENARIOS, Scenario
 from .wire import Strike
-from .world import SETTINGS, quiet
+from .world import SETTINGS
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 PLAIN = SCENARIOS[0]
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
 
 
 def problems(runs: Iterator[Run]) -> list[str]:

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from .losses import drop_annotation, restore, wipe_status
 from .matrix import is_over
-from .world import JOB, NAMESPACE, TARGET, World, quiet
+from .world import JOB, NAMESPACE, TARGET, World
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 Raw = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    world.furnish()
-    yield world
-    world.kill()
 
 
 def conditions(world: World, name: str = JOB) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,17 +10,13 @@ from .clock import Stalled
 from .matrix import baselines, is_over
 from .run_result import check_run
 from .scenarios import SCENARIOS, Scenario
-from .world import World, quiet
+from .world import World
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 PLAIN = SCENARIOS[0]
 DRAIN = 10.0  # seconds that the process gives to submissions under way
 LOOK = 0.1  # seconds after which the test looks whether the stop has come
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
 
 
 def submissions(world: World) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,23 +9,11 @@ from botocore.exceptions import ClientError
 
 from . import kubefaults
 from .matrix import is_over
-from .world import World, quiet
+from .world import World
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 Raw = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    world.furnish()
-    yield world
-    world.kill()
 
 
 def conditions(world: World) -> dict[str, str]:

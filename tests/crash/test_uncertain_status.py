@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from .matrix import is_over
-from .world import JOB, NAMESPACE, TARGET, World, quiet
+from .world import JOB, NAMESPACE, TARGET, World
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 Raw = dict[str, Any]
 BAD: list[Raw] = [
@@ -25,20 +26,6 @@ BAD: list[Raw] = [
     {"tasks": None},
     {"conditions": [{"type": "Complete", "status": "Maybe"}]},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    world.furnish()
-    yield world
-    world.kill()
 
 
 def status_of(world: World, name: str = JOB) -> Raw:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +9,11 @@ import pytest
 from reltio_export_operator.api.meta import FINALIZER
 
 from .matrix import is_over
-from .world import NAMESPACE, TARGET, World, quiet
+from .world import NAMESPACE, TARGET, World
+
+pytestmark = pytest.mark.usefixtures("quietly")
 
 Raw = dict[str, Any]
-LONG = 1e7  # files are read in threads, and the time of the world does not wait for them
 BAD_TARGETS: list[Raw] = [
     {"spec": {"s3": {"region": 7}}},
     {"spec": {"s3": "everywhere"}},
@@ -28,20 +28,6 @@ BAD_JOBS: list[Raw] = [
     {"spec": {"export": None}},
     {"metadata": {"creationTimestamp": "yesterday"}},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _quietly() -> Iterator[None]:
-    with quiet():
-        yield
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    world.furnish()
-    yield world
-    world.kill()
 
 
 def conditions(raw: Raw | None) -> dict[str, tuple[str, str]]:
@@ -71,7 +57,7 @@ def test_a_target_that_cannot_be_read_at_the_start_is_reported_and_holds_up_no_o
     world.submit_job("of-bad", targetRef={"name": "bad"})
     world.submit_job()
     world.start()
-    world.wait(lambda: is_over(world), within=LONG)
+    world.wait(lambda: is_over(world))
     assert conditions(world.job())["Complete"][0] == "True"
     found = conditions(target(world, "bad"))
     assert found["Ready"] == ("False", "SpecNotUnderstood")
@@ -87,7 +73,7 @@ def test_jobs_of_a_target_continue_once_it_can_be_read_again(world: World) -> No
     world.wait(lambda: "Reconciling" in conditions(world.job()) and "Ready" in conditions(target(world, TARGET)))
     assert not world.service.exports
     world.kube.change("exporttargets", NAMESPACE, TARGET, {"spec": {"maxConcurrentJobs": 1}})
-    world.wait(lambda: is_over(world), within=LONG)
+    world.wait(lambda: is_over(world))
     assert conditions(world.job())["Complete"][0] == "True"
     assert "Stalled" not in conditions(target(world, TARGET))
 
@@ -97,7 +83,7 @@ def test_a_running_job_completes_while_its_target_cannot_be_read(world: World) -
     world.start()
     world.wait(lambda: bool((world.job() or {}).get("status", {}).get("tasks")))
     world.kube.change("exporttargets", NAMESPACE, TARGET, {"spec": {"maxConcurrentJobs": "many"}})
-    world.wait(lambda: is_over(world), within=LONG)
+    world.wait(lambda: is_over(world))
     assert conditions(world.job())["Complete"][0] == "True"
 
 
@@ -107,7 +93,7 @@ def test_a_job_that_cannot_be_read_at_the_start_is_reported_and_holds_up_no_othe
     world.edit_job(bad, "bad")
     world.submit_job()
     world.start()
-    world.wait(lambda: is_over(world), within=LONG)
+    world.wait(lambda: is_over(world))
     assert conditions(world.job())["Complete"][0] == "True"
     assert conditions(world.job("bad")) == {"Stalled": ("True", "SpecNotUnderstood")}
     assert events(world, world.job("bad")) == ["SpecNotUnderstood"]
@@ -126,7 +112,7 @@ def test_a_job_that_cannot_be_read_keeps_its_place_at_the_target_after_a_restart
     assert len(world.service.exports) == 1
     assert conditions(world.job())["Reconciling"] == ("True", "Queued")
     world.edit_job({"spec": {"backoffLimit": 2}}, "bad")
-    world.wait(lambda: is_over(world), within=LONG)
+    world.wait(lambda: is_over(world))
     assert conditions(world.job("bad"))["Complete"][0] == "True"
     assert "Stalled" not in conditions(world.job("bad"))
     assert conditions(world.job())["Complete"][0] == "True"
