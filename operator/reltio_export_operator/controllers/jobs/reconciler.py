@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import msgspec
 
-from ...api.attempt import record_of
-from ...api.decoding import decode_target
-from ...api.foreign import KNOWN, PROCESS, Secrets, own
-from ...api.job import ExportJob, Submission
-from ...api.meta import JOBS, TARGETS
+from ...api.foreign import own
+from ...api.job import ExportJob
+from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
-from ...api.task import ObservedTask
-from ...jobs import identity, messages, results, tasks
-from ...jobs.endings import early_end_reason
+from ...jobs import identity, messages, results
 from ...jobs.observation import (
     Action,
     CheckDelivery,
     ControlTasks,
     Decision,
     DeleteJob,
-    Elapsed,
     FindUnrecorded,
     Limits,
     Observation,
@@ -38,8 +33,7 @@ from ...jobs.ownership import unrecorded_attempts
 from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
-from ...kube.client import ConflictError, InvalidError, KubeApi, SecretError, SecretNotAllowedError
-from ...reltio.errors import UnusableURL
+from ...kube.client import ConflictError, InvalidError, KubeApi
 from ...runtime.clock import Clock
 from .. import transitions
 from ..cache import JobCache, Key
@@ -48,16 +42,16 @@ from .census import Census
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .filling import fill
-from .gateway_port import CallFailedError, ExportGateway, secret_failure
+from .gateway_port import CallFailedError, ExportGateway
 from .limiter import KeyedLimiter
 from .loaded import Loaded
+from .observer import TOPICS, Observer, target_key
 from .state_timer import StateTimer
 from .status_writer import JobStatusWriter
 from .submitter import Submitter
 from .task_tracker import TaskTracker
 from .unreadable_jobs import UnreadableJobs
 
-_TOPICS = ("doubt", "deletion", "ending", "unclear")  # of the state timer
 _CALLS_PER_TENANT = 4  # concurrent calls that change something at a tenant, or search it
 _REQUEUE_SECONDS = 30.0  # for a job that cannot continue, in case nothing wakes it
 _CONFLICT_REQUEUE_SECONDS = 0.1  # the event of the change is on its way; this is for the case that it is lost
@@ -99,7 +93,6 @@ class JobController:
         self._gate = gate
         self._clock = clock
         self._limits = limits
-        self._refusal_of_target = refusal_of
         self._wake = wake
         self._wake_target = wake_target
         self._verify_target = verify_target
@@ -112,6 +105,20 @@ class JobController:
             count_event=count_event,
         )
         self._submitter = Submitter(kube, gateway, self._writer, gate, clock, limits=limits, observe=self._observe)
+        self._observer = Observer(
+            kube,
+            gateway,
+            cache,
+            census,
+            tracker,
+            self._timer,
+            clock,
+            limits=limits,
+            refusal_of=refusal_of,
+            verify_target=verify_target,
+            progress_due=self._writer.progress_due,
+            unsent=self._submitter.unsent,
+        )
         self._unreadable = UnreadableJobs(kube, clock, cache, self._timer, bound_seconds=limits.cleanup_timeout_seconds)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
@@ -152,7 +159,7 @@ class JobController:
 
     async def _advance(self, loaded: Loaded) -> float | None:
         job = loaded.job
-        counts = self._cache.counts(_target_key(job))
+        counts = self._cache.counts(target_key(job))
         self._cache.forget_assumed(job)  # a fresh read shows whether it is active
         if _needs_mark(job) and job.status.submission is not None:
             loaded = await self._writer.mark(loaded, job.status.submission)
@@ -160,19 +167,16 @@ class JobController:
         obs = await self._observe(job)
         decision = decide(obs)
         if isinstance(decision.action, Submit):
-            # The cached target may be older than what decides about a submission.
-            target = await self._target(job, fresh=True)
-            unreadable = self._cache.is_unreadable_target(_target_key(job))
-            obs = replace(obs, target=target, target_unreadable=unreadable, refusal=self._refusal_of(target))
+            obs = await self._observer.with_fresh_target(obs)
             # From here to the assumption there is no await: another job of the target may be in the same place.
-            decision = decide(replace(obs, queue_position=self._queue_position(job)))
+            decision = decide(replace(obs, queue_position=self._observer.queue_position(job)))
         with self._limit(job, decision.action) as may_call:
             if not may_call:
                 return _REQUEUE_SECONDS
             if isinstance(decision.action, Submit):
                 self._cache.assume(job)
             final = await self._execute(loaded, decision)
-        self._wake_queue(_target_key(job), counts)
+        self._wake_queue(target_key(job), counts)
         if final.status.completion_time is not None:
             self._drop_state(job.metadata.key)
         return final.requeue_after
@@ -216,7 +220,7 @@ class JobController:
         except CallFailedError as error:
             result = results.on_search_failed(obs, error.failure)
         else:
-            obs = replace(obs, secrets=await self._secrets_of(loaded.job, action.submission, found.tasks))
+            obs = replace(obs, secrets=await self._observer.secrets_of(loaded.job, action.submission, found.tasks))
             result = results.on_search_result(obs, action.submission, found)
         return await self._execute(loaded, result)
 
@@ -291,114 +295,29 @@ class JobController:
         return replace(decision, requeue_after=None)
 
     async def _observe(self, job: ExportJob) -> Observation:
-        key, submission = job.metadata.key, job.status.submission
-        target = await self._target(job)
-        obs = Observation(
-            job=job,
-            now=self._clock.utc_now(),
-            target=target,
-            target_unreadable=self._cache.is_unreadable_target(_target_key(job)),
-            refusal=self._refusal_of(target),
-            secrets=KNOWN.of([PROCESS, job.metadata.namespace]),
-            queue_position=self._queue_position(job),
-            limits=self._limits,
-            progress_due=self._writer.progress_due(key),
-            unrecorded=self._census.is_open(job),
-            unsent_attempt=self._submitter.unsent(key),
-            original_exists=self._original_exists(job),
-        )
-        obs = replace(obs, elapsed=self._elapsed(obs))
-        ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
-        if job.is_finished or submission is None or not ids or not identity.is_reachable(job):
-            self._tracker.forget(key)
-            return obs
-        try:
-            watch = await self._tracker.follow(key, submission, ids)
-        except SecretError as error:
-            if isinstance(error, SecretNotAllowedError):
-                self._tracker.forget(key)  # what was read of it before must not be used any more
-            self._verify_target((job.metadata.namespace, job.spec.target_ref.name))
-            return replace(obs, watch_error=secret_failure(error))
-        except UnusableURL as error:  # the settings do not allow the host of the recorded service any more
-            self._tracker.forget(key)
-            return replace(obs, watch_error=ConditionReason(error.reason, error.text))
-        obs = replace(
-            obs,
-            now=self._clock.utc_now(),
-            observed_tasks=dict(watch.observed),
-            lost_task_ids=watch.lost,
-            missing_task_ids=watch.missing,
-            unlisted_task_ids=watch.unlisted,
-            untracked_tasks=watch.untracked_tasks,
-            watch_error=watch.watch_error,
-            secrets=await self._secrets_of(job, submission, watch.observed.values(), watch.untracked_tasks),
-        )
-        unclear = (job.metadata.uid, submission.id) if obs.unclear_task_ids else None
-        return replace(obs, elapsed=replace(obs.elapsed, unclear=self._timer.elapsed(key, "unclear", unclear)))
+        return await self._observer.observe(job)
 
-    def _queue_position(self, job: ExportJob) -> int:
-        return self._cache.queue_position(job) if job.status.submission is None else 0
-
-    def _original_exists(self, job: ExportJob) -> bool:
-        """Whether the job that began the attempt in the annotation is another one, and still unfinished."""
-        record = record_of(job)
-        return record is not None and record.first_uid != job.metadata.uid and self._cache.has(record.first_uid)
-
-    async def _secrets_of(self, job: ExportJob, submission: Submission, *observed: Iterable[ObservedTask]) -> Secrets:
-        """What the texts of these tasks may repeat. The Secrets of the target are read only if there is a text."""
-        if any(task.error or task.stage for listed in observed for task in listed):
-            return await self._gateway.secrets_of(job, submission)
-        return KNOWN.of([PROCESS, job.metadata.namespace])
-
-    def _elapsed(self, obs: Observation) -> Elapsed:
-        key, uid, submission = obs.job.metadata.key, obs.job.metadata.uid, obs.status.submission
-        has_no_answer = submission is not None and not obs.status.tasks and submission.refused_time is None
-        doubt = (uid, submission.id, submission.intended_time) if submission and has_no_answer else None
-        ending = early_end_reason(obs)
-        return Elapsed(
-            doubt=self._timer.elapsed(key, "doubt", doubt),
-            deletion=self._timer.elapsed(key, "deletion", uid if obs.is_deleted else None),
-            ending=self._timer.elapsed(key, "ending", (uid, ending.reason) if ending else None),
-        )
-
-    async def _target(self, job: ExportJob, *, fresh: bool = False) -> ExportTarget | None:
-        """The cached target. It is read when it is not cached, or when `fresh`."""
-        key = _target_key(job)
-        if fresh or self._cache.target(key) is None:
-            raw = await self._kube.get(TARGETS, *key)
-            if raw is None:
-                self._cache.drop_target(key)
-            else:
-                try:
-                    self._cache.put_target(decode_target(raw))
-                except msgspec.ValidationError:  # reported by the controller of targets
-                    self._cache.put_unreadable_target(key)
-        return self._cache.target(key)
-
-    def _refusal_of(self, target: ExportTarget | None) -> ConditionReason | None:
-        return self._refusal_of_target(target) if target else None
-
-    def _wake_queue(self, target_key: Key, before: Counts) -> None:
+    def _wake_queue(self, target: Key, before: Counts) -> None:
         """When the counts of the target have changed, wake its next jobs, and the target to show the counts."""
-        if self._cache.counts(target_key) == before:
+        if self._cache.counts(target) == before:
             return
-        self._wake_target(target_key)
-        for key in self._cache.next_admissible(target_key, _WOKEN):
+        self._wake_target(target)
+        for key in self._cache.next_admissible(target, _WOKEN):
             self._wake(key)
 
     def _handle_deleted(self, key: Key) -> None:
-        target_key = self._cache.target_of(key)
-        if target_key is not None:
-            before = self._cache.counts(target_key)
+        target = self._cache.target_of(key)
+        if target is not None:
+            before = self._cache.counts(target)
             self._cache.drop_job(key)
-            self._wake_queue(target_key, before)
+            self._wake_queue(target, before)
         self._drop_state(key)
 
     def _drop_state(self, key: Key) -> None:
         """The job is finished or deleted: drop what this process remembers of it."""
         self._tracker.forget(key)
         self._writer.forget(key)
-        self._timer.forget(key, *_TOPICS)
+        self._timer.forget(key, *TOPICS)
         self._deliveries.forget(key)
         self._census.forget(key)
         self._submitter.forget(key)
@@ -414,7 +333,3 @@ def _needs_mark(job: ExportJob) -> bool:
     """
     is_active = job.status.submission is not None and not job.is_finished
     return is_active and job.metadata.deletion_timestamp is None and not identity.doubts(job)
-
-
-def _target_key(job: ExportJob) -> Key:
-    return job.metadata.namespace, job.spec.target_ref.name
