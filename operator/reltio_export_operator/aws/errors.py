@@ -51,6 +51,9 @@ _REJECTED_CREDENTIALS = frozenset(
     }
 )
 _EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException"})
+OTHER_OBJECT = frozenset(  # than that of the listing, when an object is read
+    {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}
+)
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html and the lists of botocore 1.44.5
 # (botocore/retries/standard.py), with those of S3 and STS.
 _TRANSIENT = frozenset(
@@ -74,11 +77,14 @@ _STATUS_AS_CODE = re.compile(r"\d{3}")
 _WEB_IDENTITY = "AssumeRoleWithWebIdentity"  # with which botocore gets the operator's own session
 _WITHOUT_BODY = "Head"  # operations whose answers have no body
 SESSION_TOO_LARGE = frozenset({"PackedPolicyTooLarge", "PackedPolicyTooLargeException"})
+# Of an S3-compatible store that does not know all elements of a session policy, such as actions of KMS.
+SESSION_POLICY_REFUSED = SESSION_TOO_LARGE | {"MalformedPolicyDocument", "MalformedPolicyDocumentException"}
 _KNOWN_CODES = frozenset(
     {
-        *("", "NoSuchBucket", "NoSuchEntity", "NoSuchKey", "RegionDisabledException", "ValidationError"),
+        *("", "NoSuchBucket", "NoSuchEntity", "RegionDisabledException", "ValidationError"),
+        *OTHER_OBJECT,
         *(_DENIED | _OTHER_REGION | _EXPIRED_SESSION | _REJECTED_CREDENTIALS | _EXPIRED_CREDENTIALS),
-        *(_TRANSIENT | _CLOCK | SESSION_TOO_LARGE),
+        *(_TRANSIENT | _CLOCK | SESSION_POLICY_REFUSED),
     }
 )
 _NO_ANSWER = (boto.HTTPClientError, boto.ConnectionError)
@@ -216,7 +222,8 @@ class _Answer:
 
     @classmethod
     def of(cls, error: boto.ClientError, secrets: Secrets) -> _Answer:
-        stated: Mapping[str, Any] = error.response.get("Error") or {}
+        # Some S3-compatible stores leave out ErrorResponse, so that botocore finds no `Error` in the answer.
+        stated: Mapping[str, Any] = error.response.get("Error") or error.response
         metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
         status = metadata.get("HTTPStatusCode")
         code = _code(stated.get("Code") or "", secrets)
@@ -317,6 +324,8 @@ def _from_assume_role(answer: _Answer, role: str, caller: str) -> AwsError:
         return rejected
     if code == "RegionDisabledException":
         return AwsError(messages.REGION_DISABLED, code=code, role=role)
+    if code == "NoSuchEntity":  # AWS itself answers AccessDenied
+        return AwsError(messages.ASSUMED_ROLE_NOT_FOUND, code=code, role=role)
     if code in SESSION_TOO_LARGE:
         return AwsError(messages.SESSION_TOO_LARGE, code=code, role=role, answer=answer.quoted)
     if code == "ValidationError":

@@ -156,6 +156,11 @@ ROLE_NOT_FOUND = Reason(
     "Role {role} was not found in the operator's account, or one of its policies was deleted just now.",
     "Create the role, or correct spec.s3.roleARN. The policies of a role in another account cannot be read.",
 )
+ASSUMED_ROLE_NOT_FOUND = Reason(
+    "RoleNotFound",
+    "Role {role} does not exist.",
+    "Create the role, or correct spec.s3.roleARN.",
+)
 OTHER_ROLE_FOUND = Reason(
     "RoleNotFound",
     "The role of this name in the operator's account is {found}, not {role}.",

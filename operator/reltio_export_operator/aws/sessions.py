@@ -27,7 +27,7 @@ from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from . import credentials, messages
 from .denials import ASSUME_ROLE, principal
-from .errors import CALL_FAILURES, SESSION_TOO_LARGE, AwsError, clean, from_botocore
+from .errors import CALL_FAILURES, SESSION_POLICY_REFUSED, AwsError, clean, from_botocore
 from .owner import Owner
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ class RoleSessions:
     ) -> AssumedRole:
         """The session of this role for the owner. Raises AwsError.
 
-        `policies`: session policies that may limit it, the one to use first. Where one is too large together with
-        the session tags, AWS refuses it, and the next is tried; without any, the session may do what the role may.
+        `policies`: session policies that may limit it, the one to use first. Where one is refused, as too large
+        together with the session tags or by a store that does not know all its elements, the next is tried; without
+        any, the session may do what the role may.
         `region`: that of the bucket. `duration`: in seconds. `fresh`: call AssumeRole even if a session is cached.
         """
         self.check_allowed(owner, role_arn)
@@ -207,7 +208,7 @@ class RoleSessions:
                 )
             except CALL_FAILURES as error:
                 failure = self._failure(error, key)
-                if policy is None or failure.code not in SESSION_TOO_LARGE:
+                if policy is None or failure.code not in SESSION_POLICY_REFUSED:
                     raise failure from None
         raise AssertionError  # the last request has no policy, and either returned or failed
 

@@ -18,7 +18,7 @@ from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Reading, Su
 from ..delivery.limits import Meter
 from . import messages
 from .bodies import OtherObjectError, get_object, listing, opened, read_whole
-from .errors import CALL_FAILURES, AwsError, bucket_region, from_botocore, object_changed, region_mismatch
+from .errors import CALL_FAILURES, OTHER_OBJECT, AwsError, bucket_region, from_botocore, object_changed, region_mismatch
 from .sessions import AssumedRole, RoleSessions
 
 P = ParamSpec("P")
@@ -27,9 +27,6 @@ T = TypeVar("T")
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
 _KEY = ":key/"  # in the ARN of a KMS key, which may also name an alias
-_OTHER_OBJECT = frozenset(  # than that of the listing
-    {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416"}
-)
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
 ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject or ENCRYPTION, and why it failed
@@ -163,7 +160,7 @@ class ObjectStore:
         except OtherObjectError:
             raise object_changed(self._bucket, "") from None
         except AwsError as error:
-            if error.code in _OTHER_OBJECT:
+            if error.code in OTHER_OBJECT:
                 raise object_changed(self._bucket, error.code) from None
             raise
 

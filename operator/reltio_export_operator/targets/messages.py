@@ -65,12 +65,13 @@ SECRET_UNUSABLE = Reason(
 OPERATOR_IS = Reason("Passed", "The operator is {caller}.")
 SMALLER_SESSION_POLICY = Reason(
     "Passed",
-    "The session is limited to the bucket, not to the path: with the session tags, AWS had no room for the longer "
-    "session policy.",
+    "The session is limited to the bucket, not to the path: STS did not take the longer session policy, for which the "
+    "session tags may leave no room.",
 )
 NO_SESSION_POLICY = Reason(
     "Passed",
-    "The session may do what the role may: with the session tags, AWS had no room for a session policy.",
+    "The session may do what the role may: STS did not take a session policy, for which the session tags may leave no "
+    "room, or which an S3-compatible store may not know.",
 )
 ONLY_PREVIOUS_EXTERNAL_ID = Reason(
     "Passed", "Only the previous external ID works: the role's trust policy does not have the current one yet."

@@ -118,6 +118,13 @@ async def test_a_session_policy_that_is_too_large_is_replaced_by_a_smaller_one_a
         assert [one.get("Policy") for one in fake.assumed] == asked[: failures + 1]
 
 
+async def test_a_session_policy_that_the_store_does_not_know_is_replaced_by_none(pool: ThreadPoolExecutor) -> None:
+    fake = FakeBoto()
+    fake.failures = [refusal("MalformedPolicyDocument")] * 2  # as RGW for actions of KMS
+    role = await sessions(pool, fake).assume(OWNER, ROLE, "ext", policies=[FULL, SMALL])
+    assert (role.policy, len(fake.assumed)) == (None, 3)
+
+
 async def test_a_session_that_is_too_large_without_a_policy_is_reported(pool: ThreadPoolExecutor) -> None:
     fake = FakeBoto()
     fake.failures = [refusal(SESSION_TOO_LARGE.code)] * 3

@@ -137,6 +137,24 @@ def test_a_denied_role_names_the_principal_and_what_denied_it(name: str, caller:
     assert "8e228500" not in str(error), "the name of a session differs between pods"
 
 
+@pytest.mark.parametrize(
+    ("code", "action", "reason"),
+    [
+        ("AccessDenied", "sts:AssumeRole", "AssumeRoleDenied"),
+        ("NoSuchEntity", "sts:AssumeRole", "RoleNotFound"),
+        ("NoSuchEntity", "iam:GetRole", "RoleNotFound"),
+        ("MethodNotAllowed", "iam:GetPolicyVersion", "AWSError"),
+    ],
+)
+def test_an_error_without_its_envelope_is_read_as_well(code: str, action: str, reason: str) -> None:
+    """As botocore parses the errors of STS and IAM of Ceph RGW, which have no ErrorResponse (see docs/rgw.md)."""
+    metadata = {"HTTPStatusCode": 400, "RequestId": "tx0", "RetryAttempts": 0}
+    answer: Any = {"Code": code, "Message": None, "HostId": "1", "ResponseMetadata": metadata}
+    error = from_botocore(ClientError(answer, "Any"), action, ROLE)
+    assert (error.reason, error.code) == (reason, code)
+    assert error.remedy
+
+
 def test_a_denial_without_words_names_the_principal_that_is_known() -> None:
     error = from_botocore(
         refusal("AccessDenied", "Access denied"), "sts:AssumeRole", ROLE, caller="arn:aws:iam::1:user/x"

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from aws_fakes import FakeClient, object_answer, refusal
+from reltio_export_operator.api.foreign import KNOWN
 from reltio_export_operator.api.target import Encryption
 from reltio_export_operator.aws import store
 from reltio_export_operator.aws.errors import AwsError
@@ -240,6 +241,16 @@ async def test_an_object_that_is_no_longer_that_of_the_listing_is_a_transient_er
         with pytest.raises(AwsError) as caught:
             await reading
         assert (caught.value.reason, caught.value.transient) == ("ObjectChanged", True)
+
+
+async def test_a_changed_object_is_recognized_when_nothing_that_aws_says_may_be_quoted(
+    pool: ThreadPoolExecutor,
+) -> None:
+    KNOWN.add("mdm", "ab")  # as a short external ID
+    for code in ("PreconditionFailed", "NoSuchKey", "InvalidRange"):
+        with pytest.raises(AwsError) as caught:
+            await Bucket(pool, get_object=refusing(code)).store.read_range(StoredObject("k", 7, "e1"), 0, 3)
+        assert caught.value.reason == "ObjectChanged"
 
 
 async def test_an_object_longer_or_shorter_than_in_the_listing_is_a_transient_error(pool: ThreadPoolExecutor) -> None:
