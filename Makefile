@@ -14,7 +14,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table body-matrix attack-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix attack-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -57,6 +57,9 @@ verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which
 
 truth-table: $(VENV)/.dev ## Live through each answer that Reltio's documentation leaves open; prints what users see
 	cd tests && ../$(BIN)/python -m truth.table
+
+rgw-test: $(VENV)/.dev ## Run the operator's S3 and STS code on Ceph RGW; installs Debian's packages (root)
+	cd tests && ../$(BIN)/python -m rgw.table $(RGW_ARGS)
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	@if [ -n "$$KUBEBUILDER_ASSETS$$KUBECONFIG" ]; then $(BIN)/pytest tests/e2e $(PYTEST_ARGS); else \
