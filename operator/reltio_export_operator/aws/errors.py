@@ -30,6 +30,7 @@ CALL_FAILURES = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 _REQUEST_IDS = re.compile(
     r" ?\(?\b(?:Extended Request ?ID|Request ?ID|Host ?ID|x-amz-request-id|x-amz-id-2)\b[:=]? ?[\w+/=-]+[),]*"
     r"|(?<=date/time )\d+"
+    r"|\bEncoded authorization failure message: [\w-]+"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
     re.IGNORECASE,
 )

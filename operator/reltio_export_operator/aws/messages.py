@@ -124,6 +124,18 @@ TAGGING_DENIED = Reason(
     "Allow sts:TagSession next to sts:AssumeRole, in the trust policy of the role and in the policy of {caller}. The "
     "tags come from EKS Pod Identity or from the setting sessionTags.",
 )
+SOURCE_IDENTITY_DENIED = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow sts:SetSourceIdentity next to sts:AssumeRole, in the trust policy of the role and in the policy of "
+    "{caller}. The source identity comes from the operator's own session.",
+)
+ASSUMING_DENIED_TO_ROOT = Reason(
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Run the operator with a role or an IAM user: the root user of an account cannot assume roles.",
+)
+ASSUMING_DENIED_OTHERWISE = Reason("AssumeRoleDenied", _ASSUMING_DENIED, ASSUME_ROLE_DENIED.action)
 SESSION_TOO_LARGE = Reason(
     "SessionTooLarge",
     "{role} cannot be assumed, because the session tags are too large even without a session policy. AWS returned "

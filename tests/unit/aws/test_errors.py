@@ -8,8 +8,8 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from aws_texts import S3_DENIALS, STS_DENIALS
-from reltio_export_operator.api.foreign import Secrets
+from aws_texts import ENCODED, IAM_DENIALS, KMS_DENIALS, REGION_DISABLED, ROLE_NOT_READABLE, S3_DENIALS, STS_DENIALS
+from reltio_export_operator.api.foreign import Secrets, own
 from reltio_export_operator.api.reasons import Reason
 from reltio_export_operator.aws import messages
 from reltio_export_operator.aws.errors import AwsError, clean, from_botocore
@@ -98,6 +98,54 @@ KINDS = {
 }
 
 
+ASSUMING = {
+    "service control policy": messages.ASSUMING_DENIED_BY_ORGANIZATION,
+    "resource control policy": messages.ASSUMING_DENIED_BY_ORGANIZATION,
+    "VPC endpoint policy": messages.ASSUMING_DENIED_BY_ENDPOINT_POLICY,
+    "permissions boundary": messages.ASSUMING_DENIED_BY_OWN_BOUNDARY,
+    "session policy": messages.ASSUMING_DENIED_BY_OWN_SESSION,
+    "resource-based policy": messages.ASSUMING_DENIED_BY_TRUST_POLICY,
+    "identity-based policy": messages.ASSUMING_DENIED_BY_OWN_POLICY,
+}
+
+
+@pytest.mark.parametrize("name", IAM_DENIALS)
+def test_the_kind_of_policy_in_words_of_any_service_decides_the_remedy(name: str) -> None:
+    recorded, kind = IAM_DENIALS[name], name.partition(",")[0]
+    error = from_botocore(refusal(recorded.code, recorded.text), "sts:AssumeRole", ROLE)
+    action = error.message.partition(" on ")[0].rpartition(" ")[2]
+    expected = ASSUMING[kind].parts(action=action, caller=own(error.caller), role=ROLE, explanation=own(""))
+    assert error.remedy == expected[1]
+    start = "because" if "because" in recorded.text else "with an explicit"
+    assert f'"{recorded.text[recorded.text.index(start) :]}".' in error.message
+
+
+@pytest.mark.parametrize("name", KMS_DENIALS)
+def test_the_words_of_kms_are_quoted_and_the_remedy_is_about_the_key(name: str) -> None:
+    recorded = KMS_DENIALS[name]
+    error = from_botocore(refusal(recorded.code, recorded.text), "s3:PutObject", "lake")
+    assert error.reason == "KMSDenied"
+    assert recorded.text[recorded.text.index("because") :] in error.message
+    assert "key policy" in error.remedy
+
+
+def test_what_differs_between_two_equal_denials_is_not_shown() -> None:
+    error = from_botocore(refusal(ENCODED.code, ENCODED.text), "s3:PutObject", "lake")
+    assert "service control policy" in error.message
+    assert "XQ_" not in str(error)
+
+
+def test_a_role_that_may_not_be_read_names_what_is_missing() -> None:
+    error = from_botocore(refusal(ROLE_NOT_READABLE.code, ROLE_NOT_READABLE.text), "iam:GetRole", ROLE)
+    assert error.reason == "AccessDenied"
+    assert "no identity-based policy allows the iam:GetRole action" in error.message
+
+
+def test_a_region_in_which_sts_is_off_is_named() -> None:
+    error = from_botocore(refusal(REGION_DISABLED.code, REGION_DISABLED.text), "sts:AssumeRole", ROLE)
+    assert (error.reason, error.transient) == ("RegionDisabled", False)
+
+
 @pytest.mark.parametrize("name", [name for name in S3_DENIALS if name.partition(",")[0] in KINDS])
 def test_a_denial_quotes_the_kind_of_policy_and_has_a_remedy_for_it(name: str) -> None:
     recorded, kind = S3_DENIALS[name], name.partition(",")[0]
@@ -125,6 +173,16 @@ def test_a_denial_that_names_no_policy_is_quoted_or_has_no_explanation() -> None
         ("trust policy, implicit", "arn:aws:iam::123456789012:user/John", "in the trust policy of the role"),
         ("trust policy, explicit", "arn:aws:iam::123456789012:user/John", "remove any Deny"),
         ("tags of the session", "arn:aws:iam::***:user/deployer", "Allow sts:TagSession next to sts:AssumeRole"),
+        (
+            "tags of the session of a role",
+            "arn:aws:sts::913550007193:assumed-role/stac-publish-oidc-overturemaps",
+            "Allow sts:TagSession next to sts:AssumeRole",
+        ),
+        (
+            "source identity",
+            "arn:aws:sts::REDACTED:assumed-role/REDACTED_ROLE_1",
+            "Allow sts:SetSourceIdentity next to sts:AssumeRole",
+        ),
         ("no explanation", "arn:aws:sts::123456789098:assumed-role/kube2iam", "trust policy names arn:aws:sts::1234"),
     ],
 )
@@ -135,6 +193,21 @@ def test_a_denied_role_names_the_principal_and_what_denied_it(name: str, caller:
     assert f"AWS denied {caller} " in error.message
     assert remedy in error.remedy
     assert "8e228500" not in str(error), "the name of a session differs between pods"
+
+
+def test_other_words_about_a_denied_role_are_quoted() -> None:
+    root, plain = (
+        from_botocore(refusal(STS_DENIALS[name].code, STS_DENIALS[name].text), "sts:AssumeRole", ROLE)
+        for name in ("root", "no words")
+    )
+    assert 'AssumeRole on arn:aws:iam::111122223333:role/reltio-exporter: "Roles may not be assumed by root' in str(
+        root
+    )
+    assert "the root user of an account cannot assume roles" in root.remedy
+    assert "It does not say whether" in plain.message
+    other = from_botocore(refusal("AccessDenied", "The role is quarantined."), "sts:AssumeRole", ROLE)
+    assert '"The role is quarantined".' in other.message
+    assert "trust policy" in other.remedy
 
 
 @pytest.mark.parametrize(
