@@ -94,6 +94,9 @@ class Observer:
         except UnusableURL as error:  # the settings do not allow the host of the recorded service any more
             self._tracker.forget(key)
             return replace(obs, watch_error=ConditionReason(error.reason, error.text))
+        if any(task.status in tasks.FAILED for task in watch.observed.values()):
+            # Reltio uses the role of the target as well, and the verification may find out what is wrong with it.
+            self._verify_target((job.metadata.namespace, job.spec.target_ref.name))
         obs = replace(
             obs,
             now=self._clock.utc_now(),
