@@ -27,10 +27,13 @@ def active_jobs(entries: Iterable[Entry]) -> int:
 
 
 def ahead_of(uid: str, entries: Iterable[Entry], places: int) -> int:
-    """How many jobs must move before this one may begin; 0 means that it may begin now."""
+    """How many jobs must move before this one may begin; 0 means that it may begin now.
+
+    A job that holds a place waits for nobody: its intent may have been refused after its attempt was annotated.
+    """
     listed = tuple(entries)
     mine = next((entry for entry in listed if entry.uid == uid), None)
-    if mine is None:
+    if mine is None or mine.active:
         return 0
     waiting_before = sum(1 for entry in listed if not entry.active and entry.eligible and entry.order < mine.order)
     free = places - active_jobs(listed)

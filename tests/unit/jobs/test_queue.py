@@ -71,3 +71,10 @@ def test_a_job_that_is_not_listed_waits_for_nobody() -> None:
 def test_active_jobs_are_counted() -> None:
     assert active_jobs([*QUEUE, entry("running", active=True)]) == 1
     assert active_jobs([]) == 0
+
+
+def test_a_job_that_holds_a_place_waits_for_nobody() -> None:
+    """Its annotation names an attempt whose intent could not be written, so it counts as one that may run."""
+    holder = entry("holder", 5, active=True)
+    assert ahead_of("holder", [*QUEUE, holder], places=1) == 0
+    assert ahead_of("holder", [*QUEUE, holder, entry("running", 0, active=True)], places=1) == 0
