@@ -237,7 +237,15 @@ def test_a_submission_that_is_never_answered_is_sent_ever_more_rarely_and_report
 @pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize(
     ("fault", "each"),
-    [(None, 9), ("500-after", 9), ("conflict", 9), ("conflict", 7), ("conflict", 5), ("conflict", 3), ("500-before", 9)],
+    [
+        (None, 9),
+        ("500-after", 9),
+        ("conflict", 9),
+        ("conflict", 7),
+        ("conflict", 5),
+        ("conflict", 3),
+        ("500-before", 9),
+    ],
 )
 def test_never_more_jobs_run_than_the_target_allows_however_their_writes_end(
     world: World, limit: int, fault: str | None, each: int

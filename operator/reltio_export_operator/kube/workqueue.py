@@ -1,12 +1,14 @@
 """A work queue of keys, as in client-go.
 
 A key is never reconciled twice at the same time; added while it is being reconciled, it is reconciled once more
-afterwards. One timer serves all delayed keys, so that each costs a heap entry and no task.
+afterwards. Namespaces take turns. A reconcile that waits for a remote system does so `without_permit`, and another one
+runs meanwhile. One timer serves all delayed keys, so that each costs a heap entry and no task.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import logging
 from collections.abc import Awaitable, Callable, Hashable
@@ -14,7 +16,9 @@ from typing import Generic, TypeVar
 
 from ..api.foreign import KNOWN, PROCESS
 from ..runtime.failures import explain, is_outage
+from ..runtime.fair import FairQueue
 from ..runtime.logs import object_fields
+from ..runtime.permits import CURRENT, Permits
 
 Key = TypeVar("Key", bound=Hashable)
 _log = logging.getLogger(__name__)
@@ -23,7 +27,7 @@ _MAX_STALE_ENTRIES = 64  # of the heap, beyond one for each delayed key
 
 
 class WorkQueue(Generic[Key]):
-    """Runs `work(key)` for added keys with at most `workers` at a time.
+    """Runs `work(key)` for added keys with at most `workers` at a time, not counting those that wait `without_permit`.
 
     `work` returns the seconds after which to requeue the key, or None. After an exception, the key is requeued with
     exponential backoff.
@@ -40,9 +44,10 @@ class WorkQueue(Generic[Key]):
         self._work = work
         self._kind = kind
         self._observe = observe
-        self._workers = workers
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._permits = Permits(workers, self._start_work)
+        self._group: asyncio.TaskGroup | None = None  # while the queue runs
+        self._context = contextvars.Context()
+        self._ready: FairQueue[Key] = FairQueue()
         self._busy: set[Key] = set()
         self._dirty: set[Key] = set()
         self._errors: dict[Key, tuple[int, str]] = {}  # failures in a row, and the last error
@@ -54,16 +59,16 @@ class WorkQueue(Generic[Key]):
     @property
     def depth(self) -> int:
         """Keys that are due and wait for a worker."""
-        return self._ready.qsize()
+        return len(self._ready)
 
     def add(self, key: Key) -> None:
         """Queue the key."""
         self._due.pop(key, None)
         if key in self._busy:
             self._dirty.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._ready.put_nowait(key)
+        else:
+            self._ready.push(key)
+            self._start_work()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Queue the key after this time. An earlier time that was set before stays."""
@@ -85,34 +90,50 @@ class WorkQueue(Generic[Key]):
         heapq.heapify(self._heap)
 
     async def run(self) -> None:
-        """Run the workers until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_clock())
-            for _ in range(self._workers):
-                group.create_task(self._serve())
+        """Work until cancelled."""
+        self._context = contextvars.copy_context()  # that of whoever adds a key must not become that of its reconcile
+        async with asyncio.TaskGroup() as self._group:
+            self._group.create_task(self._watch_clock())
+            self._start_work()
 
-    async def _serve(self) -> None:
-        while True:
-            key = await self._ready.get()
-            self._queued.discard(key)
-            self._busy.add(key)
-            began, failed = asyncio.get_running_loop().time(), False
+    def _start_work(self) -> None:
+        """Start as many reconciles as there are keys and permits. Called whenever there may be one more of either."""
+        while self._group is not None and self._ready and (permit := self._permits.take()) is not None:
+            key = self._ready.pop()
+            context = self._context.copy()
+            context.run(CURRENT.set, permit)
+            work = self._reconcile(key)
             try:
-                after = await self._work(key)
-                self._errors.pop(key, None)
-            except Exception as error:
-                failed = True
-                after = self._failed(key, error)
-            finally:
-                self._busy.discard(key)
-            self._observe(asyncio.get_running_loop().time() - began, failed)
-            if key in self._dirty:
-                self._dirty.discard(key)
-                self.add(key)
-            elif after is not None:
-                self.add_after(key, after)
+                task = self._group.create_task(work, context=context)
+            except RuntimeError:  # the group is shutting down
+                self._group = None
+                self._ready.push(key)
+                work.close()
+                permit.ended()
+            else:
+                self._busy.add(key)
+                task.add_done_callback(permit.ended)
 
-    def _failed(self, key: Key, error: Exception) -> float:
+    async def _reconcile(self, key: Key) -> None:
+        began, failed = asyncio.get_running_loop().time(), False
+        try:
+            after = await self._work(key)
+            self._errors.pop(key, None)
+        except (Exception, asyncio.CancelledError) as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            failed = True  # also where the work waited for something that was cancelled
+            after = self._failed(key, error)
+        finally:
+            self._busy.discard(key)
+        self._observe(asyncio.get_running_loop().time() - began, failed)
+        if key in self._dirty:
+            self._dirty.discard(key)
+            self.add(key)
+        elif after is not None:
+            self.add_after(key, after)
+
+    def _failed(self, key: Key, error: BaseException) -> float:
         """Log the error, unless it is the last one of this key. Returns the backoff in seconds."""
         failures, before = self._errors.get(key, (0, ""))
         namespace = key[0] if isinstance(key, tuple) and len(key) == 2 else PROCESS
