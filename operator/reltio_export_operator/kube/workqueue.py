@@ -91,7 +91,7 @@ class WorkQueue(Generic[Key]):
 
     async def run(self) -> None:
         """Work until cancelled."""
-        self._context = contextvars.copy_context()  # that of whoever adds a key must not become that of its reconcile
+        self._context = contextvars.copy_context()  # a reconcile must not get that of the code that added its key
         async with asyncio.TaskGroup() as self._group:
             self._group.create_task(self._watch_clock())
             self._start_work()
