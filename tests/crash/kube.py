@@ -59,7 +59,7 @@ class MemoryKube:
         return await self._call("patch_status", lambda: self._patch(plural, raw, {"status": change}))
 
     async def set_finalizers(
-        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str | None] | None = None
     ) -> Raw | None:
         more = {"annotations": dict(annotations)} if annotations else {}
         change: Raw = {"metadata": {"finalizers": finalizers, **more}}

@@ -146,7 +146,7 @@ OWN_TEXT = {
     "aws/errors.py": 11,
     "controllers/jobs/delivery_checks.py": 1,
     "controllers/jobs/gateway_port.py": 1,
-    "controllers/jobs/reconciler.py": 1,
+    "controllers/jobs/refused_jobs.py": 1,
     "controllers/targets/prober.py": 2,
     "controllers/targets/reconciler.py": 3,
     "jobs/endings.py": 0,

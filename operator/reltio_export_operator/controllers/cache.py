@@ -30,6 +30,7 @@ class JobCache:
         self._jobs: dict[Key, dict[str, Entry]] = defaultdict(dict)
         self._target_of: dict[Key, Key] = {}
         self._assumed: set[str] = set()
+        self._refused: set[str] = set()  # uids of jobs whose intents are refused; they go with their jobs
         self._unreadable_targets: set[Key] = set()
 
     def target(self, key: Key) -> ExportTarget | None:
@@ -63,6 +64,7 @@ class JobCache:
         earlier = self._jobs[target_key].get(job.metadata.name)
         if earlier is not None and earlier.uid != job.metadata.uid:
             self._assumed.discard(earlier.uid)
+            self._refused.discard(earlier.uid)
         self._target_of[key] = target_key
         created = job.metadata.creation_timestamp
         assert created is not None
@@ -74,7 +76,7 @@ class JobCache:
             created=created,
             name=job.metadata.name,
             active=active or job.metadata.uid in self._assumed,
-            eligible=_wants_place(job),
+            eligible=_wants_place(job) and job.metadata.uid not in self._refused,
         )
 
     def put_unreadable(self, raw: Mapping[str, Any]) -> None:
@@ -105,6 +107,7 @@ class JobCache:
         entry = self._jobs[target_key].pop(key[1], None)
         if entry is not None:
             self._assumed.discard(entry.uid)
+            self._refused.discard(entry.uid)
         if not self._jobs[target_key]:
             del self._jobs[target_key]
 
@@ -116,6 +119,16 @@ class JobCache:
     def forget_assumed(self, job: ExportJob) -> None:
         """Count the job as pending again, because its intent was not written."""
         self._assumed.discard(job.metadata.uid)
+        self.put_job(job)
+
+    def give_up_turn(self, job: ExportJob) -> None:
+        """Let later jobs go first: the API server refuses the intent of this one, which counts as pending."""
+        self._refused.add(job.metadata.uid)
+        self.forget_assumed(job)
+
+    def take_turn(self, job: ExportJob) -> None:
+        """Undo `give_up_turn`."""
+        self._refused.discard(job.metadata.uid)
         self.put_job(job)
 
     def queue_position(self, job: ExportJob) -> int:

@@ -94,6 +94,15 @@ def takes_place(job: ExportJob) -> bool:
     return job.status.submission is not None or bool(doubts(job)) or lost_attempt(job) is not None
 
 
+def needs_mark(job: ExportJob) -> bool:
+    """Whether the job must have the finalizer and the annotation: there is something to undo, and it is certain what.
+
+    The API server refuses new finalizers once an object is being deleted.
+    """
+    is_active = job.status.submission is not None and not job.is_finished
+    return is_active and job.metadata.deletion_timestamp is None and not doubts(job)
+
+
 def _has_no_current_attempt(job: ExportJob) -> bool:
     status = job.status
     return status.submission is None and not status.tasks and not status.duplicates and status.completion_time is None

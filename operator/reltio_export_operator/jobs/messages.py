@@ -275,6 +275,7 @@ STATUS_UNCERTAIN = Reason(
     "console for exports with {uid} in their name, stop those that are not wanted, and set spec.cancel to true.",
 )
 STATUS_CORRECTED = Reason("StatusCorrected", "The job can be read again, and continues.")
+WRITE_ACCEPTED = Reason("WriteAccepted", "The API server accepts what the operator writes, and the job continues.")
 ENDED_UNCERTAIN = Reason(
     _FAILED_CALL,
     "{early} The status does not say for certain which exports were submitted: {doubts}.",
@@ -285,8 +286,10 @@ CLEANUP_UNCERTAIN = Reason(
     "The job is being deleted, and its status does not say for certain which exports were submitted: {doubts}.",
     "An export may be running: search Reltio's console for exports with {uid} in their name, and stop them there.",
 )
-STATUS_REFUSED = Reason(
-    "StatusRefused", "The API server refuses the status of this job: {error}", "Install the CRDs of this release."
+WRITE_REFUSED = Reason(
+    "WriteRefused",
+    "The API server refuses what the operator writes to this job: {error} It tries again, with a backoff.",
+    "Correct the admission policy, quota or right that refuses it, or install the CRDs of this release.",
 )
 SECRET_NOT_ALLOWED = Reason(
     "SecretNotAllowed",

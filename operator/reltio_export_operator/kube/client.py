@@ -18,6 +18,7 @@ from ..runtime.answers import parse_json
 _MERGE = "application/merge-patch+json"
 _TIMEOUT = 30
 PAGE = 500  # objects of one answer
+_REFUSALS = (400, 401, 403, 413, 422)  # an admission policy may choose among these
 _COMPONENT = "reltio-export-operator"
 
 Raw = dict[str, Any]
@@ -28,7 +29,7 @@ class ConflictError(Exception):
 
 
 class InvalidError(Exception):
-    """The API server refuses what was written, by its schema. The text names the field."""
+    """The API server refuses what was written: its schema, an admission policy, a quota or a missing right."""
 
 
 class SecretError(Exception):
@@ -71,9 +72,12 @@ class KubeApi(SecretReader, Protocol):
         ...
 
     async def set_finalizers(
-        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str | None] | None = None
     ) -> Raw | None:
-        """Replace the finalizers of the object as it was read, and add annotations. Raises as `patch_status`."""
+        """Replace the finalizers of the object as it was read, and set annotations; None removes one.
+
+        Raises as `patch_status`.
+        """
         ...
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
@@ -81,7 +85,7 @@ class KubeApi(SecretReader, Protocol):
         ...
 
     async def delete(self, plural: str, raw: Raw) -> None:
-        """Delete exactly this object, not a newer one of its name. Raises ConflictError when it has changed."""
+        """Delete exactly this object, not a newer one of its name. Raises as `patch_status`."""
         ...
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
@@ -140,7 +144,7 @@ class KubeClient:
         return await self._patch(self._objects.patch_namespaced_custom_object_status, plural, raw, {"status": change})
 
     async def set_finalizers(
-        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str] | None = None
+        self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str | None] | None = None
     ) -> Raw | None:
         """Replace the finalizers of the object as it was read, and add annotations. Raises ConflictError, as above."""
         change: Raw = {"metadata": {"finalizers": finalizers}}
@@ -173,7 +177,7 @@ class KubeClient:
                 return None
             if error.status == 409:
                 raise ConflictError(meta["name"]) from None
-            if error.status == 422:
+            if error.status in _REFUSALS:
                 raise InvalidError(_message_of(error, meta["namespace"])) from None
             raise
         return patched
@@ -187,7 +191,7 @@ class KubeClient:
         except ApiException as error:
             if error.status == 409:
                 return None
-            if error.status in (400, 403, 422):
+            if error.status in _REFUSALS:
                 raise InvalidError(_message_of(error, body["metadata"]["namespace"])) from None
             raise
         return created
@@ -209,6 +213,8 @@ class KubeClient:
         except ApiException as error:
             if error.status == 409:
                 raise ConflictError(meta["name"]) from None
+            if error.status in _REFUSALS:
+                raise InvalidError(_message_of(error, meta["namespace"])) from None
             if error.status != 404:
                 raise
 

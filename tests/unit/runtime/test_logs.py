@@ -285,8 +285,8 @@ def test_a_secret_of_another_namespace_does_not_change_the_line_of_an_object(lin
 
 def test_an_exception_about_an_object_with_a_short_secret_is_summarised(lines: Lines) -> None:
     KNOWN.add("sales", "ab")
-    error = raised(RuntimeError("refused: ab is wrong"))
+    error = raised(RuntimeError("denied!: ab is wrong"))
     logging.getLogger(OURS).warning("Failed: %s", error, exc_info=error, extra=object_fields("ExportJob", "sales", "n"))
     line = lines.only()
-    assert "refused" not in line["message"] + line["exception"]
+    assert "denied!" not in line["message"] + line["exception"]
     assert "a text of 20 characters, not quoted" in line["message"]

@@ -9,12 +9,11 @@ from dataclasses import replace
 
 import msgspec
 
-from ...api.foreign import own
 from ...api.job import ExportJob
 from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
-from ...jobs import identity, messages, results
+from ...jobs import identity, results
 from ...jobs.observation import (
     Action,
     CheckDelivery,
@@ -46,6 +45,7 @@ from .gateway_port import CallFailedError, ExportGateway
 from .limiter import KeyedLimiter
 from .loaded import Loaded
 from .observer import TOPICS, Observer, target_key
+from .refused_jobs import RefusedJobs
 from .state_timer import StateTimer
 from .status_writer import JobStatusWriter
 from .submitter import Submitter
@@ -101,7 +101,7 @@ class JobController:
             kube,
             clock,
             progress_interval_seconds=progress_interval_seconds,
-            on_written=cache.put_job,
+            on_written=self._written,
             count_event=count_event,
         )
         self._submitter = Submitter(kube, gateway, self._writer, gate, clock, limits=limits, observe=self._observe)
@@ -120,6 +120,7 @@ class JobController:
             unsent=self._submitter.unsent,
         )
         self._unreadable = UnreadableJobs(kube, clock, cache, self._timer, bound_seconds=limits.cleanup_timeout_seconds)
+        self._refused = RefusedJobs(kube, clock, cache, wake, limits=limits)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
         self._limiter: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
@@ -130,10 +131,12 @@ class JobController:
         if raw is None:
             self._handle_deleted(key)
             return None
+        if left := self._refused.seconds_left(raw):
+            return left
         try:
             loaded = Loaded.of(raw)
             self._unreadable.forget(key)
-            return await self._advance(loaded)
+            after = await self._advance(loaded)
         except GateClosedError:
             return _REQUEUE_SECONDS  # in case this process leads again
         except ConflictError:
@@ -141,8 +144,8 @@ class JobController:
         except msgspec.ValidationError as error:
             return await self._unreadable.hold(raw, error)
         except InvalidError as error:
-            await self._unreadable.report(raw, messages.STATUS_REFUSED(error=own(error)))
-            raise
+            return await self._refused.hold(raw, error)
+        return self._refused.requeue_after(key, after)
 
     async def sync_cache(self, namespace: str | None) -> None:
         """List targets and jobs before anything is submitted, so that running jobs count from the start."""
@@ -157,11 +160,15 @@ class JobController:
         """Cancel what runs outside of the work queue."""
         await self._deliveries.stop()
 
+    def _written(self, job: ExportJob) -> None:
+        self._cache.put_job(job)
+        self._refused.accepted(job)
+
     async def _advance(self, loaded: Loaded) -> float | None:
         job = loaded.job
         counts = self._cache.counts(target_key(job))
         self._cache.forget_assumed(job)  # a fresh read shows whether it is active
-        if _needs_mark(job) and job.status.submission is not None:
+        if identity.needs_mark(job) and job.status.submission is not None:
             loaded = await self._writer.mark(loaded, job.status.submission)
             job = loaded.job
         obs = await self._observe(job)
@@ -323,13 +330,5 @@ class JobController:
         self._submitter.forget(key)
         self._control_log.succeeded(key)
         self._unreadable.forget(key)
+        self._refused.forget(key)
         self._limiter.forget(key)
-
-
-def _needs_mark(job: ExportJob) -> bool:
-    """Whether the job must have the finalizer and the annotation: there is something to undo, and it is certain what.
-
-    The API server refuses new finalizers once an object is being deleted.
-    """
-    is_active = job.status.submission is not None and not job.is_finished
-    return is_active and job.metadata.deletion_timestamp is None and not identity.doubts(job)

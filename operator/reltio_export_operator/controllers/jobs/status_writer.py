@@ -103,6 +103,17 @@ class JobStatusWriter:
             raise ConflictError(loaded.job.metadata.name)
         return Loaded.of(patched)
 
+    async def unmark(self, marked: Loaded, before: Loaded, submission: Submission) -> None:
+        """Undo `mark`, because the intent was not written: without it the annotation would be a doubt.
+
+        The version is tested, so nothing else was written since. An annotation of an earlier attempt is put back.
+        """
+        earlier = before.raw["metadata"].get("annotations", {}).get(ATTEMPT_ANNOTATION)
+        if AttemptRecord.of(before.job, submission).is_same(record_of(before.job)):
+            earlier = None
+        rest = [name for name in marked.raw["metadata"].get("finalizers", []) if name != FINALIZER]
+        await self._kube.set_finalizers(JOBS, marked.raw, rest, annotations={ATTEMPT_ANNOTATION: earlier})
+
     async def remove_finalizer(self, loaded: Loaded) -> None:
         finalizers = loaded.raw["metadata"].get("finalizers", [])
         if FINALIZER in finalizers:

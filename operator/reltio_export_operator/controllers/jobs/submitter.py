@@ -13,7 +13,7 @@ from ...api.meta import JOBS, last_written
 from ...jobs import messages, results
 from ...jobs.observation import Decision, Limits, Observation
 from ...jobs.results import Accepted, CallFailure
-from ...kube.client import ConflictError, KubeApi
+from ...kube.client import ConflictError, InvalidError, KubeApi
 from ...runtime.clock import Clock
 from ..cache import Key
 from ..gate import SubmissionGate
@@ -64,7 +64,9 @@ class Submitter:
         """
         started = self._clock.monotonic()
         key = loaded.job.metadata.key
+        before = loaded
         loaded = await self._writer.mark(loaded, submission)
+        is_unsent = loaded is not before or self.unsent(key) == submission.id
         moment = last_written(loaded.job.metadata)
         if moment is not None and submission.first_intended_time is None:
             # Tasks are recognised by their time of creation too, so the wall clock of this machine must not matter.
@@ -75,6 +77,11 @@ class Submitter:
         except ConflictError:
             # The annotation alone would be a doubt. This process knows that it has not submitted this attempt.
             self._unsent[key] = (submission.id, self._clock.monotonic())
+            raise
+        except InvalidError:
+            if is_unsent and before.job.status.submission is None:
+                self._unsent[key] = (submission.id, self._clock.monotonic())  # in case the next write fails
+                await self._writer.unmark(loaded, before, submission)
             raise
         self._unsent.pop(key, None)
         result = await self._call(loaded.job, submission, started)

@@ -17,6 +17,7 @@ from ..observation import Decision, Event, Observation, RemoveFinalizer
 from .ending import stop_tasks
 
 _SHOWN = 3
+_CORRECTED = (messages.STATUS_UNCERTAIN.name, messages.SPEC_NOT_UNDERSTOOD.name)
 
 
 def release_uncertain(obs: Observation) -> Decision | None:
@@ -51,17 +52,20 @@ def hold_uncertain(obs: Observation) -> Decision | None:
 
 
 def _continue(obs: Observation) -> Decision | None:
-    """The status, or the spec, can be read again: continue from what it says now."""
-    stalled = obs.job.condition("Stalled")
-    if stalled is None or stalled.reason not in (messages.STATUS_UNCERTAIN.name, messages.SPEC_NOT_UNDERSTOOD.name):
+    """The status, or the spec, can be read again, or written: continue from what it says now."""
+    stalled, phase = obs.job.condition("Stalled"), obs.status.phase
+    if stalled is None:
         return None
-    why = messages.STATUS_CORRECTED()
+    if stalled.reason in _CORRECTED:
+        why, phase = messages.STATUS_CORRECTED(), "Pending"
+    elif stalled.reason == messages.WRITE_REFUSED.name and (obs.status.submission or obs.status.retry_time):
+        why = messages.WRITE_ACCEPTED()
+    else:
+        return None  # without submission and retryTime, the next decision replaces the condition
     conditions = Conditions(obs.status.conditions, generation=obs.job.metadata.generation, now=obs.now)
     conditions.drop("Stalled")
     conditions.put("Reconciling", "True", why.reason, why.message)
-    return Decision(
-        msgspec.structs.replace(obs.status, phase="Pending", conditions=conditions.result()), requeue_after=0
-    )
+    return Decision(msgspec.structs.replace(obs.status, phase=phase, conditions=conditions.result()), requeue_after=0)
 
 
 def _can_stop(obs: Observation) -> bool:
