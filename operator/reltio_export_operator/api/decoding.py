@@ -32,6 +32,8 @@ _SHOWN = 5  # problems
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(1970, 3000)  # within these, no sum of a time and a duration overflows
 _INVALID: Any = object()
+# OverflowError: a time far outside of the calendar. UnicodeError: half of a character, which may be escaped in JSON.
+_UNDECODABLE = (msgspec.ValidationError, OverflowError, UnicodeError)
 _WITHOUT_STATUS: dict[type[Model], Any] = {
     model: msgspec.defstruct("Object", [("metadata", ObjectMeta), ("spec", model)]) for model in (JobSpec, TargetSpec)
 }
@@ -56,7 +58,7 @@ def decode_status(raw: Raw, model: type[Status]) -> tuple[Status, tuple[Problem,
     stored = raw.get("status", {})
     try:
         status = msgspec.convert(stored, model)
-    except (msgspec.ValidationError, OverflowError):
+    except _UNDECODABLE:
         status = None
     if status is not None and _is_sound(status):
         return status, ()
@@ -85,7 +87,9 @@ def _metadata_and_spec(raw: Raw, model: type[Any]) -> tuple[ObjectMeta, Any]:
     given = {name: raw[name] for name in ("metadata", "spec") if name in raw}
     try:
         found = msgspec.convert(given, _WITHOUT_STATUS[model])
-    except OverflowError as error:  # a time far outside of the calendar
+    except msgspec.ValidationError:
+        raise
+    except _UNDECODABLE as error:
         raise msgspec.ValidationError(str(error)) from None
     return found.metadata, found.spec
 
@@ -180,7 +184,7 @@ def _decode_list(value: list[Any] | tuple[Any, ...], item: inspect.Type, path: P
         name: str | int = index
         if key is not None:
             own = one.get(key) if isinstance(one, Mapping) else None
-            if not isinstance(own, str) or not own or own in keys:
+            if not isinstance(own, str) or not own or own in keys or not _is_text(own):
                 problems.append(Problem((*path, index), f"has no {key} of its own"))
                 continue
             keys.add(own)
@@ -200,13 +204,23 @@ def _decode_scalar(value: object, type_: inspect.Type) -> Any:
         number = int(value) if isinstance(value, float) and value.is_integer() else value
         fits = isinstance(number, int) and not isinstance(number, bool) and (type_.ge is None or number >= type_.ge)
         return number if fits else _INVALID
-    return value if isinstance(value, bool if isinstance(type_, inspect.BoolType) else str) else _INVALID
+    if isinstance(type_, inspect.BoolType):
+        return value if isinstance(value, bool) else _INVALID
+    return value if _is_text(value) else _INVALID
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text without halves of characters, which cannot be written."""
+    try:
+        return isinstance(value, str) and (value.isascii() or bool(value.encode()))
+    except UnicodeError:
+        return False
 
 
 def _decode_time(value: object) -> Any:
     try:
         moment = msgspec.convert(value, Time)
-    except (msgspec.ValidationError, OverflowError):
+    except _UNDECODABLE:
         return _INVALID
     return moment if moment.year in _YEARS else _INVALID
 

@@ -23,6 +23,7 @@ _CHUNK_BYTES = 1 << 20
 # A body that is slower than this is given up: botocore's read timeout only limits the time between two packets.
 _SLOWEST_BYTES_PER_SECOND = 16 << 10
 _GRACE_SECONDS = 60.0
+_OF_OBJECT = frozenset({"Key", "Size", "ETag"})  # what a listing says of an object
 
 
 class Body(Protocol):
@@ -39,7 +40,8 @@ def listing(s3: Any, **parameters: Any) -> Any:
     """A page of a listing. One that cannot be parsed, or was cut off to nothing, is an error, not an empty page."""
     with _parsed():
         page = s3.list_objects_v2(**parameters)
-    if "IsTruncated" not in page or (page["IsTruncated"] and not page.get("NextContinuationToken")):
+    complete = all(item.keys() >= _OF_OBJECT for item in page.get("Contents", ()))
+    if not complete or "IsTruncated" not in page or (page["IsTruncated"] and not page.get("NextContinuationToken")):
         raise ResponseStreamingError(error="not a listing")
     return page
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import messages
 from .errors import CALL_FAILURES, AwsError, from_botocore
 from .owner import Owner
+from .parsing import understood
 from .sessions import RoleSessions
+
+_DEFAULT_SECONDS = 3600  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html (text of botocore 1.44.5)
 
 
 @dataclass(frozen=True)
@@ -30,27 +33,24 @@ class RoleReader:
 
     async def max_session_duration(self, role_arn: str) -> int:
         """In seconds. Needs iam:GetRole."""
-        return int((await self._role(role_arn))["MaxSessionDuration"])
+        return (await self._role(role_arn)).max_session_seconds
 
     async def describe(self, role_arn: str) -> RoleDescription:
         """Needs iam:GetRole, ListRolePolicies, GetRolePolicy, ListAttachedRolePolicies, GetPolicy, GetPolicyVersion."""
         role = await self._role(role_arn)
         inline = await self._call("iam:GetRolePolicy", role_arn, _inline_policies)
         attached = await self._call("iam:GetPolicyVersion", role_arn, _attached_policies)
-        return RoleDescription(
-            role["AssumeRolePolicyDocument"], (*inline, *attached), int(role.get("MaxSessionDuration", 3600))
-        )
+        return replace(role, permissions=(*inline, *attached))
 
-    async def _role(self, role_arn: str) -> Mapping[str, Any]:
-        role: Mapping[str, Any] = await self._call(
-            "iam:GetRole", role_arn, lambda iam, name: iam.get_role(RoleName=name)["Role"]
-        )
+    async def _role(self, role_arn: str) -> RoleDescription:
+        found, role = await self._call("iam:GetRole", role_arn, _role_and_arn)
         # GetRole takes a name without account and path; names are unique within an account (texts of botocore 1.44.5):
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
         # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-        if role["Arn"] != role_arn:
-            raise AwsError(messages.OTHER_ROLE_FOUND, found=role["Arn"], role=role_arn)
-        return role
+        if found != role_arn:
+            raise AwsError(messages.OTHER_ROLE_FOUND, found=found, role=role_arn)
+        description: RoleDescription = role
+        return description
 
     async def _call(self, action: str, role_arn: str, call: Any) -> Any:
         self._sessions.check_allowed(self._owner, role_arn)
@@ -58,11 +58,19 @@ class RoleReader:
 
         def work() -> Any:
             try:
-                return call(self._sessions.own_client("iam", role_arn), name)
+                client = self._sessions.own_client("iam", role_arn)
+                with understood():
+                    return call(client, name)
             except CALL_FAILURES as error:
                 raise from_botocore(error, action, role_arn, secrets=self._owner.secrets) from None
 
         return await self._sessions.run(work)
+
+
+def _role_and_arn(iam: Any, name: str) -> tuple[str, RoleDescription]:
+    role = iam.get_role(RoleName=name)["Role"]
+    seconds = int(role.get("MaxSessionDuration", _DEFAULT_SECONDS))
+    return role["Arn"], RoleDescription(role["AssumeRolePolicyDocument"], (), seconds)
 
 
 def _inline_policies(iam: Any, name: str) -> list[Mapping[str, Any]]:

@@ -14,11 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 
 from ..api.foreign import KNOWN, Secrets
 from ..api.reasons import ConditionReason
@@ -29,6 +30,7 @@ from . import credentials, messages
 from .denials import ASSUME_ROLE, principal
 from .errors import CALL_FAILURES, SESSION_POLICY_REFUSED, AwsError, clean, from_botocore
 from .owner import Owner
+from .parsing import understood
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -174,17 +176,24 @@ class RoleSessions:
 
     def _assume(self, key: RoleKey) -> AssumedRole:
         position, answer = self._call_assume_role(key)
-        own = answer["Credentials"]
-        KNOWN.add(key.owner.namespace, own["SecretAccessKey"])
+        try:
+            with understood():
+                own = answer["Credentials"]
+                names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+                id_, secret, token = (own[name] for name in names)
+                expires = own["Expiration"].astimezone(UTC)
+        except ResponseParserError as error:
+            raise self._failure(error, key) from None
+        KNOWN.add(key.owner.namespace, secret)
         s3 = self._client(
             "s3",
             key.role_arn,
             key.region,
-            aws_access_key_id=own["AccessKeyId"],
-            aws_secret_access_key=own["SecretAccessKey"],
-            aws_session_token=own["SessionToken"],
+            aws_access_key_id=id_,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
         )
-        return AssumedRole(key, s3, own["Expiration"], position)
+        return AssumedRole(key, s3, expires, position)
 
     def _call_assume_role(self, key: RoleKey) -> tuple[int | None, Any]:
         """The answer of STS, and the position of the session policy that it accepted."""

@@ -19,6 +19,7 @@ from botocore.session import Session as BotocoreSession
 
 from ..runtime.network import Network
 from .answers import LimitedCredentialsSession, LimitedSession
+from .parsing import check_answers
 
 _HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
 _CONNECTIONS = 32  # that are kept of a host
@@ -33,6 +34,7 @@ def session_factory(network: Network) -> Callable[[], boto3.Session]:
         core = BotocoreSession()
         core.register("before-send", _Transport(network).send)
         _fetch_credentials_directly(core)
+        check_answers(core)
         return boto3.Session(botocore_session=core, region_name=network.region)
 
     return make

@@ -51,12 +51,17 @@ class RecordCounter:
         self._is_cut = False  # whether the middle of the current line of JSON was dropped, because it is too long
         self._last = b""  # the last byte that is not whitespace
         self._columns = 0
+        self._unsearched = _MAX_LINE_BYTES  # bytes at the beginning of the file, which show whether it is text
 
     @property
     def count(self) -> int | None:
         return None if self._kind in ("other JSON", "array") else self._count
 
     def feed(self, data: bytes) -> None:
+        if self._unsearched:  # whatever the pieces are in which the file comes
+            if b"\0" in data[: self._unsearched]:
+                self.problem = "is neither CSV nor JSON"
+            self._unsearched = max(0, self._unsearched - len(data))
         if self._at_start:
             data = (self._first_line + data).removeprefix(_BOM).lstrip(_WHITESPACE)
             self._first_line = data
@@ -87,8 +92,6 @@ class RecordCounter:
         data, self._first_line, self._at_start = self._first_line, b"", False
         line = data.partition(b"\n")[0][:_MAX_LINE_BYTES]
         if not self._kind:
-            if b"\0" in data[:_MAX_LINE_BYTES]:
-                self.problem = "is neither CSV nor JSON"
             self._kind = "array" if line[:1] == b"[" else "lines" if line[:1] == b"{" else "csv"
         if self._kind == "csv":
             cells = _cells(line)

@@ -45,7 +45,7 @@ def checked_context(files: Sequence[Path], chosen: str | None = None) -> tuple[s
     current = ""
     for path in files:
         document = _read(path)
-        current = current or str(document.get("current-context") or "")
+        current = current or _text(document.get("current-context"))
         for kind, known in merged.items():
             entries = document.get(kind)
             for entry in entries if isinstance(entries, list) else ():
@@ -62,17 +62,28 @@ def checked_context(files: Sequence[Path], chosen: str | None = None) -> tuple[s
             f"{where} has no context {current}, its current-context. Set it with kubectl config use-context."
         )
     context = merged["contexts"][current]
-    cluster, user = str(context.get("cluster") or ""), str(context.get("user") or "")
+    cluster, user = _text(context.get("cluster")), _text(context.get("user"))
     if cluster not in merged["clusters"]:
         raise ConfigurationError(f"{where} has no cluster {cluster!r}, which context {current} names. Add it.")
     if user and user not in merged["users"]:
         raise ConfigurationError(f"{where} has no user {user!r}, which context {current} names. Add it.")
-    server = str(merged["clusters"][cluster].get("server") or "")
-    if urlsplit(server).scheme not in ("http", "https"):
+    if not _is_url(_text(merged["clusters"][cluster].get("server"))):
         raise ConfigurationError(
             f"{where} has no URL in the field server of cluster {cluster}. Write one such as https://10.0.0.1:6443."
         )
     return current, merged["users"].get(user, {})
+
+
+def _text(value: object) -> str:
+    """A name. Lists and mappings are none: aliases of YAML may let their text grow without bound."""
+    return "" if value is None or isinstance(value, list | tuple | set | dict) else str(value)
+
+
+def _is_url(server: str) -> bool:
+    try:
+        return urlsplit(server).scheme in ("http", "https")
+    except ValueError:  # such as brackets without an address
+        return False
 
 
 def _read(path: Path) -> Raw:

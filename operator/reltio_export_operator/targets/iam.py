@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,7 +36,10 @@ class Request:
 
 def evaluate(documents: Iterable[Document], request: Request) -> Answer:
     """The answer of these documents together. NoMatch: none of them speaks of the request, which denies it."""
-    answers = [_statement(statement, request) for document in documents for statement in statements_of(document)]
+    answers = []
+    for document in documents:
+        answers += [_statement(statement, request) for statement in statements_of(document)]
+        answers += [] if _is_policy(document) else ["Unknown-Deny"]
     if "Deny" in answers:
         return "Deny"
     if any(answer == "Unknown-Deny" for answer in answers):
@@ -46,9 +49,40 @@ def evaluate(documents: Iterable[Document], request: Request) -> Answer:
     return "Unknown" if "Unknown-Allow" in answers else "NoMatch"
 
 
-def statements_of(document: Document) -> list[Mapping[str, Any]]:
-    found = document.get("Statement", [])
-    return [found] if isinstance(found, Mapping) else [one for one in found if isinstance(one, Mapping)]
+def statements_of(document: Any) -> list[Mapping[str, Any]]:
+    """The statements of a policy; of what is no policy, what can be understood of it."""
+    return [one for one in _statements(document) if isinstance(one, Mapping)]
+
+
+def conditions_of(statement: Mapping[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """Operator, key in lower case and values of each condition that can be understood."""
+    return [
+        (operator, key.lower(), values_of(values))
+        for operator, keys in _mapping(statement.get("Condition")).items()
+        for key, values in _mapping(keys).items()
+    ]
+
+
+def _statements(document: Any) -> Sequence[Any]:
+    found = document.get("Statement", []) if isinstance(document, Mapping) else []
+    return [found] if isinstance(found, Mapping) else found if isinstance(found, list | tuple) else []
+
+
+def _is_policy(document: Any) -> bool:
+    """Whether it has the form of a policy, as far as that is evaluated. IAM refuses to store another one."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("Statement", []), Mapping | list | tuple):
+        return False
+    return all(
+        isinstance(one, Mapping)
+        and one.get("Effect") in ("Allow", "Deny")
+        and isinstance(conditions := one.get("Condition", {}), Mapping)
+        and all(isinstance(keys, Mapping) for keys in conditions.values())
+        for one in _statements(document)
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def values_of(value: Any) -> list[str]:
@@ -69,7 +103,7 @@ def _statement(statement: Mapping[str, Any], request: Request) -> str:
             _either(statement, "Action", request.action, ignore_case=True),
             _either(statement, "Resource", request.resource),
             _names_principal(statement, request.principal),
-            _conditions(statement.get("Condition", {}), request.context),
+            _all(_condition(*condition, request.context) for condition in conditions_of(statement)),
         ]
     )
     if held is None:
@@ -106,8 +140,8 @@ def _is_among(principals: Any, principal: str) -> bool | None:
     root = ":".join([*principal.split(":")[: _ARN_PARTS - 1], "root"])
     if any(one in ("*", principal, account, root) for one in named):
         return True
-    partition = principal.split(":")[1]
-    some = any(one.startswith(f"arn:{partition}:") and _account(one) == account for one in named)
+    partition = ":".join(principal.split(":")[:2])
+    some = any(one.startswith(f"{partition}:") and _account(one) == account for one in named)
     return None if principal == root and some else False
 
 
@@ -117,14 +151,6 @@ def _principals(principals: Any) -> list[str]:
 
 def _account(arn: str) -> str:
     return arn.split(":")[4] if arn.count(":") >= _ARN_PARTS - 1 else arn
-
-
-def _conditions(conditions: Mapping[str, Any], context: Mapping[str, str | None]) -> bool | None:
-    return _all(
-        _condition(operator, key.lower(), values_of(values), context)
-        for operator, keys in conditions.items()
-        for key, values in keys.items()
-    )
 
 
 def _condition(operator: str, key: str, values: list[str], context: Mapping[str, str | None]) -> bool | None:

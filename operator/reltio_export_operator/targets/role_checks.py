@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..api.target import Check, ExportTarget
 from . import messages
-from .iam import Answer, Document, Request, evaluate, statements_of, values_of, wildcards_filled
+from .iam import Answer, Document, Request, conditions_of, evaluate, statements_of, wildcards_filled
 from .permissions import KMS_ACTIONS, OBJECT_ACTIONS
 from .readiness import check_failed, check_passed, check_unknown
 
@@ -68,9 +68,11 @@ def _check_wrong_external_id(role: Role, principals: Sequence[str], external_id:
     if refused.status == "False":
         return refused
     others = [
-        next(text for text in (wildcards_filled(pattern, "x"), wildcards_filled(pattern, "y")) if text != external_id)
+        text
         for pattern in _external_ids(role.trust)
         if "*" in pattern or "?" in pattern
+        for text in (wildcards_filled(pattern, "x"), wildcards_filled(pattern, "y"))
+        if text != external_id
     ]
     if any(_assumes(role, principal, other) == "Allow" for principal in principals for other in others):
         return check_failed(name, messages.EXTERNAL_ID_NOT_EXACT, role=role.arn)
@@ -82,10 +84,9 @@ def _external_ids(trust: Document) -> list[str]:
     return [
         value
         for statement in statements_of(trust)
-        for keys in statement.get("Condition", {}).values()
-        for key, values in keys.items()
-        if key.lower() == _EXTERNAL_ID
-        for value in values_of(values)
+        for _, key, values in conditions_of(statement)
+        if key == _EXTERNAL_ID
+        for value in values
     ]
 
 

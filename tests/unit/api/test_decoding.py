@@ -198,3 +198,21 @@ def test_a_report_keeps_the_bad_value() -> None:
     assert patch.keys() == {"conditions"}
     assert patch["conditions"][0]["status"] == "Maybe"
     assert patch["conditions"][1]["type"] == "StatusInvalid"
+
+
+def test_halves_of_characters_cost_only_their_own_field() -> None:
+    half = "\ud800"
+    status = {**FULL, "phase": half, half: 1, "tasks": [{"id": half, "status": "x"}, {"id": "a", "status": half}]}
+    found = decoded(status)
+    assert found.attempts == 1
+    assert [task.id for task in found.tasks] == ["a"]
+    assert problems(status)[0].startswith("status.phase must be a string")
+    assert problems({**FULL, "startTime": half}) == [f"status.startTime {A_TIME}"]
+
+
+@pytest.mark.parametrize("where", ["metadata", "spec"])
+def test_halves_of_characters_in_metadata_or_spec_are_a_validation_error(where: str) -> None:
+    raw: Raw = {"metadata": {"name": "n", "namespace": "mdm", "uid": "u"}, "spec": {"targetRef": {"name": "lake"}}}
+    raw[where] = {**raw[where], "x": 1, "\ud800": 1}
+    with pytest.raises(msgspec.ValidationError):
+        decode_job({**raw, "spec": {**raw["spec"], "export": {"type": "\ud800"}}})

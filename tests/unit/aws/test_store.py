@@ -195,7 +195,9 @@ async def test_an_answer_that_is_not_a_listing_is_not_an_empty_directory(pool: T
         assert caught.value.transient
 
 
-@pytest.mark.parametrize("contents", [{}, {"Contents": []}, {"Contents": [{"Key": "reltio/part-00000.gz"}]}])
+@pytest.mark.parametrize(
+    "contents", [{}, {"Contents": []}, {"Contents": [{"Key": "reltio/part-00000.gz", "Size": 1, "ETag": "e"}]}]
+)
 async def test_a_directory_has_objects_if_one_is_listed(pool: ThreadPoolExecutor, contents: dict[str, Any]) -> None:
     asked: list[dict[str, Any]] = []
 
@@ -209,7 +211,8 @@ async def test_a_directory_has_objects_if_one_is_listed(pool: ThreadPoolExecutor
 
 
 async def test_an_object_exists_if_its_own_key_is_listed(pool: ThreadPoolExecutor) -> None:
-    page = {"Contents": [{"Key": "reltio/manifest.json"}], "IsTruncated": True, "NextContinuationToken": "more"}
+    found = {"Key": "reltio/manifest.json", "Size": 1, "ETag": "e"}
+    page = {"Contents": [found], "IsTruncated": True, "NextContinuationToken": "more"}
     bucket = Bucket(pool, list_objects_v2=lambda **_: page)
     assert await bucket.store.exists("reltio/manifest.json")
     assert not await bucket.store.exists("reltio/manifest")

@@ -214,3 +214,20 @@ def test_case_counts_unless_the_operator_ignores_it(operator: str, value: str, a
 )
 def test_a_pattern_matches_the_text_that_is_made_from_it(pattern: str, text: str) -> None:
     assert wildcards_filled(pattern, "x") == text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *(None, "not JSON", [], {"Statement": 5}, {"Statement": "x"}, {"Statement": [5]}),
+        *({"Statement": allow(Condition="x")}, {"Statement": allow(Condition={"StringEquals": "x"})}),
+        *({"Statement": {"Effect": "Perhaps"}}, {"Statement": [{}]}),
+    ],
+)
+def test_what_is_no_policy_is_not_known(document: Any) -> None:
+    assert evaluate([document, *permission(allow(Action="*", Resource="*"))], PUT) == "Unknown"
+    assert evaluate([document, *permission(deny(Action="*", Resource="*"))], PUT) == "Deny"
+
+
+def test_a_permission_policy_with_principals_is_for_others() -> None:
+    assert evaluate(permission(allow(Action="*", Principal={"AWS": RELTIO})), PUT) == "NoMatch"

@@ -127,3 +127,11 @@ def test_a_key_is_asked_for_where_it_is(key: dict[str, Any], role: str, conditio
 def test_the_check_of_the_session_duration_names_the_hours_that_the_role_allows() -> None:
     assert "12 hours" in check_session_duration(43_200).message
     assert check_session_duration(43_199).status == "False"
+
+
+@pytest.mark.parametrize("document", ["not JSON", None, [], {"Statement": [{"Effect": "Allow", "Condition": "x"}]}])
+def test_policies_that_are_none_make_the_checks_unknown(document: Any) -> None:
+    spec = {"verification": {"mode": "Inspect", "reltioPrincipals": [RELTIO]}}
+    checks = check_role(target(spec=spec), Role(ROLE, document, (document,), 43_200), "ext-1")
+    known = {check.name for check in checks if check.status != "Unknown"}
+    assert known == {"SessionDuration"}
