@@ -49,8 +49,8 @@ attack-matrix: $(VENV)/.dev ## Attack the operator, with each defence and withou
 body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
 	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)
 
-fuzz: $(VENV)/.dev ## Give random input to every parser of foreign input: 105,000 cases
-	FUZZ_CASES=$${FUZZ_CASES:-7000} $(PYTEST) tests/fuzz $(PYTEST_ARGS)
+fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
+	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
 	cd tests && ../$(BIN)/python -m verify.matrix
