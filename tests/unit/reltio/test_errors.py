@@ -215,6 +215,7 @@ def test_a_connection_error_is_ambiguous_if_the_request_may_have_been_sent(
         ("Wed, 15 Jan 2031 03:00:30 GMT", 30.0),
         ("Wed, 15 Jan 2031 02:00:00 GMT", 0.0),
         ("Wed, 15 Jan 2032 02:00:00 GMT", 3600.0),
+        ("Wed, 21 Oct " + "7" * 40 + " 07:28:00 GMT", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_date_and_bounded(value: str, seconds: float | None) -> None:
