@@ -111,7 +111,7 @@ _ANSWERS = _Answers()
 
 
 class _Clock:
-    """Time stands still, but for sleeping, which takes none."""
+    """Time passes only with sleeping, which takes none."""
 
     now = 0.0
 

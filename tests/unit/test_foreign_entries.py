@@ -48,6 +48,7 @@ KNOWN_USES = {
     ("aws/answers.py", "_content"): "raised again as one of botocore, and goes through from_botocore",
     ("aws/answers.py", "send"): "the limit, in words of the operator",
     ("aws/credentials.py", "resolve"): "its type, and what _REFUSED takes out of it",
+    ("aws/sessions.py", "_assume"): "goes through from_botocore",
     ("aws/sessions.py", "_call_assume_role"): "goes through from_botocore",
     ("aws/store.py", "_call_in"): "goes through from_botocore",
     ("aws/store.py", "_step"): "the value of a generator of the operator",

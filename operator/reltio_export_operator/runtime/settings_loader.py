@@ -221,7 +221,7 @@ def _converted(value: object, hint: object) -> object:
         return None
     try:
         return msgspec.convert(value, hint)
-    except (msgspec.ValidationError, UnicodeError):  # a byte that is no text is half of a character here
+    except (msgspec.ValidationError, UnicodeError):  # a byte that is not text is half of a character here
         return None
 
 

@@ -50,7 +50,7 @@ def evaluate(documents: Iterable[Document], request: Request) -> Answer:
 
 
 def statements_of(document: Any) -> list[Mapping[str, Any]]:
-    """The statements of a policy; of what is no policy, what can be understood of it."""
+    """The statements of a policy; of something else, what can be understood of it."""
     return [one for one in _statements(document) if isinstance(one, Mapping)]
 
 

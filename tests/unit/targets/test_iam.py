@@ -224,7 +224,7 @@ def test_a_pattern_matches_the_text_that_is_made_from_it(pattern: str, text: str
         *({"Statement": {"Effect": "Perhaps"}}, {"Statement": [{}]}),
     ],
 )
-def test_what_is_no_policy_is_not_known(document: Any) -> None:
+def test_what_is_not_a_policy_is_not_known(document: Any) -> None:
     assert evaluate([document, *permission(allow(Action="*", Resource="*"))], PUT) == "Unknown"
     assert evaluate([document, *permission(deny(Action="*", Resource="*"))], PUT) == "Deny"
 
