@@ -180,7 +180,8 @@ class Manager:
                     allowed=AllowedRoles(settings.allowed_roles),
                     session_tags=settings.session_tags,
                 )
-                manager = cls(settings, KubeClient(api), http, sessions, metrics=metrics, gate=gate)
+                kube = KubeClient(api, event_failed=metrics.event_failed)
+                manager = cls(settings, kube, http, sessions, metrics=metrics, gate=gate)
                 try:
                     yield manager
                 finally:

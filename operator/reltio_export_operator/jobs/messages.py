@@ -237,10 +237,22 @@ DEADLINE_EXCEEDED = Reason(
     "DeadlineExceeded", "The job was active for longer than spec.activeDeadlineSeconds ({seconds} s)."
 )
 DELETING = Reason("Deleting", "The job is being deleted. Waiting for {count} tasks to stop.")
+EXPORT_MAY_STILL_RUN = Reason(
+    "ExportMayStillRun",
+    "The job is being deleted, and export {name} may still be running in Reltio (task {tasks}, directory "
+    "{destination}). The operator removes the finalizer {seconds:.0f} s after it observed the deletion.",
+    "Stop it in Reltio's console if it does not end.",
+)
 CLEANUP_INCOMPLETE = Reason(
     "CleanupIncomplete",
-    "Stopped waiting after {seconds:.0f} s: export {name} may still be running in Reltio (task {tasks}).",
+    "Stopped waiting after {seconds:.0f} s: export {name} may still be running in Reltio (task {tasks}, directory "
+    "{destination}).",
     "Stop it in Reltio's console.",
+)
+CLEANUP_UNLISTED = Reason(
+    "CleanupIncomplete",
+    "The job is being deleted. Its export {name} has written files to {destination}, and Reltio lists no task of it.",
+    "If it still runs, stop it in Reltio's console.",
 )
 WOULD_BE_RECREATED = Reason(
     "WouldBeRecreated",

@@ -119,7 +119,8 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     if left > 0:
         return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
     if obs.is_deleted:
-        return Decision(obs.status, RemoveFinalizer())
+        unlisted = messages.CLEANUP_UNLISTED(name=submission.name, destination=submission.destination)
+        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(unlisted),) if found.files else ())
     ending = early_end_reason(obs)
     if ending is not None:
         known = "An export had written files to its directory." if found.files else "Reltio did not have its export."

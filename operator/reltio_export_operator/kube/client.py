@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -96,9 +96,10 @@ class KubeApi(SecretReader, Protocol):
 class KubeClient:
     """KubeApi on the Kubernetes client."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, *, event_failed: Callable[[], None] = lambda: None) -> None:
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
+        self._event_failed = event_failed
 
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         """The object, or None when there is none."""
@@ -248,7 +249,7 @@ class KubeClient:
         return tuple(_decoded(name, key, data[key]) for key in keys)
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
-        """Post a Kubernetes Event about the object."""
+        """Post a Kubernetes Event about the object. A namespace that is being deleted refuses it (403)."""
         meta = raw["metadata"]
         body = client.CoreV1Event(
             metadata=client.V1ObjectMeta(generate_name=f"{meta['name']}.", namespace=meta["namespace"]),
@@ -269,7 +270,11 @@ class KubeClient:
             last_timestamp=now,
             count=1,
         )
-        await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)
+        try:
+            await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)
+        except Exception:
+            self._event_failed()
+            raise
 
 
 def _message_of(error: ApiException, namespace: str) -> Quoted:

@@ -18,6 +18,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self._events = Counter("reltio_export_job_events", "Events of ExportJobs.", ["reason"], registry=registry)
+        self._unposted = Counter(
+            "reltio_export_events_not_posted", "Events that the API server did not accept.", registry=registry
+        )
         self._finished = Counter("reltio_export_jobs_finished", "Finished ExportJobs.", ["outcome"], registry=registry)
         self._duplicates = Counter(
             "reltio_export_duplicates", "Second exports of an ExportJob that were found and stopped.", registry=registry
@@ -59,6 +62,10 @@ class Metrics:
             self._duplicates.inc()
         if reason in ("Completed", "Failed"):
             self._finished.labels(reason).inc()
+
+    def event_failed(self) -> None:
+        """Count an event that was not accepted; the log has what it says."""
+        self._unposted.inc()
 
     def reconciled(self, queue: str, seconds: float, *, failed: bool) -> None:
         self._reconciles.labels(queue).observe(seconds)

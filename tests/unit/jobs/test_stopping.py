@@ -82,6 +82,37 @@ def test_a_deletion_that_did_not_wait_for_its_tasks_names_those_that_may_run(sta
     assert "task-1" not in event.message
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "age", "late"),
+    [(59.5, 59.5, False), (60, 60, True), (110, 110, True), (14.5, 9_999, False), (15, 120, True), (15, 119, False)],
+)
+@pytest.mark.parametrize(("status", "task"), [(running("PROCESSING"), "task-0"), (IN_DOUBT, "unknown")])
+def test_from_half_of_the_timeout_on_the_status_names_the_export_that_may_run(
+    status: Any, task: str, elapsed: float, age: float, late: bool
+) -> None:
+    decision = deleted(status, now=age, elapsed=Elapsed(deletion=elapsed))
+    stalled = find(decision.status.conditions, "Stalled")
+    assert (stalled is not None) is late
+    if stalled is not None:
+        assert stalled.reason == "ExportMayStillRun"
+        assert f"(task {task}, directory s3://" in stalled.message
+        assert find(decision.status.conditions, "Reconciling") is None
+
+
+@pytest.mark.parametrize(("elapsed", "requeue"), [(0, 10), (55, 5), (60, 10), (117, 3)])
+def test_a_deletion_is_reconciled_when_half_of_the_timeout_or_all_of_it_has_passed(
+    elapsed: float, requeue: float
+) -> None:
+    assert deleted(running("CANCELING"), now=elapsed, elapsed=Elapsed(deletion=elapsed)).requeue_after == requeue
+
+
+def test_a_job_that_others_keep_from_being_deleted_is_not_reconciled_more_often() -> None:
+    held = {"deletionTimestamp": stamp(), "finalizers": ["example.com/other"]}
+    decision = decide(obs(running("PROCESSING"), metadata=held, now=500, elapsed=Elapsed(deletion=500)))
+    assert decision.requeue_after == 10
+    assert find(decision.status.conditions, "Stalled") is None
+
+
 def test_a_deletion_stops_duplicates_too_and_asks_for_no_stop_twice() -> None:
     status = running("COMPLETED", "CANCELING", "PROCESSING", duplicates=[{"id": "z", "status": "PROCESSING"}])
     decision = deleted(status)

@@ -13,7 +13,7 @@ from ...api.job import ExportJob
 from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
-from ...jobs import identity, results
+from ...jobs import deletion, identity, results
 from ...jobs.observation import (
     Action,
     CheckDelivery,
@@ -229,7 +229,7 @@ class JobController:
         else:
             obs = replace(obs, secrets=await self._observer.secrets_of(loaded.job, action.submission, found.tasks))
             result = results.on_search_result(obs, action.submission, found)
-        return await self._execute(loaded, result)
+        return await self._execute(loaded, deletion.with_report(obs, result))
 
     async def _find_unrecorded(self, loaded: Loaded, decision: Decision) -> Decision:
         loaded = await self._writer.write_status(loaded, decision)
@@ -271,6 +271,7 @@ class JobController:
                 decision = results.on_delivery_unreadable(obs, action.submission, result)
             else:
                 decision = results.on_delivery_read(obs, action.submission, result.delivery, result.found)
+            decision = deletion.with_report(obs, decision)
         await self._writer.write_status(loaded, decision)
         return decision
 

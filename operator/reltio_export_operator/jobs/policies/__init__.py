@@ -13,7 +13,7 @@ from datetime import timedelta
 import msgspec
 
 from ...api.job import TaskStatus
-from .. import tasks
+from .. import deletion, tasks
 from ..observation import Decision, Observation, seconds_until
 from .ending import end_early, keep_finished, orphan_export, stop_for_deletion
 from .recovering import ask_about_restored, find_before_end, recover_attempt
@@ -87,7 +87,8 @@ def decide(obs: Observation) -> Decision:
     for policy in CHAIN:
         decision = policy(current)
         if decision is not None:
-            return _with_generation(current, _with_requeue(current, decision))
+            reported = deletion.with_report(current, decision)
+            return _with_generation(current, _with_requeue(current, reported))
     return _with_generation(current, Decision(current.status))
 
 
@@ -123,7 +124,7 @@ def _with_requeue(obs: Observation, decision: Decision) -> Decision:
     """Requeue no later than the deadline, and soon when nothing polls the tasks."""
     if obs.is_deleted:
         # Keeps the bound of a deletion whatever is waited for, and notices the end of the object without its event.
-        urgent = obs.limits.urgent_requeue_seconds
+        urgent = min(obs.limits.urgent_requeue_seconds, deletion.seconds_until_step(obs))
         return replace(decision, requeue_after=min(urgent, decision.requeue_after or urgent))
     if obs.job.is_finished:
         return decision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -10,7 +10,7 @@ from ...api.conditions import Conditions
 from ...api.foreign import own
 from ...api.job import JobStatus, Submission
 from ...api.reasons import ConditionReason
-from .. import messages, retention, tasks
+from .. import deletion, messages, retention, tasks
 from ..endings import early_end_reason, failed
 from ..observation import (
     ControlTasks,
@@ -42,30 +42,18 @@ def orphan_export(obs: Observation) -> Decision | None:
 
 def stop_for_deletion(obs: Observation) -> Decision | None:
     """Deleted: stop its tasks and wait for their end, but never longer than the cleanup timeout."""
-    deleted, submission = obs.job.metadata.deletion_timestamp, obs.status.submission
-    if deleted is None or submission is None:
+    submission = obs.status.submission
+    if not obs.is_deleted or submission is None:
         return None
     unfinished = tasks.unfinished(obs.status.tasks + obs.status.duplicates, obs.gone_task_ids)
-    if _cleanup_timed_out(obs, deleted):
-        ids = ", ".join(task.id for task in tasks.unfinished(obs.status.tasks + obs.status.duplicates)) or "unknown"
-        why = messages.CLEANUP_INCOMPLETE(seconds=obs.limits.cleanup_timeout_seconds, name=submission.name, tasks=ids)
-        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(why),))
+    if deletion.has_timed_out(obs):
+        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(deletion.timed_out_reason(obs)),))
     if not obs.status.tasks:
         left = seconds_until_urgent_retry(obs)
         return Decision(obs.status, requeue_after=left) if left else Decision(obs.status, Search(submission))
     if not unfinished:
         return Decision(obs.status, RemoveFinalizer())
     return stop_tasks(obs, submission, "Deleting", messages.DELETING(count=len(unfinished)))
-
-
-def _cleanup_timed_out(obs: Observation, deleted: datetime) -> bool:
-    """Whether the cleanup timeout has passed since this process first observed the deletion.
-
-    A process that finds an older deletion still stops the tasks and waits for a quarter of the timeout: no process
-    may have done so before, and a crash loop must never block a namespace.
-    """
-    observed, timeout = obs.elapsed.deletion, obs.limits.cleanup_timeout_seconds
-    return observed >= timeout or (observed >= timeout / 4 and (obs.now - deleted).total_seconds() >= timeout)
 
 
 def keep_finished(obs: Observation) -> Decision | None:
