@@ -16,7 +16,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -173,8 +173,20 @@ async def _prepare(api: client.ApiClient, namespace: str) -> None:
     await client.CoreV1Api(api).create_namespace({"metadata": {"name": namespace}})
 
 
-async def _as_service_account(api: client.ApiClient, helm: str, namespace: str, admin: Path, restricted: Path) -> Path:
-    """A kubeconfig for the ServiceAccount of the chart, which may do what the chart's Role allows and nothing else."""
+async def _as_service_account(
+    api: client.ApiClient,
+    helm: str,
+    namespace: str,
+    admin: Path,
+    restricted: Path,
+    *,
+    watched: str = "",
+    cluster_role: bool = False,
+) -> Path:
+    """A kubeconfig for the ServiceAccount of the chart, which may do what the chart's roles allow and nothing else.
+
+    `namespace` is that of the release. It is the one that is watched, unless another one is named.
+    """
     chart = Path(__file__).parents[2] / "helm" / RELEASE
     command = [
         helm,
@@ -184,18 +196,20 @@ async def _as_service_account(api: client.ApiClient, helm: str, namespace: str, 
         "--namespace",
         namespace,
         "--set",
-        f"watch.namespaces={{{namespace}}}",
+        f"watch.namespaces={{{watched or namespace}}},rbac.clusterRole={str(cluster_role).lower()}",
     ]
     rendered = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
     core, rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
-    create = {
+    create: dict[str, Callable[[str, Any], Awaitable[Any]]] = {
         "ServiceAccount": core.create_namespaced_service_account,
         "Role": rbac.create_namespaced_role,
         "RoleBinding": rbac.create_namespaced_role_binding,
+        "ClusterRole": lambda _, manifest: rbac.create_cluster_role(manifest),
+        "ClusterRoleBinding": lambda _, manifest: rbac.create_cluster_role_binding(manifest),
     }
     for manifest in yaml.safe_load_all(rendered.stdout):
         if manifest and manifest["kind"] in create:
-            await create[manifest["kind"]](namespace, manifest)
+            await create[manifest["kind"]](manifest["metadata"].get("namespace", namespace), manifest)
     asked = {"spec": {"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": 3600}}
     token = await core.create_namespaced_service_account_token(RELEASE, namespace, asked)
     _with_token(admin, restricted, token.status.token)

@@ -17,6 +17,19 @@
   verbs: [create]
 {{- end -}}
 
+{{- /* What ends the jobs of a namespace that is being deleted: its Role is deleted first, and cannot be created again. */ -}}
+{{- define "operator.deletionRules" -}}
+- apiGroups: [export.reltio.com]
+  resources: [exporttargets]
+  verbs: [get, list, watch]
+- apiGroups: [export.reltio.com]
+  resources: [exportjobs]
+  verbs: [get, list, watch, patch]
+- apiGroups: [export.reltio.com]
+  resources: [exportjobs/status]
+  verbs: [patch]
+{{- end -}}
+
 {{- define "operator.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "operator.serviceAccountName" . }}

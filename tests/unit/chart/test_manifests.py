@@ -34,6 +34,11 @@ FOR_ELECTION: Grants = {
     *(("coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")),
     ("", "events", "create"),
 }
+FOR_DELETION: Grants = {  # no Secrets
+    *(("export.reltio.com", "exporttargets", verb) for verb in ("get", "list", "watch")),
+    *(("export.reltio.com", "exportjobs", verb) for verb in ("get", "list", "watch", "patch")),
+    ("export.reltio.com", "exportjobs/status", "patch"),
+}
 NAMED = {"watch": {"namespaces": ["sales", "care"]}}
 
 
@@ -59,10 +64,16 @@ def test_all_namespaces_are_watched_by_a_cluster_role_with_the_verbs_in_use() ->
     assert election["metadata"]["namespace"] == "ops"
 
 
-def test_named_namespaces_are_watched_by_a_role_in_each_and_nothing_of_the_cluster() -> None:
+def test_named_namespaces_are_watched_by_a_role_in_each() -> None:
     manifests = render(NAMED)
     roles = {role["metadata"]["namespace"]: grants(role) for role in of_kind(manifests, "Role")}
     assert roles == {"sales": IN_WATCHED_NAMESPACES, "care": IN_WATCHED_NAMESPACES, "ops": FOR_ELECTION}
+    assert grants(only(manifests, "ClusterRole")) == FOR_DELETION
+
+
+def test_named_namespaces_can_be_watched_without_rights_in_the_cluster() -> None:
+    manifests = render({**NAMED, "rbac": {"clusterRole": False}})
+    assert len(of_kind(manifests, "Role")) == 3
     assert not of_kind(manifests, "ClusterRole")
     assert not of_kind(manifests, "ClusterRoleBinding")
     assert environment(manifests)["RELTIO_EXPORT_NAMESPACES"] == "sales,care"
@@ -73,7 +84,9 @@ def test_the_namespace_of_the_release_can_itself_be_watched() -> None:
     assert len({role["metadata"]["name"] for role in roles}) == len(roles) == 2
 
 
-@pytest.mark.parametrize("values", [{}, NAMED], ids=["all", "named"])
+@pytest.mark.parametrize(
+    "values", [{}, NAMED, {**NAMED, "rbac": {"clusterRole": False}}], ids=["all", "named", "named alone"]
+)
 def test_every_role_is_bound_to_the_service_account_of_the_pods(values: Manifest) -> None:
     manifests = render(values)
     roles = {

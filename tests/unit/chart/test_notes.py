@@ -67,3 +67,9 @@ def test_nothing_is_left_unrendered() -> None:
         assert "{{" not in text
         assert "<no value>" not in text
         assert "\n\n\n" not in text
+
+
+def test_a_release_without_the_cluster_role_says_what_to_delete_first() -> None:
+    named = {**PUBLISHED, "watch": {"namespaces": ["sales"]}}
+    assert "rbac.clusterRole" not in notes(named)
+    assert "before the namespace" in notes({**named, "rbac": {"clusterRole": False}})

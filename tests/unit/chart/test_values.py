@@ -216,6 +216,10 @@ CASES: dict[str, tuple[Manifest, Callable[[Manifests], Any]]] = {
         {"rbac": {"create": False}, "watch": {"namespaces": ["sales"]}},
         lambda m: not [one for one in m if "rbac" in one["apiVersion"]],
     ),
+    "rights in the named namespaces alone": (
+        {"rbac": {"clusterRole": False}, "watch": {"namespaces": ["sales"]}},
+        lambda m: not of_kind(m, "ClusterRole") and len(of_kind(m, "Role")) == 2,
+    ),
     "no budget": (
         {"podDisruptionBudget": {"enabled": False}},
         lambda m: not of_kind(m, "PodDisruptionBudget"),
