@@ -52,7 +52,7 @@ body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every pl
 fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
 	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)
 
-verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints which checks fail, why, and what to do
+verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints what fails, why, and whether the remedy heals it
 	cd tests && ../$(BIN)/python -m verify.matrix
 
 truth-table: $(VENV)/.dev ## Live through each answer that Reltio's documentation leaves open; prints what users see

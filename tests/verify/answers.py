@@ -1,114 +1,165 @@
-"""Answers of AWS to a target that is set up right, one fault at a time, in the words that were recorded in public."""
+"""Policies of every kind that deny a call, and other answers of AWS, one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws_texts import CLOCK_IS_SLOW, REGION_NOT_ENABLED, S3_DENIALS, STS_DENIALS, Recorded
-
-from .world import World
+from .aws import OPERATOR, Aws, Bucket, Raw, allow, deny
+from .cases import Case
+from .world import BUCKET, RELTIO, ROLE, World
 
 _ACTIONS = ("s3:ListBucket", "s3:PutObject", "s3:GetObject", "s3:DeleteObject")
-_OF_STS = {
-    "service control policy": "administrator of the AWS organization",
-    "permissions boundary": "permissions boundary of arn:aws:iam::111122223333:user/operator",
-    "session policy": "session policy of arn:aws:iam::111122223333:user/operator",
-    "VPC endpoint policy": "VPC endpoint for STS",
-    "identity-based policy": "permission policy of arn:aws:iam::111122223333:user/operator",
+_OTHERS = ["s3:*", "sts:Get*", "iam:*", "kms:*"]  # all but assuming a role
+_POD = "arn:aws:sts::111122223333:assumed-role/operator/eks-cluster-pod-8f3a"
+_NOT_MADE = {"s3:PutObject": ("GetObject", "DeleteObject")}
+
+Statements = Callable[[World], list[Raw]]
+_OF_S3: dict[str, Statements] = {
+    "service control policy": lambda world: world.aws.organization,
+    "resource control policy": lambda world: world.aws.resource_control,
+    "VPC endpoint policy": lambda world: world.aws.s3_endpoint,
+    "permissions boundary": lambda world: world.aws.roles[ROLE].boundary,
+    "identity-based policy": lambda world: world.aws.roles[ROLE].permissions,
+    "resource-based policy": lambda world: world.aws.buckets[BUCKET].policy,
 }
-_OF_S3 = {
-    "service control policy": "administrator of the AWS organization",
-    "resource control policy": "administrator of the AWS organization",
-    "VPC endpoint policy": "VPC endpoint for S3",
-    "permissions boundary": "permissions boundary of the role",
-    "session policy": "spec.s3.path",
-    "resource-based policy": "policy of the bucket",
+_OF_STS: dict[str, Statements] = {
+    "service control policy": lambda world: world.aws.organization,
+    "resource control policy": lambda world: world.aws.resource_control,
+    "VPC endpoint policy": lambda world: world.aws.sts_endpoint,
+    "permissions boundary": lambda world: world.aws.own_boundary,
+    "session policy": lambda world: world.aws.own_session,
+    "identity-based policy": lambda world: world.aws.own_permissions,
+    "trust policy": lambda world: world.aws.roles[ROLE].more_trust,
 }
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A fault: `arrange` causes it and `remedy` removes it, as the words `advice` of the check ask for."""
+def _forbid(statements: Statements, action: str, principal: str = OPERATOR) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        world.aws.explains = True
+        _become(world, principal)
+        statements(world).append(deny(action))
 
-    name: str
-    arrange: Callable[[World], None]
-    remedy: Callable[[World], None]
-    check: str
-    reason: str
-    advice: str
-    transient: bool = False
+    return arrange
 
 
-def _explanation(recorded: Recorded) -> str:
-    """What the message says about the policy."""
-    text = recorded.text
-    return text[min(at for at in (text.find(" because "), text.find(" with an explicit")) if at >= 0) + 1 :]
+def _leave_out(statements: Statements, action: str, principal: str = OPERATOR) -> Callable[[World], None]:
+    """The policies allow everything but this action."""
+    rest = [one for one in (*_ACTIONS, "s3:GetBucketPublicAccessBlock", "sts:*", "kms:*", "iam:*") if one != action]
+    allowed = _OTHERS if action.startswith("sts:") else rest
+
+    def arrange(world: World) -> None:
+        world.aws.explains = True
+        _become(world, principal)
+        statements(world)[:] = [allow(allowed, ["*"])]
+
+    return arrange
 
 
-def _denied(action: str, name: str, words: str, check: str, reason: str, advice: str) -> Fault:
-    def deny(world: World) -> None:
-        world.aws.denied_by[action] = words
+def _trust_nobody(principal: str) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        world.aws.explains = True
+        _become(world, principal)
+        world.aws.roles[ROLE].trust["Principal"] = {"AWS": [RELTIO]}
 
-    def allow(world: World) -> None:
-        del world.aws.denied_by[action]
-
-    return Fault(f"{action}: {name}", deny, allow, check, reason, advice)
-
-
-def _answered(action: str, name: str, code: str, text: str, status: int, check: str, reason: str, advice: str) -> Fault:
-    def answer(world: World) -> None:
-        raw: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        world.aws.answers[action] = ClientError(raw, "Any")
-
-    def recover(world: World) -> None:
-        del world.aws.answers[action]
-
-    return Fault(f"{action}: {name}", answer, recover, check, reason, advice, transient=True)
+    return arrange
 
 
-def _check_of(action: str) -> str:
-    return action.partition(":")[2]
+def _become(world: World, principal: str) -> None:
+    """The operator is this principal, and the role trusts it."""
+    world.aws.principal = principal
+    world.aws.roles[ROLE].trust["Principal"] = {"AWS": [*world.aws.principals[1:2], RELTIO]}
 
 
+def _foreign(arrange: Callable[[World], None]) -> Callable[[World], None]:
+    def of_another_account(world: World) -> None:
+        world.aws.buckets[BUCKET].is_foreign = True
+        arrange(world)
+
+    return of_another_account
+
+
+def _denied_by_s3(action: str, kind: str, form: str) -> Case:
+    arrange = (_forbid if form == "explicit" else _leave_out)(_OF_S3[kind], action)
+    if (kind, form) == ("resource-based policy", "implicit"):
+        arrange = _foreign(arrange)
+    check = action.partition(":")[2]
+    return Case(f"{action}: {kind}, {form}", arrange, {check: "AccessDenied"}, unknown=_NOT_MADE.get(action, ()))
+
+
+def _denied_by_sts(kind: str, form: str, principal: str) -> Case:
+    arrange = (_forbid if form == "explicit" else _leave_out)(_OF_STS[kind], "sts:AssumeRole", principal)
+    if (kind, form) == ("trust policy", "implicit"):
+        arrange = _trust_nobody(principal)
+    who = "user" if principal is OPERATOR else "role"
+    return Case(f"sts:AssumeRole for a {who}: {kind}, {form}", arrange, {"AssumeRole": "AssumeRoleDenied"})
+
+
+def _set(**values: Any) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        for name, value in values.items():
+            assert hasattr(world.aws, name)
+            setattr(world.aws, name, value)
+
+    return arrange
+
+
+def _with_arn(world: World) -> None:
+    _forbid(_OF_STS["service control policy"], "sts:AssumeRole")(world)
+    world.aws.with_arns = True
+
+
+def _without_words(change: Callable[[Aws], None]) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        _become(world, _POD)
+        change(world.aws)
+
+    return arrange
+
+
+def _alias(world: World) -> None:
+    """The target names an access point, and the role may use the bucket behind it."""
+    world.aws.explains = True
+    world.aws.buckets["exports-8f3a-s3alias"] = Bucket(alias_of=BUCKET)
+
+
+# AWS names the kind of policy within an organization.
 DENIALS = [
-    _denied(action, name, _explanation(recorded), _check_of(action), "AccessDenied", _OF_S3[name.partition(",")[0]])
+    _denied_by_s3(action, kind, form)
     for action in _ACTIONS
-    for name, recorded in S3_DENIALS.items()
-    if name.partition(",")[0] in _OF_S3
-]
-# The words of S3 about the other kinds of policies are those of every service: see the source in aws_texts.py.
-ASSUMING = [
-    _denied(
-        "sts:AssumeRole",
-        f"{kind}, {form}",
-        (
-            f"because no {kind} allows the sts:AssumeRole action"
-            if form == "implicit"
-            else f"with an explicit deny in a {kind}"
-        ),
-        "AssumeRole",
-        "AssumeRoleDenied",
-        advice,
-    )
-    for kind, advice in _OF_STS.items()
+    for kind in _OF_S3
     for form in ("implicit", "explicit")
-] + [
-    _denied(
-        "sts:AssumeRole",
-        name,
-        _explanation(STS_DENIALS[name]),
-        "AssumeRole",
-        "AssumeRoleDenied",
-        "Name arn:aws:iam::111122223333:user/operator in the trust policy",
-    )
-    for name in ("trust policy, implicit", "trust policy, explicit")
+    if (kind, form) != ("resource control policy", "implicit")  # each of them has a statement that allows everything
 ]
-TAGS = [_denied("sts:TagSession", "tags", "", "AssumeRole", "AssumeRoleDenied", "Allow sts:TagSession next to")]
-_TRANSIENT = {
+ASSUMING = [
+    _denied_by_sts(kind, form, principal)
+    for principal in (OPERATOR, _POD)
+    for kind in _OF_STS
+    for form in ("implicit", "explicit")
+    if (kind, form) != ("resource control policy", "implicit")
+] + [
+    Case("sts:AssumeRole: SCP with its ARN", _with_arn, {"AssumeRole": "AssumeRoleDenied"}),
+    Case(
+        "role is denied to a pod, without words",
+        _without_words(lambda aws: aws.roles[ROLE].trust.update(Principal={"AWS": [RELTIO]})),
+        {"AssumeRole": "AssumeRoleDenied"},
+    ),
+    Case(
+        "pod may not assume roles, without words",
+        _without_words(lambda aws: aws.own_permissions.clear()),
+        {"AssumeRole": "AssumeRoleDenied"},
+    ),
+    Case("session of the operator has tags", _set(passes_tags=True), {"AssumeRole": "AssumeRoleDenied"}),
+    Case(
+        "session of the operator has a source identity",
+        _set(passes_identity=True),
+        {"AssumeRole": "AssumeRoleDenied"},
+    ),
+    Case("tags fill the session", _set(own_tags_take=112), {"AssumeRole": "SessionTooLarge"}),
+]
+_OUTAGES = {
     "500": ("InternalError", "We encountered an internal error. Please try again.", 500),
     "503": ("SlowDown", "Please reduce your request rate.", 503),
     "503 without a code": ("503", "Service Unavailable", 503),
@@ -116,41 +167,44 @@ _TRANSIENT = {
     "504 of a gateway": ("504", "Gateway Timeout", 504),
     "throttling": ("ThrottlingException", "Rate exceeded", 400),
 }
+
+
+def _outage(action: str, name: str, code: str, text: str, status: int) -> Case:
+    check = "Bucket" if action == "HeadBucket" else action.partition(":")[2]
+
+    def arrange(world: World) -> None:
+        raw: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        world.aws.outages[action] = ClientError(raw, "Any")
+
+    return Case(f"{action}: {name}", arrange, {check: "AWSUnavailable"}, transient=True)
+
+
 OUTAGES = [
-    _answered(action, name, *answer, _check_of(action), "AWSUnavailable", "No action is needed")
-    for action in ("sts:AssumeRole", *_ACTIONS)
-    for name, answer in _TRANSIENT.items()
+    _outage(action, name, *answer) for action in ("sts:AssumeRole", *_ACTIONS) for name, answer in _OUTAGES.items()
 ] + [  # answers to HEAD have no body, so botocore puts the status in the place of the code
-    _answered("HeadBucket", str(status), str(status), text, status, "Bucket", "AWSUnavailable", "No action is needed")
+    _outage("HeadBucket", str(status), str(status), text, status)
     for status, text in ((429, "Too Many Requests"), (500, "Internal Server Error"), (503, "Service Unavailable"))
 ]
-CLOCKS = [
-    _answered(
-        "sts:AssumeRole",
-        "slow clock",
-        CLOCK_IS_SLOW.code,
-        CLOCK_IS_SLOW.text,
-        403,
-        "OperatorCredentials",
-        "ClockSkewed",
-        "NTP",
+OTHERS = [
+    Case("clock is slow", _set(clock_is_right=False), {"OperatorCredentials": "ClockSkewed"}, transient=True),
+    Case(
+        "region is not enabled for the operator",
+        lambda world: setattr(world.aws.buckets[BUCKET], "region", "eu-south-1"),
+        {"OperatorCredentials": "OperatorRegionDisabled"},
+        spec={"s3": {"region": "eu-south-1"}},
+    ),
+    Case(
+        "bucket is the alias of an access point",
+        _alias,
+        {"ListBucket": "AccessDenied", "PutObject": "AccessDenied"},
+        spec={"s3": {"bucket": "exports-8f3a-s3alias"}},
+        unknown=("GetObject", "DeleteObject"),
+    ),
+    Case(
+        "bucket encrypts with another algorithm",
+        lambda world: setattr(world.aws.buckets[BUCKET], "encrypts_with", "aws:kms"),
+        {"Encryption": "EncryptionDiffers"},
+        spec={"s3": {"serverSideEncryption": {"algorithm": "AES256"}}},
     ),
 ]
-
-
-def _reject(world: World) -> None:
-    raw: Any = {"Error": {"Code": REGION_NOT_ENABLED.code, "Message": REGION_NOT_ENABLED.text}}
-    world.aws.answers["sts:AssumeRole"] = ClientError(raw, "AssumeRole")
-
-
-REGIONS = [
-    Fault(
-        "sts:AssumeRole: region that is not enabled",
-        _reject,
-        lambda world: world.aws.answers.clear(),
-        "OperatorCredentials",
-        "OperatorRegionDisabled",
-        "Enable us-east-1 in the account of the operator",
-    )
-]
-FAULTS = [*DENIALS, *ASSUMING, *TAGS, *OUTAGES, *CLOCKS, *REGIONS]
+ANSWERS = (*DENIALS, *ASSUMING, *OUTAGES, *OTHERS)

@@ -1,14 +1,14 @@
 """STS, IAM, S3 and KMS reduced to what decides who may do what, as boto3 shows them.
 
-Stands in where moto does not decide: conditions and resources of permission policies, session policies, a missing
-external ID, session lengths, role chaining, regions, KMS keys, bucket policies. Shares no code with the operator.
+Stands in where moto does not decide: each kind of policy, session policies, session lengths, role chaining, regions,
+KMS keys. Policies are evaluated by the sandbox, and denials have the words that AWS publishes: neither shares code with
+the operator.
 """
 
 # ruff: noqa: N803 - arguments are spelled as boto3 spells them
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,39 +19,75 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
 
 from aws_fakes import object_answer
+from aws_texts import CHAINED_SESSION_TOO_LONG, CLOCK_IS_SLOW, REGION_NOT_ENABLED
+from reltio_export_sandbox.cloud.evaluator import Decision, Request, decide
+
+from .words import Layer, denial
 
 Raw = dict[str, Any]
+ACCOUNT = "111122223333"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/operator"
+
+
+def allow(actions: list[str], resources: list[str], **more: Any) -> Raw:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+
+def deny(*actions: str) -> Raw:
+    return {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
+
+
+def _anything() -> list[Raw]:
+    return [allow(["*"], ["*"])]
 
 
 @dataclass
 class Role:
+    """`trust` is its first statement of trust, `more_trust` the others."""
+
     trust: Raw
     permissions: list[Raw]
     max_session: int = 43_200
+    more_trust: list[Raw] = field(default_factory=list)
+    boundary: list[Raw] = field(default_factory=_anything)
 
 
 @dataclass
 class Bucket:
+    """`alias_of` is the bucket behind an access point; `is_foreign`: it is in an account without an organization."""
+
     region: str = "us-east-1"
     public_access_blocked: bool = True
     encrypts_with: str = ""  # whatever is requested
     policy: list[Raw] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
+    is_foreign: bool = False
+    alias_of: str = ""
 
 
 @dataclass
 class Aws:
-    """An account. `principal` is the operator's own; None: it has no credentials."""
+    """An account in an organization. `principal` is the operator's own; None: it has no credentials."""
 
-    principal: str | None = "arn:aws:iam::111122223333:user/operator"
+    principal: str | None = OPERATOR
     own_permissions: list[Raw] = field(default_factory=lambda: [allow(["sts:AssumeRole", "iam:*"], ["*"])])
+    own_boundary: list[Raw] = field(default_factory=_anything)
+    own_session: list[Raw] = field(default_factory=_anything)
+    organization: list[Raw] = field(default_factory=_anything)  # its service control policies
+    resource_control: list[Raw] = field(default_factory=_anything)
+    sts_endpoint: list[Raw] = field(default_factory=_anything)  # the policies of the VPC endpoints
+    s3_endpoint: list[Raw] = field(default_factory=_anything)
+    key_policy: list[Raw] = field(default_factory=lambda: [allow(["kms:*"], ["*"])])
     roles: dict[str, Role] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
-    key_denies: set[str] = field(default_factory=set)
+    explains: bool = False  # denials name the kind of policy
+    with_arns: bool = False  # and its ARN
     s3_answers: bool = True
-    # Policies beside those of roles and buckets: an action, and AWS's words about what denies it.
-    denied_by: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, ClientError] = field(default_factory=dict)  # to an action, instead of its effect
+    clock_is_right: bool = True
+    regions: set[str] = field(default_factory=lambda: {"us-east-1", "eu-central-1"})  # that the operator's account has
+    passes_tags: bool = False  # the operator's session has tags that it passes on
+    passes_identity: bool = False  # and a source identity
+    outages: dict[str, ClientError] = field(default_factory=dict)  # to the next call of an action
     own_tags_take: int = 0  # percent of the room for session policies and tags
     clients: int = 0  # that were created
     region_name = "us-east-1"
@@ -61,19 +97,37 @@ class Aws:
 
     def client(self, service: str, **arguments: Any) -> Client:
         self.clients += 1
-        return Client(self, service, arguments.get("aws_access_key_id"), arguments.get("region_name"))
+        return Client(self, arguments.get("aws_access_key_id"), arguments.get("region_name"))
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """What stands for the operator in a trust policy."""
+        own = str(self.principal)
+        account = own.split(":")[4]
+        role = f"arn:aws:iam::{account}:role/{own.split('/')[1]}" if ":assumed-role/" in own else own
+        return (own, role, f"arn:aws:iam::{account}:root")
 
 
 class Client:
     """What boto3's client of a service does here."""
 
-    def __init__(self, aws: Aws, service: str, session: str | None, region: str | None) -> None:
-        self._aws, self._service, self._region = aws, service, region
+    def __init__(self, aws: Aws, session: str | None, region: str | None) -> None:
+        self._aws, self._region = aws, region
         self._role, self._policy = _SESSIONS.get(session or "", (None, None))
 
-    def _answered(self, action: str) -> None:
-        if action in self._aws.answers:
-            raise self._aws.answers[action]
+    def _outage(self, action: str) -> None:
+        if action in self._aws.outages:
+            raise self._aws.outages.pop(action)
+
+    def _check(self, layers: Iterable[Layer], request: Request, caller: str, operation: str) -> None:
+        """Raises ClientError with the words for the layer that denies; a Deny counts before a missing Allow."""
+        results = [(layer, decide([{"Statement": layer.statements}], request)) for layer in layers]
+        for wanted in (Decision.DENY, Decision.SILENT):
+            for layer, result in results:
+                if result is wanted and (wanted is Decision.DENY or layer.must_allow):
+                    explicit = result is Decision.DENY
+                    text = denial(layer.kind, explicit, caller, request, self._aws.explains, self._aws.with_arns)
+                    raise _error("AccessDenied", text, operation)
 
     # -- STS
 
@@ -84,31 +138,39 @@ class Client:
         DurationSeconds: int,
         ExternalId: str | None = None,
         Policy: str | None = None,
+        Tags: list[Raw] | None = None,
         **_: Any,
     ) -> Raw:
         aws = self._aws
         if aws.principal is None:
             raise NoCredentialsError
-        self._answered("sts:AssumeRole")
-        for action in ("sts:AssumeRole", "sts:TagSession"):
-            if action in aws.denied_by:
-                raise _denied("AssumeRole", aws.principal, action, f"{RoleArn} {aws.denied_by[action]}")
+        self._outage("sts:AssumeRole")
+        if not aws.clock_is_right:
+            raise _error(CLOCK_IS_SLOW.code, CLOCK_IS_SLOW.text, "AssumeRole")
+        if self._region not in aws.regions:
+            raise _error(REGION_NOT_ENABLED.code, REGION_NOT_ENABLED.text, "AssumeRole")
+        role = aws.roles.get(RoleArn)
+        context = {"sts:externalid": ExternalId} if ExternalId is not None else {}
+        beside = ["sts:TagSession"] * (aws.passes_tags or bool(Tags)) + ["sts:SetSourceIdentity"] * aws.passes_identity
+        for action in ("sts:AssumeRole", *beside):
+            layers = (
+                Layer("service control policy", aws.organization),
+                Layer("resource control policy", aws.resource_control),
+                Layer("VPC endpoint policy", aws.sts_endpoint),
+                Layer("permissions boundary", aws.own_boundary),
+                Layer("session policy", aws.own_session),
+                Layer("identity-based policy", aws.own_permissions),
+                Layer("trust policy", [role.trust, *role.more_trust] if role else []),
+            )
+            request = Request(aws.principals, action, RoleArn, context)
+            self._check(layers, request, aws.principal, "AssumeRole")
+        assert role is not None
         packed = aws.own_tags_take + len(Policy or "") // 10
         if packed > 100:
             text = f"Packed size of session tags consumes {packed}% of allotted space."
             raise _error("PackedPolicyTooLarge", text, "AssumeRole")
-        role = aws.roles.get(RoleArn)
-        context = {"sts:ExternalId": ExternalId} if ExternalId is not None else {}
-        if (
-            role is None
-            or not _allowed(aws.own_permissions, "sts:AssumeRole", RoleArn)
-            or not _allowed([role.trust], "sts:AssumeRole", "", context, aws.principal)
-        ):
-            raise _denied("AssumeRole", aws.principal, "sts:AssumeRole", RoleArn)
-        chained = ":assumed-role/" in aws.principal
-        if chained and DurationSeconds > 3600:
-            text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
-            raise _error("ValidationError", text, "AssumeRole")
+        if ":assumed-role/" in aws.principal and DurationSeconds > 3600:
+            raise _error(CHAINED_SESSION_TOO_LONG.code, CHAINED_SESSION_TOO_LONG.text, "AssumeRole")
         if DurationSeconds > role.max_session:
             text = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
             raise _error("ValidationError", text, "AssumeRole")
@@ -119,6 +181,8 @@ class Client:
         return {"Credentials": found}
 
     def get_caller_identity(self) -> Raw:
+        if self._region not in self._aws.regions:
+            raise _error(REGION_NOT_ENABLED.code, REGION_NOT_ENABLED.text, "GetCallerIdentity")
         return {"Arn": self._aws.principal}
 
     # -- IAM
@@ -126,7 +190,7 @@ class Client:
     def get_role(self, *, RoleName: str) -> Raw:
         role = self._own("iam:GetRole", RoleName)
         arn = next(arn for arn, known in self._aws.roles.items() if known is role)
-        trust = _document([role.trust])
+        trust = _document([role.trust, *role.more_trust])
         return {"Role": {"Arn": arn, "AssumeRolePolicyDocument": trust, "MaxSessionDuration": role.max_session}}
 
     def get_paginator(self, name: str) -> Paginator:
@@ -144,12 +208,13 @@ class Client:
         return {"AttachedPolicies": []}
 
     def _own(self, action: str, name: str) -> Role:
+        operation = action.partition(":")[2]
         found = [(arn, role) for arn, role in self._aws.roles.items() if arn.endswith(f"/{name}")]
         if not found:
-            raise _error("NoSuchEntity", f"The role with name {name} cannot be found.", action.partition(":")[2])
+            raise _error("NoSuchEntity", f"The role with name {name} cannot be found.", operation)
         ((arn, role),) = found
-        if not _allowed(self._aws.own_permissions, action, arn):
-            raise _denied(action.partition(":")[2], str(self._aws.principal), action, arn)
+        layers = [Layer("identity-based policy", self._aws.own_permissions)]
+        self._check(layers, Request((), action, arn, {}), str(self._aws.principal), operation)
         return role
 
     # -- S3
@@ -159,9 +224,8 @@ class Client:
             raise ConnectTimeoutError(endpoint_url="https://s3")
         if Bucket not in self._aws.buckets:
             raise _error("404", "Not Found", "HeadBucket")
-        bucket = self._aws.buckets[Bucket]
-        headers = {"x-amz-bucket-region": bucket.region}
-        self._answered("HeadBucket")
+        headers = {"x-amz-bucket-region": self._aws.buckets[Bucket].region}
+        self._outage("HeadBucket")
         try:
             self._may("s3:ListBucket", Bucket, answered=False)
         except ClientError as error:
@@ -172,10 +236,7 @@ class Client:
 
     def list_objects_v2(self, *, Bucket: str, Prefix: str = "", **_: Any) -> Raw:
         bucket = self._may("s3:ListBucket", Bucket, context={"s3:prefix": Prefix})
-        return {
-            "Contents": [],
-            "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": bucket.region}},
-        }
+        return {"Contents": [], "ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": bucket.region}}}
 
     def put_object(
         self,
@@ -188,16 +249,17 @@ class Client:
         **_: Any,
     ) -> Raw:
         bucket = self._may("s3:PutObject", Bucket, Key)
-        self._key("kms:GenerateDataKey", ServerSideEncryption)
+        algorithm = bucket.encrypts_with or ServerSideEncryption or "AES256"
+        if algorithm == "aws:kms":
+            self._may_use_key("kms:GenerateDataKey", "PutObject")
         bucket.objects[Key] = Body
-        return {
-            "ServerSideEncryption": bucket.encrypts_with or ServerSideEncryption or "AES256",
-            "SSEKMSKeyId": SSEKMSKeyId,
-        }
+        bucket.objects[f"{Key}?encryption"] = algorithm.encode()
+        return {"ServerSideEncryption": algorithm, "SSEKMSKeyId": SSEKMSKeyId}
 
     def get_object(self, *, Bucket: str, Key: str, **_: Any) -> Raw:
         bucket = self._may("s3:GetObject", Bucket, Key)
-        self._key("kms:Decrypt", "aws:kms" if self._aws.key_denies else "")
+        if bucket.objects[f"{Key}?encryption"] == b"aws:kms":
+            self._may_use_key("kms:Decrypt", "GetObject")
         return object_answer(bucket.objects[Key])
 
     def delete_object(self, *, Bucket: str, Key: str) -> Raw:
@@ -211,10 +273,14 @@ class Client:
         names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         return {"PublicAccessBlockConfiguration": dict.fromkeys(names, bucket.public_access_blocked)}
 
-    def _key(self, action: str, encryption: str) -> None:
-        if encryption == "aws:kms" and action in self._aws.key_denies:
-            text = f"User: x is not authorized to perform: {action} on resource: key because no resource-based policy"
-            raise _error("AccessDenied", text, "PutObject")
+    def _may_use_key(self, action: str, operation: str) -> None:
+        """Either the policy of the key or that of the role allows it, and neither denies it."""
+        assert self._role is not None
+        request = Request(_ROLE_SESSION, action, _KEY, {"kms:viaservice": "s3.us-east-1.amazonaws.com"})
+        of_role, of_key = self._role.permissions, self._aws.key_policy
+        both = decide([{"Statement": of_role}, {"Statement": of_key}], request) is Decision.ALLOW
+        layers = (Layer("identity-based policy", of_role, False), Layer("resource-based policy", of_key, not both))
+        self._check(layers, request, _ROLE_SESSION[0], operation)
 
     def _may(
         self,
@@ -229,21 +295,25 @@ class Client:
             raise _error("NoSuchBucket", "The specified bucket does not exist", action)
         assert self._role is not None
         if answered:
-            self._answered(action)
-        arn = f"arn:aws:s3:::{name}" + (f"/{key}" if key else "")
-        if action in self._aws.denied_by:
-            raise _denied(
-                action.partition(":")[2], "arn:aws:iam::1:role/x", action, f"{arn} {self._aws.denied_by[action]}"
-            )
+            self._outage(action)
         bucket = self._aws.buckets[name]
-        session = [json.loads(self._policy)["Statement"]] if self._policy else []
-        allowed = _allowed(self._role.permissions, action, arn, context) and all(
-            _allowed(policy, action, arn, context) for policy in session
+        aws, at = self._aws, bucket.alias_of or name
+        arn = f"arn:aws:s3:::{at}" + (f"/{key}" if key else "")
+        session = json.loads(self._policy)["Statement"] if self._policy else _anything()
+        # A request to the alias of an access point is not one to the bucket of that name.
+        of_session = [] if bucket.alias_of and self._policy else session
+        layers = (
+            Layer("service control policy", aws.organization),
+            Layer("resource control policy", aws.resource_control),
+            Layer("VPC endpoint policy", aws.s3_endpoint),
+            Layer("permissions boundary", self._role.boundary),
+            Layer("session policy", of_session),
+            Layer("identity-based policy", self._role.permissions),
+            Layer("resource-based policy", bucket.policy, bucket.is_foreign),
         )
-        refused = any(s["Effect"] == "Deny" and _speaks(s, action, arn, context) for s in bucket.policy)
-        if not allowed or refused:
-            raise _denied(action.partition(":")[2], "the role", action, arn)
-        return bucket
+        request = Request(_ROLE_SESSION, action, arn, context or {})
+        self._check(layers, request, _ROLE_SESSION[0], action.partition(":")[2])
+        return self._aws.buckets[at]
 
 
 class Paginator:
@@ -255,55 +325,16 @@ class Paginator:
 
 
 _SESSIONS: dict[str, tuple[Role | None, str | None]] = {}
-
-
-def allow(actions: list[str], resources: list[str], **more: Any) -> Raw:
-    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+_KEY = "arn:aws:kms:us-east-1:111122223333:key/k"
+_ROLE_SESSION = (
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/reltio-exporter/mdm.lake",
+    f"arn:aws:iam::{ACCOUNT}:role/reltio-exporter",
+)
 
 
 def _document(statements: list[Raw]) -> Raw:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _allowed(
-    statements: Iterable[Raw], action: str, arn: str, context: Mapping[str, str] | None = None, who: str = ""
-) -> bool:
-    speaking = [s["Effect"] for s in statements if _speaks(s, action, arn, context, who)]
-    return "Allow" in speaking and "Deny" not in speaking
-
-
-def _speaks(s: Raw, action: str, arn: str, context: Mapping[str, str] | None = None, who: str = "") -> bool:
-    account = who.split(":")[4] if who else ""
-    principals = _list(s["Principal"]["AWS"]) if "Principal" in s else []
-    return (
-        any(fnmatch.fnmatchcase(action, pattern) for pattern in _list(s["Action"]))
-        and ("Resource" not in s or any(fnmatch.fnmatchcase(arn, pattern) for pattern in _list(s["Resource"])))
-        and (not principals or bool({who, f"arn:aws:iam::{account}:root"} & set(principals)))
-        and all(
-            _holds(operator, _list(values), (context or {}).get(key))
-            for operator, keys in s.get("Condition", {}).items()
-            if not operator.startswith("StringLike") or "kms:ViaService" not in keys
-            for key, values in keys.items()
-        )
-    )
-
-
-def _holds(operator: str, values: list[str], actual: str | None) -> bool:
-    if actual is None:
-        return operator.endswith("IfExists")
-    if operator.startswith("StringLike"):
-        return any(fnmatch.fnmatchcase(actual, value) for value in values)
-    return actual in values
-
-
-def _list(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]
-
-
 def _error(code: str, text: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": text}}, operation)
-
-
-def _denied(operation: str, who: str, action: str, arn: str) -> ClientError:
-    text = f"User: {who} is not authorized to perform: {action} on resource: {arn}"
-    return _error("AccessDenied", text, operation)

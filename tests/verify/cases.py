@@ -6,22 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reltio_export_sandbox.reltio import Client, Fault
+from reltio_export_sandbox.reltio import Client
 
-from .world import BUCKET, EXTERNAL_ID, KEY, RELTIO, ROLE, World
+from .aws import deny
+from .world import BUCKET, CLIENT, EXTERNAL_ID, KEY, PORTAL, RELTIO, ROLE, World
 
 Raw = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One mistake. `failing` are the checks that say False and their reasons, `unknown` those that must not know."""
+    """One mistake. `failing` are the checks that say False and their reasons, `unknown` those that must not know.
+
+    `transient`: the same verification may pass later by itself.
+    """
 
     name: str
     arrange: Callable[[World], None]
     failing: dict[str, str]
     spec: Raw = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    transient: bool = False
 
 
 def _permission(world: World, action: str) -> None:
@@ -48,8 +53,9 @@ def _chain(world: World) -> None:
     world.aws.own_permissions = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]
 
 
-def _portal(world: World) -> None:
-    world.reltio.faults.append(Fault(path="/tasks/_total", status=200, html=True, times=99))
+def _previous(world: World) -> None:
+    world.previous_external_id = "the-old-one"
+    _condition(world, "StringEquals", world.previous_external_id)
 
 
 S3_KMS = {"s3": {"serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyARN": KEY}}}
@@ -69,10 +75,15 @@ CASES = (
     Case("Secret has no such key", lambda w: w.secret(clientSecret=None), {"ReltioToken": "SecretUnusable"}),
     Case("auth service cannot be reached", lambda w: w.cut("/oauth"), {"ReltioReachable": "Unreachable"}),
     Case("export service cannot be reached", lambda w: w.cut("/jobs"), {"ReltioReachable": "Unreachable"}),
-    Case("URL shows a portal page", _portal, {"ReltioTenant": "UnexpectedAnswer"}),
+    Case(
+        "URL shows a portal page",
+        lambda w: None,
+        {"ReltioTenant": "UnexpectedAnswer"},
+        spec={"reltio": {"exportServiceURL": PORTAL}},
+    ),
     Case(
         "client has no access to the tenant",
-        lambda w: w.clients(Client("id", "secret", tenants=frozenset({"other"}))),
+        lambda w: w.clients(Client(CLIENT.id, CLIENT.secret, tenants=frozenset({"other"}))),
         {"ReltioTenant": "AccessDenied"},
     ),
     Case("role does not exist", lambda w: w.aws.roles.clear(), {"AssumeRole": "AssumeRoleDenied"}),
@@ -110,6 +121,12 @@ CASES = (
         lambda w: _condition(w, "StringEqualsIfExists", EXTERNAL_ID),
         {"MissingExternalIDRefused": "ExternalIDNotRequired"},
     ),
+    Case(
+        "target names no external ID",
+        _without_trust_condition,
+        {"WrongExternalIDRefused": "ExternalIDNotRequired", "MissingExternalIDRefused": "NoExternalID"},
+        spec={"s3": {"externalID": None}},
+    ),
     Case("bucket does not exist", lambda w: w.aws.buckets.clear(), {"Bucket": "BucketNotFound"}),
     Case(
         "bucket is in another region",
@@ -139,20 +156,20 @@ CASES = (
     ),
     Case(
         "bucket policy denies writing",
-        lambda w: w.aws.buckets[BUCKET].policy.append({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}),
+        lambda w: w.aws.buckets[BUCKET].policy.append(deny("s3:PutObject")),
         {"PutObject": "AccessDenied"},
         unknown=("GetObject", "DeleteObject"),
     ),
     Case(
         "KMS key may not be used to write",
-        lambda w: w.aws.key_denies.add("kms:GenerateDataKey"),
+        lambda w: w.aws.key_policy.append(deny("kms:GenerateDataKey")),
         {"Encryption": "KMSDenied"},
         spec=S3_KMS,
         unknown=("PutObject", "GetObject", "DeleteObject"),
     ),
     Case(
         "KMS key may not be used to read",
-        lambda w: w.aws.key_denies.add("kms:Decrypt"),
+        lambda w: w.aws.key_policy.append(deny("kms:Decrypt")),
         {"Encryption": "KMSDenied"},
         spec=S3_KMS,
         unknown=("GetObject",),
@@ -182,7 +199,7 @@ CASES = (
     ),
     Case(
         "Secret of the previous external ID is missing, and only that one works",
-        lambda w: _condition(w, "StringEquals", "the-old-one"),
+        _previous,
         {"AssumeRole": "SecretUnusable"},
         spec={"s3": {"previousExternalIDSecretRef": {"name": "nowhere"}}},
     ),

@@ -23,18 +23,20 @@ from reltio_export_sandbox.reltio import Client, Tenant
 from reltio_export_sandbox.reltio.agenda import Inline
 from reltio_export_sandbox.reltio.inprocess import InProcessReltio
 
-from .aws import Aws, Bucket, Role, allow
+from .aws import OPERATOR, Aws, Bucket, Role, allow
 
 Raw = dict[str, Any]
 NAMESPACE, TARGET = "mdm", "lake"
+CLIENT = Client("export-client", "client-secret")
 BUCKET, EXTERNAL_ID = "acme-mdm-exports", "3f0c2b5e-8d1a"
 ROLE = "arn:aws:iam::111122223333:role/reltio-exporter"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/k"
 RELTIO = "arn:aws:iam::999999999999:user/reltio.platform.jobs"
+RIGHT_URLS = {"exportServiceURL": InProcessReltio.export_service_url, "authURL": InProcessReltio.auth_url}
+PORTAL = InProcessReltio.export_service_url.replace("/jobs", "/portal/jobs")
 SPEC: Raw = {
     "reltio": {
-        "exportServiceURL": InProcessReltio.export_service_url,
-        "authURL": InProcessReltio.auth_url,
+        **RIGHT_URLS,
         "tenant": "acme01",
         "credentialsSecretRef": {"name": "reltio-api"},
     },
@@ -61,37 +63,56 @@ class World:
         self.requests: list[bool] = []  # whether a request for a verification was taken
         self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
-        self.clients(Client("id", "secret"))
+        self.previous_external_id = ""
+        self.clients(CLIENT)
         self.secret()
-        self.aws = Aws(
-            roles={
-                ROLE: Role(
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"AWS": ["arn:aws:iam::111122223333:user/operator", RELTIO]},
-                        "Action": "sts:AssumeRole",
-                        "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
-                    },
-                    [
-                        allow(["s3:ListBucket", "s3:GetBucketPublicAccessBlock"], [f"arn:aws:s3:::{BUCKET}"]),
-                        allow(["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}/reltio/*"]),
-                    ],
-                )
-            },
-            buckets={BUCKET: Bucket()},
-        )
+        self.aws = Aws(roles={ROLE: self.intended_role()}, buckets={BUCKET: Bucket()})
         self.kube.user_create("exporttargets", NAMESPACE, TARGET, merged(copy.deepcopy(SPEC), spec or {}))
+
+    @property
+    def spec(self) -> Raw:
+        """Of the target, as it is now."""
+        found: Raw = self.kube.objects["exporttargets", NAMESPACE, TARGET]["spec"]
+        return found
+
+    @property
+    def path(self) -> str:
+        """The prefix of the keys of all exports."""
+        return str(self.spec["s3"]["path"]).lstrip("/")
+
+    def intended_role(self) -> Role:
+        """The role as the customer meant it."""
+        return Role(
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": [OPERATOR, RELTIO]},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+            },
+            [
+                allow(["s3:ListBucket", "s3:GetBucketPublicAccessBlock"], [f"arn:aws:s3:::{BUCKET}"]),
+                allow(["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}/reltio/*"]),
+            ],
+        )
+
+    def forget(self) -> None:
+        """The next verification makes every check, also the rare ones."""
+        self.kube.objects["exporttargets", NAMESPACE, TARGET].pop("status", None)
 
     def clients(self, *clients: Client) -> None:
         self.reltio = InProcessReltio(tenants=[Tenant("acme01", entities=10)], clients=clients)
 
     def secret(self, **change: str | None) -> None:
-        values = {"clientID": "id", "clientSecret": "secret", **change}
+        values: dict[str, str | None] = {"clientID": CLIENT.id, "clientSecret": CLIENT.secret, **change}
         self.kube.secrets[NAMESPACE, "reltio-api"] = {key: value for key, value in values.items() if value}
 
     def cut(self, path: str) -> None:
         """Nothing below this path can be connected to."""
         self._cut.append(path)
+
+    def connect(self) -> None:
+        """Everything can be connected to again."""
+        self._cut.clear()
 
     async def verify(self, *, include_failing: bool = True, requested: int = 0) -> ExportTarget:
         """What the status says after a reconcile, as in a new process.
@@ -104,6 +125,8 @@ class World:
                 self.calls += 1
                 if any(request.url.path.startswith(path) for path in self._cut):
                     raise httpx.ConnectError("refused", request=request)
+                if request.url.path.startswith("/portal/"):
+                    return httpx.Response(200, html="<html>Log in</html>")
                 return await self.reltio.handle_async_request(request)
 
         async with httpx.AsyncClient(transport=Network()) as http:

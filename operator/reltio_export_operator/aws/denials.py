@@ -63,7 +63,7 @@ _BESIDE = {"sts:TagSession": messages.TAGGING_DENIED, "sts:SetSourceIdentity": m
 
 @dataclass(frozen=True)
 class Denial:
-    """A message of IAM about a denied call. `caller` is an ARN without the name of its session, `action` like
+    """A message of IAM about a denied call. `caller` is the ARN of a user, or of the role of a session, `action` like
     ``s3:PutObject``, `kind` a kind of policy, `explanation` the words of AWS about it; each may be empty.
     `to_root`: the caller is the root user of an account.
     """
@@ -123,6 +123,10 @@ def _kind(explanation: str) -> str:
 
 
 def principal(arn: str) -> str:
-    """The ARN of a caller as a policy names it: without the name of the session, which differs between processes."""
+    """The ARN of a caller as a policy names it: of a session the role, without its path, which AWS does not return.
+
+    A session has its name from a process, and a policy can name only the role, or one session as a whole:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-role-session
+    """
     kind, _, rest = arn.rstrip(".,").partition(":assumed-role/")
-    return f"{kind}:assumed-role/{rest.partition('/')[0]}" if rest else kind
+    return f"{kind.replace(':sts:', ':iam:')}:role/{rest.partition('/')[0]}" if rest else kind

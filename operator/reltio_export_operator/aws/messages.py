@@ -101,17 +101,21 @@ ASSUMING_DENIED_BY_OWN_POLICY = Reason(
     "Allow {action} on {role} in the permission policy of {caller}, and remove any Deny of it there.",
 )
 ASSUMING_DENIED_BY_OWN_BOUNDARY = Reason(
-    "AssumeRoleDenied", _ASSUMING_DENIED, "Allow {action} on {role} in the permissions boundary of {caller}."
+    "AssumeRoleDenied",
+    _ASSUMING_DENIED,
+    "Allow {action} on {role} in the permissions boundary of {caller}, and remove any Deny of it there.",
 )
 ASSUMING_DENIED_BY_OWN_SESSION = Reason(
     "AssumeRoleDenied",
     _ASSUMING_DENIED,
-    "Allow {action} on {role} in the session policy of {caller}, for example in the EKS Pod Identity association.",
+    "Allow {action} on {role} in the session policy of {caller}, and remove any Deny of it there. It may come from the "
+    "EKS Pod Identity association.",
 )
 ASSUMING_DENIED_BY_ENDPOINT_POLICY = Reason(
     "AssumeRoleDenied",
     _ASSUMING_DENIED,
-    "Allow {action} on {role} in the policy of the VPC endpoint for STS that the operator uses.",
+    "Allow {action} on {role} in the policy of the VPC endpoint for STS that the operator uses, and remove any Deny of "
+    "it there.",
 )
 ASSUMING_DENIED_BY_ORGANIZATION = Reason(
     "AssumeRoleDenied",
@@ -214,13 +218,14 @@ DENIED_BY_ROLE_BOUNDARY = Reason(
 DENIED_BY_SESSION_POLICY = Reason(
     "AccessDenied",
     _DENIED,
-    "Check that spec.s3.bucket and spec.s3.path of the ExportTarget are spelled as the bucket and the directory: the "
-    "operator limits its session to them.",
+    "Set spec.s3.bucket of the ExportTarget to the name of the bucket itself: the operator limits its session to this "
+    "bucket and spec.s3.path, and the alias of an access point is not the bucket.",
 )
 DENIED_BY_ENDPOINT_POLICY = Reason(
     "AccessDenied",
     _DENIED,
-    "Allow {action} on {resource} in the policy of the VPC endpoint for S3 that the operator uses.",
+    "Allow {action} on {resource} in the policy of the VPC endpoint for S3 that the operator uses, and remove any Deny "
+    "of it there.",
 )
 DENIED_BY_ORGANIZATION = Reason(
     "AccessDenied",
@@ -228,8 +233,8 @@ DENIED_BY_ORGANIZATION = Reason(
     "Ask the administrator of the AWS organization to let this policy allow {action} on {resource} to the role.",
 )
 _KMS_REMEDY = (
-    "Allow the role kms:GenerateDataKey and kms:Decrypt in its permission policy and in the key policy, and check that "
-    "the key is enabled and in the region of the bucket."
+    "Allow the role kms:GenerateDataKey and kms:Decrypt in its permission policy and in the key policy, and remove any "
+    "Deny of them there. Check that the key is enabled and in the region of the bucket."
 )
 KMS_KEY_UNUSABLE = Reason("KMSDenied", "The KMS key cannot be used. AWS returned {answer}.", _KMS_REMEDY)
 KMS_ACTION_DENIED = Reason(

@@ -165,8 +165,8 @@ async def test_a_denial_without_a_principal_is_completed_by_that_of_the_operator
     fake.failures = [refusal("AccessDenied")]
     with pytest.raises(AwsError) as caught:
         await sessions(pool, fake).assume(OWNER, ROLE, "ext")
-    assert caught.value.caller == "arn:aws:sts::111122223333:assumed-role/operator"
-    assert "AWS denied arn:aws:sts::111122223333:assumed-role/operator sts:AssumeRole" in caught.value.message
+    assert caught.value.caller == "arn:aws:iam::111122223333:role/operator"
+    assert "AWS denied arn:aws:iam::111122223333:role/operator sts:AssumeRole" in caught.value.message
     assert "8f3a" not in str(caught.value)
 
 

@@ -175,15 +175,15 @@ def test_a_denial_that_names_no_policy_is_quoted_or_has_no_explanation() -> None
         ("tags of the session", "arn:aws:iam::***:user/deployer", "Allow sts:TagSession next to sts:AssumeRole"),
         (
             "tags of the session of a role",
-            "arn:aws:sts::913550007193:assumed-role/stac-publish-oidc-overturemaps",
+            "arn:aws:iam::913550007193:role/stac-publish-oidc-overturemaps",
             "Allow sts:TagSession next to sts:AssumeRole",
         ),
         (
             "source identity",
-            "arn:aws:sts::REDACTED:assumed-role/REDACTED_ROLE_1",
+            "arn:aws:iam::REDACTED:role/REDACTED_ROLE_1",
             "Allow sts:SetSourceIdentity next to sts:AssumeRole",
         ),
-        ("no explanation", "arn:aws:sts::123456789098:assumed-role/kube2iam", "trust policy names arn:aws:sts::1234"),
+        ("no explanation", "arn:aws:iam::123456789098:role/kube2iam", "trust policy names arn:aws:iam::1234"),
     ],
 )
 def test_a_denied_role_names_the_principal_and_what_denied_it(name: str, caller: str, remedy: str) -> None:
