@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
+_HEAD_BYTES = 4  # that show the format of a file
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
 _KEY = ":key/"  # in the ARN of a KMS key, which may also name an alias
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
@@ -168,17 +169,18 @@ class ObjectStore:
         return get_object(self._s3, etag=file.etag, part=part, Bucket=self._bucket, Key=file.key)
 
     def _reading(self, file: StoredObject, cancelled: threading.Event, meter: Meter) -> Reading:
-        if not is_zip(file.key, b""):
-            with opened(self._get(file), file.size) as body:
-                stream = _Stream(body, cancelled)
-                if not is_zip(file.key, stream.head):
-                    return (yield from read_file(file.key, stream, meter))
-
         def read(start: int, end: int) -> bytes:
             _raise_if(cancelled)
             return self._range(file, start, end)
 
-        return (yield from read_zip(io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES), meter))
+        parts = io.BufferedReader(RangeStream(file.size, read), _RANGE_BYTES)
+        # A file is what its first bytes say. Its name only says whether to begin with parts of it.
+        if not is_zip(file.key, b"") or not is_zip(file.key, parts.peek(_HEAD_BYTES)):
+            with opened(self._get(file), file.size) as body:
+                stream = _Stream(body, cancelled)
+                if not is_zip(file.key, stream.head):
+                    return (yield from read_file(file.key, stream, meter))
+        return (yield from read_zip(parts, meter))
 
     def _range(self, file: StoredObject, start: int, end: int) -> bytes:
         part = None if (start, end) == (0, file.size) else (start, end)  # S3 has checksums of whole objects only

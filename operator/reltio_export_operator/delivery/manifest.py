@@ -17,6 +17,7 @@ from typing import Any
 from ..api.job import ExportSpec
 from . import limits
 from .limits import DeliveryTooLargeError
+from .records import Proof
 
 MANIFEST = "manifest.json"
 RECEIPT = "_export-receipt.json"
@@ -44,6 +45,8 @@ class FileReport:
     empty_lines: int = 0  # which may be records of a table with one column
     first_lines: Mapping[str, int] = field(default_factory=dict)  # that may be headers: see RecordCounter
     partial: bool = False  # whether a bound ended its examination
+    notes: tuple[str, ...] = ()  # what is odd about it, and does not damage it
+    proof: Proof = "Own"
 
 
 @dataclass(frozen=True)

@@ -2,197 +2,172 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import codecs
 from collections import Counter
 from typing import Literal
 
-_MAX_LINE_BYTES = 1 << 20  # of which the content is used
+from .json_text import JsonText
+from .tables import MAX_LINE_BYTES, OTHER_SEPARATOR, FirstLine, Table
+
 _BOM = b"\xef\xbb\xbf"
 _WHITESPACE = b" \t\r\n"
-_EMPTY_LINES = (b"", b"\r")
+_JSON = (b"{", b"[")
+_ENCODINGS = (  # by byte order mark; that of UTF-32 begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SEPARATOR_LINE = b"sep="  # Excel's own first line, which names the separator
+_SAMPLE_BYTES = 64 << 10  # in which binary content is recognized
+_CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\x0b\x0c\x1a\x1b") + b"\x7f"
 
-# Columns of CSV files with headersStyle=name. Copy of 2026-07-10:
-# https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-api-csv-output-format
-_COLUMNS = frozenset(
-    [
-        *("ID", "Type", "uri", "id", "startDate", "endDate"),
-        *("updatedBy", "updatedDate", "updateDate", "createdBy", "createdDate", "createDate"),
-        *("activityId", "activityDescription", "activityLabel", "clientType", "eventId", "method", "objectLabel"),
-        *("objectType", "objectUri", "timestamp", "url", "user"),
-    ]
-)
-_COLUMN_GROUPS = (
-    *("Attributes.", "AnalyticsAttributes.", "Crosswalks.", "StartObject.", "EndObject."),
-    *("delta.", "data."),
-)
+# How far the end of a file is proved: by its own form, by the number of its records, or not even by that.
+Proof = Literal["Own", "Count", "None"]
 
 
 class RecordCounter:
-    """Counts rows of CSV, which may have newlines in quotes, or lines of JSON with one object each.
+    """Counts rows of CSV (see Table), or objects of JSON (see JsonText).
 
-    `count` is None if lines do not show the records: arrays, objects on several lines or several on one, and other
-    rules for quotes. `first_lines` counts the first lines of tables, which `count` includes, by whether their cells
-    are documented columns: most of them (`Header`), some of them (`Possible`) or none (`Row`). `empty_lines` counts
-    the empty lines, which `count` does not include: they are records only in a table with one column.
+    `count` is None if the content does not show its records for certain; `notes` say why, and what else is odd.
+    `first_lines` and `empty_lines` are those of Table. `problem` says how the content is damaged. `proof` says how far
+    it shows that it was not cut.
     """
 
     def __init__(self) -> None:
-        self.first_lines: Counter[str] = Counter()
-        self.empty_lines = 0
-        self.problem: str | None = None
-        self._kind: Literal["", "csv", "lines", "other JSON", "array"] = ""
-        self._count: int | None = 0
-        self._first_line = b""  # as far as it was fed
-        self._at_start = True  # whether the next line is a first line
-        self._quoted = False
-        self._continues = False  # whether the current line continues a record of earlier lines
-        self._line = b""  # the current line, as far as it was fed
-        self._is_cut = False  # whether the middle of the current line of JSON was dropped, because it is too long
-        self._last = b""  # the last byte that is not whitespace
-        self._columns = 0
-        self._unsearched = _MAX_LINE_BYTES  # bytes at the beginning of the file, which show whether it is text
+        self._content: Table | JsonText | None = None
+        self._problem: str | None = None
+        self._pending = b""  # the first line of a part, as far as it was fed
+        self._at_start = True  # whether the next line is the first one of a part
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._undetected: bytes | None = b""  # the first bytes, until they show the encoding
+        self._ended_within_character = False
 
     @property
     def count(self) -> int | None:
-        return None if self._kind in ("other JSON", "array") else self._count
+        return self._content.count if self._content else 0
+
+    @property
+    def problem(self) -> str | None:
+        return self._problem or (self._content.problem if self._content else None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._content.notes) if self._content else ()
+
+    @property
+    def first_lines(self) -> Counter[FirstLine]:
+        return self._content.first_lines if isinstance(self._content, Table) else Counter()
+
+    @property
+    def empty_lines(self) -> int:
+        return self._content.empty_lines if isinstance(self._content, Table) else 0
+
+    @property
+    def is_json(self) -> bool:
+        return isinstance(self._content, JsonText)
+
+    @property
+    def proof(self) -> Proof:
+        if isinstance(self._content, JsonText):
+            return "Own" if self._content.is_whole else "Count"
+        return "Count" if self._content is None or self._content.ends_with_line else "None"
 
     def feed(self, data: bytes) -> None:
-        if self._unsearched:  # whatever the pieces are in which the file comes
-            if b"\0" in data[: self._unsearched]:
-                self.problem = "is neither CSV nor JSON"
-            self._unsearched = max(0, self._unsearched - len(data))
-        if self._at_start:
-            data = (self._first_line + data).removeprefix(_BOM).lstrip(_WHITESPACE)
-            self._first_line = data
-            if b"\n" not in data and len(data) < _MAX_LINE_BYTES:
+        if self._undetected is not None:
+            data = self._undetected + data
+            if len(data) < len(codecs.BOM_UTF32_LE):
+                self._undetected = data
                 return
+            self._detect(data)
+        if self._decoder is not None:
+            data = self._decoded(data)
+        self._feed_text(data)
+
+    def _detect(self, data: bytes) -> None:
+        self._undetected = None
+        encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), None) or _without_mark(data)
+        if encoding is not None:
+            self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+
+    def _decoded(self, data: bytes, *, final: bool = False) -> bytes:
+        assert self._decoder is not None
+        return self._decoder.decode(data, final).encode(errors="replace")
+
+    def _feed_text(self, data: bytes) -> None:
+        if not self._at_start:
+            assert self._content is not None
+            self._content.feed(data)
+            return
+        data = self._pending = (self._pending + data).removeprefix(_BOM).lstrip(_WHITESPACE)
+        if data.startswith(_JSON) or _first_line(data) is not None or len(data) >= MAX_LINE_BYTES:
             self._begin()
-        else:
-            self._take(data)
 
     def start_part(self) -> None:
         """A part of the file begins. If no record is open, its first line may be a header."""
-        if self._first_line:
+        if self._pending:
             self._begin()
-        self._at_start = self._at_start or not (self._line or self._quoted)
+        if not isinstance(self._content, JsonText):
+            self._at_start = self._at_start or (self._content is not None and self._content.is_between_rows)
 
     def finish(self) -> None:
         """The file has ended."""
-        if self._first_line:
+        if self._undetected:
+            rest, self._undetected = self._undetected, None
+            self._feed_text(rest)
+        elif self._decoder is not None:
+            self._ended_within_character = bool(self._decoded(b"", final=True))
+        if self._pending:
             self._begin()
-        if self.problem:
-            return
-        if self._kind == "csv":
-            self._finish_table()
-        elif self._kind:
-            self._finish_json()
+        if self._content is not None and not self._problem:
+            self._content.finish()
+            if self._ended_within_character and not self._content.problem:
+                self._problem = "is truncated: it ends within a character"
 
     def _begin(self) -> None:
-        data, self._first_line, self._at_start = self._first_line, b"", False
-        line = data.partition(b"\n")[0][:_MAX_LINE_BYTES]
-        if not self._kind:
-            self._kind = "array" if line[:1] == b"[" else "lines" if line[:1] == b"{" else "csv"
-        if self._kind == "csv":
-            cells = _cells(line)
-            self._columns = self._columns or len(cells)
-            self.first_lines[_kind_of(cells)] += 1
-        self._take(data)
-
-    def _take(self, data: bytes) -> None:
-        if self._kind == "csv":
-            self._take_rows(data)
-            return
-        self._last = data.rstrip(_WHITESPACE)[-1:] or self._last
-        if self._kind == "lines":
-            self._take_objects(data)
-
-    def _take_rows(self, data: bytes) -> None:
-        *ended, rest = data.split(b"\n")
-        quoted, continues, count, empty_lines = self._quoted, self._continues, 0, 0
-        begun = self._line not in _EMPTY_LINES
-        for line in ended:
-            if line.count(b'"') & 1:
-                quoted = not quoted
-            if quoted:
-                continues = True
-            elif begun or continues or line not in _EMPTY_LINES:
-                count += 1
-                continues = False
-            else:
-                empty_lines += 1
-            begun = False
-        self._quoted = quoted ^ bool(rest.count(b'"') & 1)
-        self._line = rest if ended else self._line + rest
-        if len(self._line) > _MAX_LINE_BYTES:
-            self._line, continues = self._line[:1], True
-        self._continues = continues
-        self._count = (self._count or 0) + count
-        self.empty_lines += empty_lines
-
-    def _finish_table(self) -> None:
-        if self._quoted and self._line:
-            self.problem = "is truncated: it ends within a quoted value"
-        elif self._quoted:
-            self._count = None  # the quotes follow other rules
-        elif self._line not in _EMPTY_LINES:
-            self._count = (self._count or 0) + 1
-            if not self._continues and self._count > 1 and 0 < len(_cells(self._line)) < self._columns:
-                self.problem = "is truncated: its last line has fewer columns than its first"
-
-    def _take_objects(self, data: bytes) -> None:
-        if b"}{" in data or (self._line[-1:] == b"}" and data[:1] == b"{"):
-            self._kind = "other JSON"
-            return
-        lines = (self._line + data).split(b"\n") if self._line else data.split(b"\n")
-        for line in lines[:-1]:
-            self._object(line)
-        self._is_cut = self._is_cut and len(lines) == 1
-        self._line = lines[-1].lstrip(_WHITESPACE)
-        if len(self._line) > _MAX_LINE_BYTES:
-            self._line = b"{" + self._line[-1:] if self._line[:1] == b"{" else b"-"
-            self._is_cut = True
-
-    def _object(self, line: bytes) -> None:
-        line = line.strip(_WHITESPACE)
-        if line[:1] == b"{" and line[-1:] == b"}":
-            self._count = (self._count or 0) + 1
-        elif line:
-            self._kind = "other JSON"
-
-    def _finish_json(self) -> None:
-        line = self._line
-        if self._kind == "lines":
-            self._object(line)
-        is_cut_off = self._kind == "lines" and not self._is_cut and not _is_whole(line)
-        if self._last != (b"]" if self._kind == "array" else b"}") or is_cut_off:
-            self.problem = "is truncated: its JSON does not end"
+        data, self._pending = self._pending, b""
+        if self._content is None and is_binary(data[:_SAMPLE_BYTES]):
+            self._problem = "is neither CSV nor JSON"
+        if self._content is None and data.startswith(_JSON):
+            self._content = JsonText()
+        elif not isinstance(self._content, JsonText):
+            self._content = self._content or Table()
+            line = _first_line(data)
+            if line is not None and line.lower().startswith(_SEPARATOR_LINE) and len(line) <= len("sep=,\r"):
+                if line[len(_SEPARATOR_LINE) :][:1] != b",":
+                    self._content.give_up(OTHER_SEPARATOR)
+                self._feed_text(data[len(line) + 1 :])
+                return
+            self._content.begin((line if line is not None else data)[:MAX_LINE_BYTES])
+        self._at_start = False
+        self._content.feed(data)
 
 
-def _is_whole(line: bytes) -> bool:
-    """Whether the last line is complete JSON, as far as it was kept."""
-    if len(line.strip(_WHITESPACE)) <= len(b"{}"):
-        return True
-    try:
-        json.loads(line)
-    except ValueError:
+def _without_mark(data: bytes) -> str | None:
+    """UTF-16 without a byte order mark, which begins with two ASCII characters."""
+    first, second = data[0:4:2], data[1:4:2]
+    if second == b"\0\0" and 0 not in first:
+        return "utf-16-le"
+    return "utf-16-be" if first == b"\0\0" and 0 not in second else None
+
+
+def _first_line(data: bytes) -> bytes | None:
+    """The first line without its line feed; None if it does not end. Line feeds may be within quotes."""
+    end = data.find(b"\n")
+    while end >= 0 and data.count(b'"', 0, end) & 1:
+        end = data.find(b"\n", end + 1)
+    return data[:end] if end >= 0 else None
+
+
+def is_binary(sample: bytes) -> bool:
+    """Whether this is not text: many control characters, and not UTF-8; or nothing but few characters between them."""
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    if 20 * controls <= len(sample):
         return False
-    except RecursionError:
+    if 3 * controls > len(sample):
         return True
-    return True
-
-
-def _cells(line: bytes) -> list[str]:
-    """The cells of a line; none if it is not CSV."""
     try:
-        return next(csv.reader([line.decode(errors="replace")]), [])
-    except csv.Error:
-        return []
-
-
-def _kind_of(cells: list[str]) -> Literal["Header", "Possible", "Row"]:
-    named = [cell.strip() for cell in cells if cell.strip()]
-    known = sum(name in _COLUMNS or name.startswith(_COLUMN_GROUPS) for name in named)
-    if 2 * known > len(named):
-        return "Header"
-    return "Possible" if known or not named else "Row"
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return True
+    return False

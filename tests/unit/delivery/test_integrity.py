@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reltio_export_operator.delivery.integrity import RangeStream, Summary, check_ends, check_file, check_zip
+from reltio_export_operator.delivery.tables import OTHER_LINE_ENDS
 
 ROWS = [["ID", "Attributes.Name"], ["1", "Ada"], ["2", 'quoted "name",\nover two lines'], ["3", ""]]
 
@@ -68,23 +69,28 @@ def test_a_file_named_gz_that_is_not_gzip_is_detected() -> None:
     assert through("part.gz", b"<html>").problem == "is not a gzip file"
 
 
-def test_json_lines_are_counted_but_not_an_array() -> None:
+def test_the_objects_of_json_lines_and_of_an_array_are_counted() -> None:
     lines = "".join(json.dumps({"uri": n, "text": 'a "quote"'}) + "\n" for n in range(5)).encode()
     assert (through("a.json", lines).records, through("a.json", lines).first_lines) == (5, {})
-    assert through("a.json", b"[{}, {}]").records is None
+    assert through("a.json", b"[{}, {}]").records == 2
 
 
 texts = st.text(alphabet=st.sampled_from('ab,"\n \r'), max_size=6)
 
 
-@given(st.lists(st.lists(texts, min_size=2, max_size=3), min_size=1, max_size=6), st.integers(1, 7))
+@given(st.lists(st.lists(texts, min_size=2, max_size=2), min_size=1, max_size=6), st.integers(1, 7))
 def test_csv_records_are_counted_as_by_a_csv_reader_whatever_the_chunks(rows: list[list[str]], piece: int) -> None:
     class Pieces(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(piece)
 
     content = csv_bytes(rows)
-    assert check_file("part.csv", Pieces(b"h,h\n" + content)).records == len(rows) + 1
+    summary = check_file("part.csv", Pieces(b"h,h\n" + content))
+    if summary.records is None:  # the writer leaves bare carriage returns without quotes
+        assert b"\r" in content
+        assert summary.notes == (OTHER_LINE_ENDS,)
+    else:
+        assert summary.records == len(rows) + 1
 
 
 def test_a_zip_is_read_by_ranges() -> None:
@@ -100,7 +106,7 @@ def test_a_truncated_zip_is_detected_by_reading_it_and_by_its_ends(cut: int) -> 
     content = zipped(csv_bytes(ROWS) * 3)[:-cut]
     body = io.BufferedReader(RangeStream(len(content), lambda start, end: content[start:end]))
     assert check_zip(body).problem is not None
-    assert check_ends("part.zip", len(content), content[:512], content) is not None
+    assert check_ends("part.zip", len(content), content[:512], content)[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -113,4 +119,4 @@ def test_a_truncated_zip_is_detected_by_reading_it_and_by_its_ends(cut: int) -> 
     ],
 )
 def test_the_ends_of_a_file_show_whether_its_format_is_right(name: str, content: bytes, whole: bool) -> None:
-    assert (check_ends(name, len(content), content[:512], content) is None) is whole
+    assert (check_ends(name, len(content), content[:512], content)[0] is None) is whole

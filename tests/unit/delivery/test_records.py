@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reltio_export_operator.delivery.gzip_members import TRAILING_BYTES
 from reltio_export_operator.delivery.integrity import Summary, check_file, check_zip
 from reltio_export_operator.delivery.records import RecordCounter
 
@@ -75,14 +76,14 @@ def test_binary_content_is_detected() -> None:
         pytest.param(LINES, 5, id="JSON lines"),
         pytest.param(LINES + b"\n\n", 5, id="JSON lines and an empty one"),
         pytest.param(LINES.replace(b"\n", b"\r\n"), 5, id="JSON lines as Windows ends them"),
-        pytest.param(ARRAY, None, id="an array"),
-        pytest.param(b"".join(OBJECTS), None, id="objects side by side"),
-        pytest.param(b"\n".join(json.dumps(json.loads(o), indent=1).encode() for o in OBJECTS), None, id="indented"),
+        pytest.param(ARRAY, 5, id="an array"),
+        pytest.param(b"".join(OBJECTS), 5, id="objects side by side"),
+        pytest.param(b"\n".join(json.dumps(json.loads(o), indent=1).encode() for o in OBJECTS), 5, id="indented"),
         pytest.param(TABLE, 6, id="a table"),
         pytest.param(TABLE[:-1], 6, id="a table without a last newline"),
         pytest.param(TABLE + b"\r\n", 6, id="a table and an empty line"),
         pytest.param(b'ID,N\n1,"a\n\n""b"\n2,x', 3, id="newlines within quotes"),
-        pytest.param(b'ID,N\n1,"a\n",c', 2, id="a last value that ends with a newline"),
+        pytest.param(b'ID,N,M\n1,"a\n",c', 2, id="a last value that ends with a newline"),
         pytest.param(b'ID,N\n1,"5\\" pipe"\n', None, id="quotes escaped in another way"),
         pytest.param(b"", 0, id="nothing"),
         pytest.param(b"\xef\xbb\xbf", 0, id="only a byte order mark"),
@@ -143,7 +144,12 @@ def test_a_member_of_a_gzip_file_may_have_a_header_unless_a_record_is_open() -> 
 
 def test_zeros_and_empty_members_of_a_gzip_file_are_ignored() -> None:
     assert gzipped(b"", TABLE, b"", padding=bytes(512)).records == 6
-    assert "damaged" in (gzipped(TABLE, padding=b"more").problem or "")
+
+
+def test_bytes_after_the_gzip_data_are_noted_unless_they_are_a_damaged_member() -> None:
+    assert gzipped(TABLE, padding=b"more").problem is None
+    assert gzipped(TABLE, padding=b"more").notes == (TRAILING_BYTES,)
+    assert "damaged" in (gzipped(TABLE, padding=gzip.compress(TABLE)[:3] + b"xxxxxxxxxx").problem or "")
 
 
 def test_an_encrypted_or_unsupported_zip_is_reported_as_damaged() -> None:

@@ -14,7 +14,7 @@ from ...aws.errors import AwsError, reads_differ
 from ...aws.messages import EXPIRED_CREDENTIALS, OBJECT_CHANGED
 from ...aws.store import PROBE_PREFIX, ObjectStore, StoredObject
 from ...delivery import limits
-from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_zip
+from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_compressed, is_zip
 from ...delivery.limits import DeliveryTooLargeError, Meter
 from ...delivery.manifest import (
     CHECKSUMS,
@@ -29,6 +29,7 @@ from ...delivery.manifest import (
     parse,
     receipt_of,
 )
+from ...delivery.records import Proof
 
 _MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
 _MAX_WHOLE_BYTES = 256 * 2**20  # that `Objects` reads to their end in one delivery
@@ -227,7 +228,10 @@ class DeliveryReader:
 
 
 async def _read_ends(store: ObjectStore, file: StoredObject) -> FileReport:
-    return FileReport(await _check_ends(store, file)) if file.size else _EMPTY
+    if not file.size:
+        return _EMPTY
+    problem, notes, proof = await _check_ends(store, file)
+    return FileReport(problem, notes=notes, proof=proof)
 
 
 async def _read_whole(store: ObjectStore, file: StoredObject, meter: Meter) -> FileReport:
@@ -235,15 +239,23 @@ async def _read_whole(store: ObjectStore, file: StoredObject, meter: Meter) -> F
         return _EMPTY
     found = await store.check_file(file, meter)
     return FileReport(
-        found.problem, found.sha256, found.records, found.empty_lines, found.first_lines, partial=found.partial
+        found.problem,
+        found.sha256,
+        found.records,
+        found.empty_lines,
+        found.first_lines,
+        partial=found.partial,
+        notes=found.notes,
+        proof=found.proof,
     )
 
 
-async def _check_ends(store: ObjectStore, file: StoredObject) -> str | None:
+async def _check_ends(store: ObjectStore, file: StoredObject) -> tuple[str | None, tuple[str, ...], Proof]:
     size = file.size
     head = await store.read_range(file, 0, min(size, 512))
     tail = await store.read_range(file, max(0, size - ZIP_TAIL_BYTES), size) if is_zip(file.key, head) else b""
-    return check_ends(file.key, size, head, tail)
+    problem, notes = check_ends(file.key, size, head, tail)
+    return problem, notes, "Own" if is_compressed(head) else "None"
 
 
 def _smallest_files(delivery: Delivery, names: Sequence[str]) -> set[str]:
