@@ -97,9 +97,11 @@ format: $(VENV)/.dev ## Format the code
 generate: $(VENV)/.dev ## Write the files that are derived from the code
 	$(BIN)/python hack/generate_settings.py
 	$(BIN)/python hack/troubleshooting.py
+	$(BIN)/python hack/delivery_rules.py
 
-docs: $(VENV)/.dev ## Write docs/troubleshooting.md from the catalogues of reasons
+docs: $(VENV)/.dev ## Write docs/troubleshooting.md and the table in docs/delivery.md from the code
 	$(BIN)/python hack/troubleshooting.py
+	$(BIN)/python hack/delivery_rules.py
 
 lock: $(UV) ## Resolve the dependencies again (needs a package index)
 	$(UV) pip compile $(COMPILE) pyproject.toml -o requirements/runtime.txt

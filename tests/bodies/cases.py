@@ -155,7 +155,7 @@ class Bench:
             delivery = asyncio.run(DeliveryReader(open_store, without_receipt, {}, sleep=at_once).delivery())
         except AwsError as error:
             return "transient" if error.transient else f"final: {error}"
-        found = differences_of(delivery)
+        found = differences_of(delivery) or delivery.missing or delivery.uncertain
         return f"failed: {found}" if found else f"delivered {[report.sha256 for report in delivery.reports.values()]}"
 
     def _receipt(self, subject: ExportJob) -> str:

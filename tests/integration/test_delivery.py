@@ -41,12 +41,10 @@ async def delivered(world: World, name: str, behaviour: Behaviour, **spec: Any) 
 @pytest.mark.parametrize(
     ("name", "behaviour", "text"),
     [
-        ("no-manifest", Behaviour(no_manifest=True), "manifest.json was not found"),
         ("unsuccessful", Behaviour(unsuccessful=True), "success: False"),
         ("missing-file", Behaviour(missing_file=True), "is listed but was not found"),
         ("truncated-gzip", Behaviour(truncated_file=True), "is truncated: its gzip stream does not end"),
         ("extra-file", Behaviour(extra_file=True), "part-99999.gz exists but is not listed"),
-        ("wrong-total", Behaviour(total_off_by=1), "is 1001, but the files have 1000 records"),
         ("outside", Behaviour(outside_file="../other/part-00000.gz"), "outside the directory"),
     ],
 )
@@ -75,6 +73,15 @@ async def test_a_complete_delivery_completes_the_job(
 ) -> None:
     job = await delivered(world, name, behaviour, export=export)
     assert condition(job, "Complete"), job["status"]["conditions"]
+
+
+async def test_a_number_of_objects_that_may_be_an_estimate_fails_no_job_and_proves_nothing(world: World) -> None:
+    job = await delivered(world, "wrong-total", Behaviour(total_off_by=1))
+    assert condition(job, "Complete"), job["status"]["conditions"]
+    (verified,) = [one for one in job["status"]["conditions"] if one["type"] == "DeliveryVerified"]
+    assert (verified["status"], verified["reason"]) == ("Unknown", "DeliveryUncertain")
+    assert "is 1001, but the files have 1000 records" in verified["message"]
+    assert job["status"]["output"]["objects"] == 1000
 
 
 async def test_a_job_without_verification_needs_no_manifest(world: World) -> None:

@@ -203,6 +203,14 @@ TRUTHS = (
         config=_SLOW,
     ),
     Truth("manifest.json", "a minute late", also=("Reconciling ManifestPending",), behaviour={"manifest_after": 60.0}),
+    Truth(
+        "manifest.json",
+        "half an hour late",
+        also=("Reconciling ManifestPending",),
+        behaviour={"manifest_after": 1800.0},
+    ),
+    Truth("manifest.json", "is never written", "Stalled ManifestMissing", behaviour={"no_manifest": True}),
+    Truth("totalObjects", "is an estimate", behaviour={"total_off_by": -3}),
     Truth("Permissions on metadata", "hide all objects", also=("Empty NoObjects",), behaviour={"rows": 0}),
     Truth(
         "Permissions on metadata",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .conditions import Condition, find, is_true
-from .meta import CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Problem, Time
+from .meta import ACCEPT_ANNOTATION, CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Problem, Time
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities", "Hierarchies"]
@@ -235,6 +235,11 @@ class ExportJob(Model, frozen=True, kw_only=True):
     @property
     def wants_cancel(self) -> bool:
         return self.spec.cancel or self.metadata.annotations.get(CANCEL_ANNOTATION) == "true"
+
+    @property
+    def accepts_delivery(self) -> bool:
+        """Whether a person has accepted the files of an export without a manifest."""
+        return self.metadata.annotations.get(ACCEPT_ANNOTATION) == "true"
 
     @property
     def holds_finalizer(self) -> bool:

@@ -17,6 +17,7 @@ FINALIZER = f"{GROUP}/running-export"
 CANCEL_ANNOTATION = f"{GROUP}/cancel"
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"  # written by the operator
 RESTORED_ANNOTATION = f"{GROUP}/restored"  # a person's answer: adopt or new
+ACCEPT_ANNOTATION = f"{GROUP}/accept-delivery"  # "true": complete a job whose manifest is missing
 VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}

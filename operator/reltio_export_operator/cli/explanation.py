@@ -17,6 +17,7 @@ _ACTIONS = {
 }
 
 _SHOWN = ("Complete", "Failed", "DuplicateDetected", "Retained", "Empty")  # conditions of the history
+_VERIFIED = "DeliveryVerified"  # of the history with any status
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,16 @@ def _from_status(job: ExportJob) -> list[Entry]:
             verb = "Found in Reltio" if submission.adopted else "Accepted by Reltio"
             entries.append(Entry(_time(submission.submitted_time), f"{verb} as task {ids}."))
     for condition in status.conditions:
-        if (
-            condition.type in ("Complete", "Failed", "DuplicateDetected", "Retained", "Empty")
-            and condition.status == "True"
-        ):
-            text = f"{condition.type}: {condition.reason}: {condition.message}"
+        is_true = condition.status == "True"
+        if (condition.type in _SHOWN and is_true) or condition.type == _VERIFIED:
+            result = "" if is_true else f" is {condition.status}"
+            text = f"{condition.type}{result}: {condition.reason}: {condition.message}"
             entries.append(Entry(_time(condition.last_transition_time), text))
     return entries
 
 
 def _from_events(events: tuple[dict[str, Any], ...]) -> list[Entry]:
-    in_status = ("Submitted", "Adopted", "Completed", "Failed", "DuplicateDetected")
+    in_status = ("Submitted", "Adopted", "Completed", "Failed", "DuplicateDetected", "DeliveryUncertain")
     return [
         Entry(_time(event["time"]), f"{event['reason']}: {event['message']}")
         for event in events

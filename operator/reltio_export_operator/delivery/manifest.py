@@ -1,4 +1,4 @@
-"""Compares the files of an attempt's directory with Reltio's manifest. Pure.
+"""The manifest of Reltio and the directory that it describes. Pure. What they show is in findings.py.
 
 Source of the manifest's form, copy of 2026-07-10:
 https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-manifest/writing-a-manifest-json-file
@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ..api.job import ExportSpec
-from . import limits
+from . import findings, limits
+from .findings import Effect, Finding, count_in
 from .limits import DeliveryTooLargeError
+from .names import Directory, Listed, is_hidden, name_in
 from .records import Proof
 
 MANIFEST = "manifest.json"
 RECEIPT = "_export-receipt.json"
 CHECKSUMS = "_export-receipt.sha256"
 UNLISTED_FILES = frozenset({MANIFEST, RECEIPT, CHECKSUMS})  # the manifest does not list them
-_MAX_INTEGER = 2**53  # larger JSON numbers are not exact
-_MAX_SHOWN = 100  # characters of a wrong value in a message
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,15 @@ class FileReport:
     proof: Proof = "Own"
 
 
+EMPTY_FILE = FileReport(sha256=hashlib.sha256(b"").hexdigest(), records=0)
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """The manifest as parsed JSON, the objects by their name in the directory, and reports on those that were read."""
+    """The manifest as parsed JSON, the objects by their name in the directory, and reports on those that were read.
+
+    `manifest_name` is where in the directory the manifest is. All else is computed from these.
+    """
 
     manifest: object | None
     files: Mapping[str, StoredFile]
@@ -59,17 +64,93 @@ class Delivery:
     bucket: str = ""
     path: str = ""
     countable: bool = False  # whether each object of the tenant is one record
+    has_items: bool = False  # whether each object of the tenant is one record or several, by the format
     may_be_empty: bool = True  # whether an object may have no record
     manifest_sha256: str = ""
     receipt: str | None = None
+    manifest_name: str = MANIFEST
 
     @cached_property
     def names(self) -> list[str] | None:
-        return _names(self)
+        """The listed files, each once, by their names in the directory; None if the manifest has no list of them."""
+        names = (one.name for one in self.listed if not one.is_outside)
+        return None if self._listed is None else list(dict.fromkeys(names))
+
+    @property
+    def listed(self) -> list[Listed]:
+        """The entries of the manifest's list."""
+        return self._listed or []
+
+    @cached_property
+    def _listed(self) -> list[Listed] | None:
+        if not isinstance(self.manifest, Mapping):
+            return None
+        entries = self.manifest.get("files")
+        if entries is None and 0 in (self.total_objects, count_in(self.manifest, "totalNumberOfFiles")):
+            entries = []
+        names = [name_in(entry) for entry in entries] if isinstance(entries, list) else [None]
+        base = self.manifest_name.rpartition("/")[0]
+        directory = Directory(self.bucket, self.path, self.files, f"{base}/" if base else "")
+        listed = [directory.find(name) for name in names if name is not None]
+        return listed if len(listed) == len(names) else None
+
+    @cached_property
+    def unlisted(self) -> list[str]:
+        """The objects beside the listed files, without those that such directories always have."""
+        return findings.unlisted(self.files, self.names or (), (*UNLISTED_FILES, self.manifest_name))
+
+    @property
+    def to_read(self) -> list[str]:
+        """The files whose content counts: the listed ones; those that are there if the list is empty."""
+        return self.names or [] if self.listed else [name for name in self.unlisted if self.files[name].size]
+
+    def report_of(self, name: str) -> FileReport | None:
+        """The report on a file. An empty file needs no reading."""
+        report = self.reports.get(name)
+        return EMPTY_FILE if report is None and name in self.files and not self.files[name].size else report
+
+    @cached_property
+    def total_objects(self) -> int | None:
+        """totalObjects of the manifest; None if it is not a valid count."""
+        return count_in(self.manifest, "totalObjects") if isinstance(self.manifest, Mapping) else None
+
+    @cached_property
+    def objects(self) -> int | None:
+        """The number of objects: as counted where it is certain, or as the manifest has it."""
+        counted = findings.counted_records(self)
+        return self.total_objects if counted is None else counted
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        return findings.findings_of(self)
 
     @cached_property
     def differences(self) -> list[str]:
-        return _differences(self)
+        """What fails the job."""
+        return self._with("Fails")
+
+    @cached_property
+    def missing(self) -> str | None:
+        """Why nothing can be compared yet: there is no manifest, or none with a list of files."""
+        return None if self.differences else next(iter(self._with("Waits")), None)
+
+    @property
+    def has_no_list(self) -> bool:
+        """Whether nothing shows which files to read."""
+        return self.names is None
+
+    @cached_property
+    def uncertain(self) -> list[str]:
+        """What is odd, and does not show that data is missing."""
+        return self._with("Uncertain")
+
+    @cached_property
+    def open(self) -> list[str]:
+        """What was not compared, because it cannot be or was not asked for."""
+        return self._with("Open")
+
+    def _with(self, effect: Effect) -> list[str]:
+        return [one.text for one in self.findings if one.rule.effect == effect]
 
     @cached_property
     def digest(self) -> str:
@@ -82,53 +163,25 @@ class Delivery:
 
     def prepare(self) -> Delivery:
         """Compute what takes long with many files. Call it in a thread, so that nothing waits for it later."""
-        _ = self.differences, self.digest if not self.differences else ""
+        _ = self.findings, self.differences, self.uncertain, self.open, self.objects
+        _ = self.digest if not self.differences and self.names is not None else ""
         return self
 
 
-def listed_files(delivery: Delivery) -> list[str] | None:
-    """The names in the manifest, relative to the directory; None if it has no list.
+def manifest_name(files: Iterable[str]) -> str | None:
+    """Where the manifest is: in the directory, or in a subdirectory that Reltio added, if in exactly one."""
+    found = [name for name in files if name == MANIFEST or (name.endswith(f"/{MANIFEST}") and not is_hidden(name))]
+    return MANIFEST if MANIFEST in found else found[0] if len(found) == 1 else None
 
-    The documentation shows bare names. Full keys and s3:// URLs of the directory are accepted as well.
-    """
+
+def listed_files(delivery: Delivery) -> list[str] | None:
+    """The names in the manifest, relative to the directory; None if it has no list."""
     return delivery.names
 
 
-def _names(delivery: Delivery) -> list[str] | None:
-    manifest = delivery.manifest
-    files = manifest.get("files") if isinstance(manifest, Mapping) else None
-    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
-        return None
-    return [_relative(name, delivery) for name in files]
-
-
-def _relative(name: str, delivery: Delivery) -> str:
-    name = name.encode(errors="replace").decode()  # JSON may have unpaired surrogates
-    key = name.removeprefix(f"s3://{delivery.bucket}/").removeprefix("./").lstrip("/")
-    return key.removeprefix(delivery.path) if delivery.path else key
-
-
 def differences_of(delivery: Delivery) -> list[str]:
-    """How the files differ from the manifest, and which are damaged; empty for a complete delivery."""
+    """What fails the job: how the files differ from the manifest, and which are damaged."""
     return delivery.differences
-
-
-def _differences(delivery: Delivery) -> list[str]:
-    manifest = delivery.manifest
-    if manifest is None:
-        return [
-            f"{MANIFEST} was not found (ask Reltio Support to turn on writeManifest for the tenant, "
-            "or set spec.delivery.verify to None)"
-        ]
-    if not isinstance(manifest, Mapping):
-        return [f"{MANIFEST} is not a JSON object"]
-    names = listed_files(delivery)
-    return [
-        *_manifest_differences(delivery, manifest, names),
-        *_file_differences(delivery, names or []),
-        *(f"{name} {report.problem}" for name, report in delivery.reports.items() if report.problem),
-        *_count_differences(delivery, names or []),
-    ]
 
 
 def parse(content: bytes) -> object:
@@ -149,82 +202,6 @@ def parse(content: bytes) -> object:
     return "null" if parsed is None else parsed
 
 
-def total_objects(delivery: Delivery) -> int | None:
-    """totalObjects of the manifest; None if it is not a valid count."""
-    total = delivery.manifest.get("totalObjects") if isinstance(delivery.manifest, Mapping) else None
-    if isinstance(total, bool) or not isinstance(total, int | float) or not 0 <= total <= _MAX_INTEGER or total % 1:
-        return None
-    return int(total)
-
-
-def _manifest_differences(delivery: Delivery, manifest: Mapping[str, Any], names: list[str] | None) -> Iterator[str]:
-    if manifest.get("success") is not True:
-        yield f"{MANIFEST} has success: {_shown(manifest.get('success'))}"
-    if total_objects(delivery) is None:
-        yield f"{MANIFEST} has no valid totalObjects"
-    if names is None:
-        yield f"{MANIFEST} has no list of files"
-        return
-    if manifest.get("totalNumberOfFiles", len(names)) != len(names):
-        yield f"{MANIFEST} lists {len(names)} files, but totalNumberOfFiles is {_shown(manifest['totalNumberOfFiles'])}"
-    if len(set(names)) < len(names):
-        yield f"{MANIFEST} lists a file twice"
-
-
-def _shown(value: object) -> str:
-    return str(value)[:_MAX_SHOWN]
-
-
-def _file_differences(delivery: Delivery, names: list[str]) -> Iterator[str]:
-    # A part without rows may be an empty file; but not all parts may, and no compressed file is empty.
-    has_content = any(delivery.files[name].size for name in names if name in delivery.files)
-    none_expected = total_objects(delivery) == 0
-    for name in names:
-        if ".." in name.split("/") or name.startswith("s3:"):
-            yield f"{MANIFEST} lists {name}, which is outside the directory"
-        elif name not in delivery.files:
-            yield f"{name} is listed but was not found"
-        elif delivery.files[name].size == 0 and not none_expected and (_is_compressed(name) or not has_content):
-            yield f"{name} is empty"
-    for name in sorted(delivery.files.keys() - set(names) - UNLISTED_FILES):
-        yield f"{name} exists but is not listed"
-
-
-def _is_compressed(name: str) -> bool:
-    return name.lower().endswith((".gz", ".zip"))
-
-
-def _count_differences(delivery: Delivery, names: list[str]) -> Iterator[str]:
-    total = total_objects(delivery)
-    range_ = _records_in([delivery.reports.get(name) for name in names])
-    if total is None or range_ is None:
-        return
-    least, most = range_
-    if delivery.countable and not least <= total <= most:
-        count = str(most) if least == most else f"{least} to {most}"
-        yield f"totalObjects in {MANIFEST} is {total}, but the files have {count} records"
-    elif total and not most and not delivery.may_be_empty:
-        yield f"totalObjects in {MANIFEST} is {total}, but the files have no records"
-
-
-def _records_in(reports: Sequence[FileReport | None]) -> tuple[int, int] | None:
-    """The lowest and the highest number of records that the files may have; None if not all were counted.
-
-    A first line without a documented column may be a header with labels of the tenant, unless other files have headers
-    with documented columns.
-    """
-    records, empty_lines, first_lines = 0, 0, Counter[str]()
-    for report in reports:
-        if report is None or report.records is None or report.problem:
-            return None
-        records += report.records
-        empty_lines += report.empty_lines
-        first_lines.update(report.first_lines)
-    headers = first_lines["Header"]
-    possible = first_lines["Possible"] + (0 if headers else first_lines["Row"])
-    return records - headers - possible, records - headers + empty_lines
-
-
 def is_countable(export: ExportSpec) -> bool:
     """Whether each exported object is one record. Slices, groups and exploded values split an object."""
     splits = (
@@ -234,12 +211,24 @@ def is_countable(export: ExportSpec) -> bool:
         export.group_by,
         export.anchor_attribute,
     )
-    return export.type in ("Entities", "Relations", "Activities") and not any(splits)
+    return export.type in ("Entities", "Relations") and not any(splits)
+
+
+def has_items(export: ExportSpec) -> bool:
+    """Whether CSV has a record for each item of an object, and JSON one for each object.
+
+    https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-export-apis-at-a-glance/export-service-apis/export-api-csv-output-format/csv-output-format-for-exported-activities
+    """
+    return export.type == "Activities"
 
 
 def may_be_empty(export: ExportSpec) -> bool:
-    """Whether an object may have no record: a merge tree without merges, or slices that a filter removes."""
-    return export.type == "MergeTree" or bool(export.slice_filter or export.group_by)
+    """Whether files without records are plausible, whatever totalObjects says.
+
+    A merge tree may have no merges, and a filter may remove all slices. Where only the objects of a filter or of a
+    window of time are exported, an estimate of a few of them may be too high.
+    """
+    return export.type == "MergeTree" or bool(export.slice_filter or export.group_by) or export.is_partial
 
 
 def digest_of(delivery: Delivery, names: list[str]) -> str:
@@ -259,7 +248,8 @@ def receipt_of(delivery: Delivery, names: list[str], about: Mapping[str, Any]) -
         }
         for name in sorted(names)
     ]
-    receipt = {**about, "digest": digest_of(delivery, names), "files": files}
+    open_ = [*delivery.uncertain, *delivery.open]
+    receipt = {**about, "digest": digest_of(delivery, names), "notCompared": open_, "files": files}
     sums = [(entry["sha256"], str(entry["name"])) for entry in files] + [(delivery.manifest_sha256, MANIFEST)]
     return receipt, "".join(_checksum_line(sum_, name) for sum_, name in sums)
 

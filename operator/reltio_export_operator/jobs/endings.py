@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from ..api.conditions import Conditions
+from ..api.conditions import Conditions, ConditionStatus
 from ..api.foreign import Secrets
 from ..api.job import Failure, JobStatus, Output, Progress, TaskStatus
 from ..api.meta import whole_seconds
@@ -16,6 +16,8 @@ from ..api.task import ObservedTask
 from . import messages, tasks
 from .duplicates import TaskGroups
 from .observation import Decision, Event, Observation, RemoveFinalizer, backoff, seconds_until, status_of
+
+Verified = tuple[ConditionStatus, ConditionReason]  # of the condition DeliveryVerified
 
 _KEPT_FAILURES = 10
 _MESSAGE_LIMIT = 2048  # characters of a failure's message, as the CRD allows
@@ -40,8 +42,11 @@ def failed(obs: Observation, why: ConditionReason) -> Decision:
     )
 
 
-def completed(obs: Observation, output: Output, why: ConditionReason) -> Decision:
-    """The job ends as Complete: the export is in the bucket. With too few objects for its spec it fails."""
+def completed(obs: Observation, output: Output, why: ConditionReason, verified: Verified | None = None) -> Decision:
+    """The job ends as Complete: the export is in the bucket. With too few objects for its spec it fails.
+
+    `verified`: what the condition DeliveryVerified says, where the delivery was checked.
+    """
     least = obs.job.spec.delivery.min_objects
     if least is not None and output.objects is not None and output.objects < least:
         destination = f"s3://{output.bucket}/{output.prefix}"
@@ -52,13 +57,25 @@ def completed(obs: Observation, output: Output, why: ConditionReason) -> Decisio
     progress = Progress(processed=count or 0, total=count, percent=100, summary=summary)
     status = status_of(obs, "Complete", complete=why, output=output, progress=progress)
     events = [Event.normal(messages.COMPLETED(message=why.message))]
+    conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
+    if verified is not None:
+        result, shown = verified
+        conditions.put("DeliveryVerified", result, shown.reason, shown.message)
+        if shown.reason == messages.DELIVERY_UNCERTAIN.name:
+            events.append(Event.warning(shown))
     if output.objects == 0 and not obs.job.spec.export.is_partial:
         empty = messages.NO_OBJECTS()
-        conditions = Conditions(status.conditions, generation=obs.job.metadata.generation, now=obs.now)
         conditions.put("Empty", "True", empty.reason, empty.message)
-        status = msgspec.structs.replace(status, conditions=conditions.result())
         events.append(Event.warning(empty))
+    status = msgspec.structs.replace(status, conditions=conditions.result())
     return Decision(_ended(obs, status), events=tuple(events), requeue_after=0)
+
+
+def is_accepted(obs: Observation) -> bool:
+    """Whether a person has accepted a delivery that the job reports as one without a manifest."""
+    stalled = obs.job.condition("Stalled")
+    is_missing = stalled is not None and stalled.reason == messages.MANIFEST_MISSING.name
+    return is_missing and obs.job.accepts_delivery
 
 
 def attempt_failed(obs: Observation, why: ConditionReason) -> Decision:

@@ -183,7 +183,23 @@ TASKS_UNREADABLE = Reason(_FAILED_CALL, "The tasks cannot be read: {error} Last 
 VERIFYING_DELIVERY = Reason(
     "VerifyingDelivery", "Reltio completed the export. The operator is checking the files at {destination}."
 )
-MANIFEST_PENDING = Reason("ManifestPending", "Reltio completed the export, but {manifest} is not there yet.")
+MANIFEST_PENDING = Reason(
+    "ManifestPending",
+    "Reltio completed the export, but {cause}. It may follow.",
+)
+MANIFEST_MISSING = Reason(
+    "ManifestMissing",
+    "Reltio completed the export more than an hour ago, but {cause}. At {destination} are {count} objects of {bytes} "
+    "bytes: {names}.",
+    "Check them yourself. To complete the job with them, run `kubectl annotate exportjob {name} -n {namespace} "
+    "{annotation}=true`. If the tenant never writes a manifest, ask Reltio Support to turn on writeManifest, or set "
+    "spec.delivery.verify to None in new jobs.",
+)
+DELIVERY_ACCEPTED = Reason(
+    "DeliveryAccepted",
+    "The annotation {annotation} accepted the {count} objects of {bytes} bytes at {destination} without a manifest. "
+    "The operator did not check them.",
+)
 DELIVERY_UNVERIFIED = Reason(
     "DeliveryUnverified",
     "Reltio completed the export, but {destination} cannot be read: {error}",
@@ -211,6 +227,26 @@ DELIVERED_PARTLY_READ = Reason(
     "Check these files yourself.",
 )
 DELIVERED = Reason("Delivered", "{objects} objects in {files} files arrived at {destination}.")
+DELIVERED_UNCOUNTED = Reason(
+    "Delivered", "{files} files arrived at {destination}. The number of their objects is not known."
+)
+FILES_VERIFIED = Reason(
+    "FilesVerified",
+    "Each of the {files} files is there and whole, and they have as many records as {manifest} has objects.",
+    about="The condition DeliveryVerified is True: each listed file is there and whole, and the files have as many "
+    "records as the manifest has objects.",
+)
+COUNTS_OPEN = Reason(
+    "CountsOpen",
+    "Each listed file is there, and whole as far as spec.delivery.verify reads. Not compared: {problems}.",
+    about="The condition DeliveryVerified is Unknown: nothing is odd, but not everything could be compared.",
+)
+DELIVERY_UNCERTAIN = Reason(
+    "DeliveryUncertain",
+    "Each listed file is there, whole and readable, but this is open: {problems}.",
+    "Check the files, because records may be missing.",
+    about="The condition DeliveryVerified is Unknown: counts or optional fields of the manifest are odd.",
+)
 NO_OBJECTS = Reason(
     "NoObjects",
     "The export has no objects, although it has no filter and no window of time.",

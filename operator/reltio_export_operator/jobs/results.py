@@ -10,12 +10,12 @@ import msgspec
 
 from ..api.foreign import Quoted, own, quote
 from ..api.job import Output, Submission, TaskStatus
-from ..api.meta import whole_seconds
+from ..api.meta import ACCEPT_ANNOTATION, whole_seconds
 from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
-from ..delivery.manifest import MANIFEST, Delivery, differences_of, listed_files, total_objects
+from ..delivery.manifest import MANIFEST, Delivery
 from . import duplicates, messages, tasks
-from .endings import completed, early_end_reason, failed, record_duplicates
+from .endings import Verified, completed, early_end_reason, failed, record_duplicates
 from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
 from .policies.starting import resubmit, still_unanswered, suspended_submission
 
@@ -24,7 +24,7 @@ _NAME_LIMIT = 1024  # characters of the name of a file, as S3 allows
 _SHOWN_DIFFERENCES = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _UNREADABLE_RETRIES = 8
-_MANIFEST_RETRIES = 3  # Reltio may report the end of the last task a moment before the manifest can be read
+_MANIFEST_WAIT = timedelta(hours=1)  # Reltio may report the end of the last task minutes before it writes the manifest
 _STALLED_AFTER = 3  # retries
 _VANISHED_REQUEUE_SECONDS = 60
 SEARCH_INCOMPLETE = "SearchIncomplete"  # the reason in `reltio/messages.py`
@@ -212,38 +212,95 @@ def on_delivery_read(
 
 
 def _compare(obs: Observation, submission: Submission, delivery: Delivery) -> Decision:
-    if delivery.manifest is None and not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
-        return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
-    if delivery.manifest is None and _retries_because_of(obs, "ManifestPending") < _MANIFEST_RETRIES:
-        pending = messages.MANIFEST_PENDING(manifest=f"{submission.destination}{MANIFEST}")
-        failure = CallFailure(pending.reason, pending.message)
-        return wait(_with_retries_of(obs, "ManifestPending"), "Verifying", failure)
-    differences = differences_of(delivery)
-    if differences:
-        shown = "; ".join(quote(one, obs.secrets) for one in differences[:_SHOWN_DIFFERENCES])
-        if len(differences) > _SHOWN_DIFFERENCES:
-            shown += f"; and {len(differences) - _SHOWN_DIFFERENCES} more"
-        return failed(obs, messages.DELIVERY_MISMATCH(destination=submission.destination, differences=own(shown)))
-    names = listed_files(delivery) or []
-    output = Output(
-        bucket=submission.s3.bucket,
-        prefix=submission.path,
+    if delivery.missing is not None:
+        if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
+            return Decision(obs.status, requeue_after=_VANISHED_REQUEUE_SECONDS)
+        return _without_manifest(obs, submission, delivery, delivery.missing)
+    if delivery.differences:
+        shown = _listed(obs, delivery.differences)
+        return failed(obs, messages.DELIVERY_MISMATCH(destination=submission.destination, differences=shown))
+    names, where = delivery.names or [], submission.destination
+    size = sum(delivery.files[name].size for name in names)
+    output = _output(obs, submission, names, size)
+    output = msgspec.structs.replace(
+        output,
         verified="Manifest" if delivery.partly_read else obs.job.spec.delivery.verify,
-        files=len(names),
-        bytes=sum(delivery.files[name].size for name in names),
-        objects=total_objects(delivery) or 0,
+        objects=delivery.objects,
         digest=delivery.digest,
-        first_files=tuple(quote(name, obs.secrets, limit=_NAME_LIMIT) for name in sorted(names)[:_SHOWN_FILES]),
         receipt=delivery.receipt,
     )
-    objects, files, where = output.objects or 0, output.files or 0, submission.destination
-    why = messages.DELIVERED(objects=objects, files=files, destination=where)
-    if partly := delivery.partly_read:
-        shown = quote(", ".join(sorted(partly)[:_SHOWN_FILES]), obs.secrets)
+    if delivery.objects is None:
+        why = messages.DELIVERED_UNCOUNTED(files=len(names), destination=where)
+    elif partly := delivery.partly_read:
         why = messages.DELIVERED_PARTLY_READ(
-            objects=objects, files=files, destination=where, count=len(partly), names=shown
+            objects=delivery.objects,
+            files=len(names),
+            destination=where,
+            count=len(partly),
+            names=quote(", ".join(sorted(partly)[:_SHOWN_FILES]), obs.secrets),
         )
-    return completed(obs, output, why)
+    else:
+        why = messages.DELIVERED(objects=delivery.objects, files=len(names), destination=where)
+    return completed(obs, output, why, _verified(obs, delivery))
+
+
+def _verified(obs: Observation, delivery: Delivery) -> Verified:
+    """What DeliveryVerified says of a delivery without a difference."""
+    uncertain = list(delivery.uncertain)
+    if delivery.objects is None and obs.job.spec.delivery.min_objects is not None:
+        uncertain.append("the number of objects is not known, so it was not compared with spec.delivery.minObjects")
+    if uncertain:
+        return "Unknown", messages.DELIVERY_UNCERTAIN(problems=_listed(obs, [*uncertain, *delivery.open]))
+    if delivery.open:
+        return "Unknown", messages.COUNTS_OPEN(problems=_listed(obs, delivery.open))
+    return "True", messages.FILES_VERIFIED(files=len(delivery.names or ()), manifest=MANIFEST)
+
+
+def _without_manifest(obs: Observation, submission: Submission, delivery: Delivery, cause: str) -> Decision:
+    """Wait for a manifest with a list of files. After an hour, a person has to accept what is there."""
+    reasons = messages.MANIFEST_PENDING.name, messages.MANIFEST_MISSING.name
+    obs = _with_retries_of(obs, *reasons)
+    since = obs.status.waiting_since
+    why = messages.MANIFEST_PENDING(cause=quote(cause, obs.secrets))
+    if since is None or obs.now - since < _MANIFEST_WAIT:
+        return wait(obs, "Verifying", CallFailure(why.reason, why.message))
+    names = [*(delivery.names or ()), *delivery.unlisted]
+    names = sorted(name for name in dict.fromkeys(names) if name in delivery.files)
+    size, where = sum(delivery.files[name].size for name in names), submission.destination
+    if obs.job.accepts_delivery:
+        accepted = messages.DELIVERY_ACCEPTED(
+            annotation=ACCEPT_ANNOTATION, count=len(names), bytes=size, destination=where
+        )
+        return completed(obs, _output(obs, submission, names, size), accepted, ("False", accepted))
+    shown = ", ".join(names[:_SHOWN_FILES]) + (", ..." if len(names) > _SHOWN_FILES else "")
+    meta = obs.job.metadata
+    why = messages.MANIFEST_MISSING(
+        cause=quote(cause, obs.secrets),
+        destination=where,
+        count=len(names),
+        bytes=size,
+        names=quote(shown or "none", obs.secrets),
+        name=meta.name,
+        namespace=meta.namespace,
+        annotation=ACCEPT_ANNOTATION,
+    )
+    return wait(obs, "Verifying", CallFailure(why.reason, why.message), stalled_after=0)
+
+
+def _output(obs: Observation, submission: Submission, names: Sequence[str], size: int) -> Output:
+    return Output(
+        bucket=submission.s3.bucket,
+        prefix=submission.path,
+        files=len(names),
+        bytes=size,
+        first_files=tuple(quote(name, obs.secrets, limit=_NAME_LIMIT) for name in sorted(names)[:_SHOWN_FILES]),
+    )
+
+
+def _listed(obs: Observation, texts: Sequence[str]) -> Quoted:
+    shown = "; ".join(quote(one, obs.secrets) for one in texts[:_SHOWN_DIFFERENCES])
+    more = len(texts) - _SHOWN_DIFFERENCES
+    return own(f"{shown}; and {more} more" if more > 0 else shown)
 
 
 def on_delivery_unreadable(obs: Observation, submission: Submission, failure: CallFailure) -> Decision:
@@ -272,15 +329,10 @@ def _has_same_destination(obs: Observation, submission: Submission) -> bool:
     return (s3.bucket, s3.role_arn) == (submission.s3.bucket, submission.s3.role_arn)
 
 
-def _retries_because_of(obs: Observation, reason: str) -> int:
-    """How often in a row the job was retried for exactly this reason."""
+def _with_retries_of(obs: Observation, *reasons: str) -> Observation:
+    """The observation with the count and start of the retries in a row for these reasons."""
     shown = obs.job.condition("Reconciling")
-    return (obs.status.waits or 0) if shown is not None and shown.reason == reason else 0
-
-
-def _with_retries_of(obs: Observation, reason: str) -> Observation:
-    """The observation with the count and start of retries for exactly this reason."""
-    retries = _retries_because_of(obs, reason)
+    retries = (obs.status.waits or 0) if shown is not None and shown.reason in reasons else 0
     since = obs.status.waiting_since if retries else None
     return obs.with_status(msgspec.structs.replace(obs.status, waits=retries or None, waiting_since=since))
 

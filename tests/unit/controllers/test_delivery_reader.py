@@ -116,17 +116,12 @@ def add(bucket: MemoryBucket, path: str) -> None:
     bucket.objects[f"{path}part-07777b.gz"] = ROW
 
 
-def empty(bucket: MemoryBucket, path: str) -> None:
-    bucket.objects[f"{path}part-07777.gz"] = gzip.compress(b"", mtime=0)
-
-
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
         (truncate, "part-07777.gz is truncated"),
         (lose, "part-07777.gz is listed but was not found"),
         (add, "part-07777b.gz exists but is not listed"),
-        (empty, "is 10000, but the files have 9999 records"),
     ],
 )
 async def test_one_bad_file_of_ten_thousand_is_found(
@@ -137,6 +132,39 @@ async def test_one_bad_file_of_ten_thousand_is_found(
     damage(bucket, fill(bucket, subject))
     (difference,) = differences_of(await read(reader, subject))
     assert text in difference
+
+
+async def test_one_file_of_ten_thousand_without_its_record_is_not_proved(
+    store: tuple[MemoryBucket, ObjectStore],
+) -> None:
+    bucket, reader = store
+    subject = job_with("Objects")
+    path = fill(bucket, subject)
+    bucket.objects[f"{path}part-07777.gz"] = gzip.compress(b"", mtime=0)
+    found = await read(reader, subject)
+    assert (found.differences, found.objects) == ([], FILES - 1)
+    assert "is 10000, but the files have 9999 records" in "; ".join(found.uncertain)
+
+
+async def test_the_files_are_read_where_the_manifest_is_odd(store: tuple[MemoryBucket, ObjectStore]) -> None:
+    bucket, reader = store
+    subject = job_with("Manifest")
+    path = fill(bucket, subject, files=3)
+    assert (await read(reader, subject)).reports == {}
+    bucket.objects[f"{path}manifest.json"] = json.dumps({"files": [f"part-{n:05d}.gz" for n in range(3)]}).encode()
+    found = await read(reader, subject)
+    assert (len(found.reports), found.objects, found.missing) == (3, 3, None)
+    bucket.objects[f"{path}part-00001.gz"] = ROW[:-4]
+    assert "truncated" in "; ".join((await read(reader, subject)).differences)
+
+
+async def test_a_manifest_and_files_in_a_subdirectory_are_found(store: tuple[MemoryBucket, ObjectStore]) -> None:
+    bucket, reader = store
+    subject = job_with("Full")
+    path = fill(bucket, subject, files=3)
+    bucket.objects = {key.replace(path, f"{path}2031-01-15/"): body for key, body in bucket.objects.items()}
+    found = await read(reader, subject)
+    assert (found.differences, found.uncertain, found.open, found.missing) == ([], [], [], None)
 
 
 class Flaky(MemoryBucket):
@@ -165,6 +193,7 @@ class Check:
         self.opened = 0
         self.delays: list[float] = []
         self.known: Reports = {}
+        self.missing: str | None = None
 
     async def __call__(self) -> list[str]:
         with ThreadPoolExecutor(1) as pool:
@@ -177,7 +206,9 @@ class Check:
             async def sleep(seconds: float) -> None:
                 self.delays.append(seconds)
 
-            return differences_of(await DeliveryReader(open_store, self.subject, self.known, sleep=sleep).delivery())
+            found = await DeliveryReader(open_store, self.subject, self.known, sleep=sleep).delivery()
+            self.missing = found.missing
+            return differences_of(found)
 
 
 async def test_a_read_continues_with_a_new_session_when_the_old_one_expires() -> None:
@@ -222,12 +253,13 @@ async def test_reading_stops_when_one_file_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("content", [b"[1", b'{"a":', b"\xff", b"null", b"1" + b"0" * 5000])
-async def test_a_manifest_that_cannot_be_parsed_is_a_difference(content: bytes) -> None:
+async def test_a_manifest_that_cannot_be_parsed_is_waited_for(content: bytes) -> None:
     check = Check()
     submission = check.subject.status.submission
     assert submission is not None
     check.bucket.objects[submission.path + "manifest.json"] = content
-    assert await check() == ["manifest.json is not a JSON object"]
+    assert await check() == []
+    assert check.missing == "manifest.json is not a JSON object"
 
 
 async def test_a_folder_of_the_s3_console_is_ignored() -> None:

@@ -12,7 +12,6 @@ import pytest
 from builders import T0, job, running, stamp, submission, target
 from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
-from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile
 from reltio_export_operator.jobs import results
@@ -26,7 +25,7 @@ from reltio_export_operator.jobs.observation import (
 )
 from reltio_export_operator.jobs.results import Accepted, CallFailure, SearchResult
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "success": True,
     "files": ["part-00000.gz", "part-00001.gz"],
     "totalObjects": 12,
@@ -206,16 +205,6 @@ def test_a_wait_says_since_when_and_until_when() -> None:
     second = results.wait(later, "Pending", CallFailure("RateLimited", own("Slow down."))).status
     message = next(c.message for c in second.conditions if c.type == "Reconciling")
     assert message == f"Slow down. Failing since {stamp()}. Retrying at {stamp(30)}."
-
-
-def test_a_manifest_that_is_not_there_yet_is_looked_for_again_before_the_job_fails() -> None:
-    status = running("COMPLETED")
-    for _ in range(3):
-        decision = on_delivery_read(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
-        assert decision.status.phase == "Verifying"
-        status = to_wire(decision.status)
-    decision = on_delivery_read(Observation(job=job(status=status), now=T0, target=target()), Delivery(None, {}))
-    assert decision.status.phase == "Failed"
 
 
 def test_a_duplicate_found_at_the_end_is_reported_and_stopped_before_the_job_completes() -> None:

@@ -175,7 +175,7 @@ def test_a_manifest_is_waited_for_since_the_first_time_that_it_was_missing() -> 
         decision = results.on_delivery_read(given, of(given), Delivery(None, {}))
         seen.append((decision.status.phase, decision.status.waits, decision.status.waiting_since))
         given = dataclasses.replace(after(given, decision), now=given.now + timedelta(seconds=30))
-    assert seen == [("Verifying", 1, T0), ("Verifying", 2, T0), ("Verifying", 3, T0), ("Failed", None, None)]
+    assert seen == [("Verifying", number, T0) for number in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("read", [True, False])

@@ -18,13 +18,15 @@ from ...delivery.integrity import ZIP_TAIL_BYTES, check_ends, is_compressed, is_
 from ...delivery.limits import DeliveryTooLargeError, Meter
 from ...delivery.manifest import (
     CHECKSUMS,
+    EMPTY_FILE,
     MANIFEST,
     RECEIPT,
     Delivery,
     FileReport,
     StoredFile,
+    has_items,
     is_countable,
-    listed_files,
+    manifest_name,
     may_be_empty,
     parse,
     receipt_of,
@@ -38,8 +40,6 @@ _MAX_LISTINGS = 3  # of a directory that changes while it is read, before the de
 _MAX_FURTHER_READS = 2  # of an object that seems to be damaged
 _MAX_ATTEMPTS = 4  # to read one file, before the delivery check fails
 _RETRY_SECONDS = 2.0  # before the second attempt; doubled for each further one
-
-_EMPTY = FileReport(sha256=hashlib.sha256(b"").hexdigest(), records=0)
 
 T = TypeVar("T")
 Reports = MutableMapping[tuple[str, str], FileReport]  # by name and ETag
@@ -88,25 +88,29 @@ class DeliveryReader:
     async def _read_directory(self) -> Delivery:
         files = await self._retried(self._listing)
         store = await self._opened()
-        content, manifest = await self._manifest(files)
+        name = manifest_name(files)
+        content, manifest = await self._manifest(name, files)
         delivery = Delivery(
             manifest,
             files,
             bucket=self._submission.s3.bucket,
             path=self._path,
             countable=is_countable(self._job.spec.export),
+            has_items=has_items(self._job.spec.export),
             may_be_empty=may_be_empty(self._job.spec.export),
             manifest_sha256=hashlib.sha256(content or b"").hexdigest(),
+            manifest_name=name or MANIFEST,
         )
         await store.compute(delivery.prepare)
         spec = self._job.spec.delivery
-        if spec.verify not in ("Objects", "Full") or delivery.differences:
+        # What is odd about a manifest may be overlooked only if the files are whole, so they are read.
+        if delivery.differences or delivery.has_no_list or (spec.verify == "Manifest" and not delivery.uncertain):
             return delivery
-        names = listed_files(delivery) or []
+        names = delivery.to_read
         whole = set(names) if spec.verify == "Full" else _smallest_files(delivery, names)
         delivery = replace(delivery, reports=await self._read_all(delivery, names, whole))
         await store.compute(delivery.prepare)
-        if spec.receipt and not delivery.differences:
+        if spec.receipt and not delivery.differences and delivery.missing is None:
             await self._write_receipt(delivery, names)
             delivery = replace(delivery, receipt=f"{self._submission.destination}{RECEIPT}")
             await store.compute(delivery.prepare)
@@ -131,11 +135,11 @@ class DeliveryReader:
                 files[name] = StoredFile(item.size, item.etag)
         return files
 
-    async def _manifest(self, files: Mapping[str, StoredFile]) -> tuple[bytes | None, object | None]:
+    async def _manifest(self, name: str | None, files: Mapping[str, StoredFile]) -> tuple[bytes | None, object | None]:
         """The manifest of the listing, and its JSON. Reltio writes it last, so the listing has the files as well."""
-        if MANIFEST not in files:
+        if name is None:
             return None, None
-        listed, bound = self._listed(MANIFEST, files[MANIFEST]), limits.LIMITS.manifest_bytes
+        listed, bound = self._listed(name, files[name]), limits.LIMITS.manifest_bytes
         if listed.size > bound:
             raise DeliveryTooLargeError(f"{MANIFEST} has {listed.size} bytes, and {bound} are the most that is read")
 
@@ -229,14 +233,14 @@ class DeliveryReader:
 
 async def _read_ends(store: ObjectStore, file: StoredObject) -> FileReport:
     if not file.size:
-        return _EMPTY
+        return EMPTY_FILE
     problem, notes, proof = await _check_ends(store, file)
     return FileReport(problem, notes=notes, proof=proof)
 
 
 async def _read_whole(store: ObjectStore, file: StoredObject, meter: Meter) -> FileReport:
     if not file.size:
-        return _EMPTY
+        return EMPTY_FILE
     found = await store.check_file(file, meter)
     return FileReport(
         found.problem,

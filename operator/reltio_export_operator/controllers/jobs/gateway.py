@@ -13,8 +13,9 @@ from ...aws.errors import AwsError
 from ...aws.owner import Owner
 from ...aws.sessions import RoleSessions
 from ...aws.store import ObjectStore
+from ...delivery import limits
 from ...delivery.limits import DeliveryTooLargeError
-from ...delivery.manifest import MANIFEST, Delivery
+from ...delivery.manifest import MANIFEST, Delivery, manifest_name
 from ...jobs import messages
 from ...jobs.observation import ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
@@ -153,7 +154,9 @@ class ReltioS3Gateway:
             async with self._failures(job):
                 store = await self._store(job, submission)
                 manifest = await store.exists(submission.path + MANIFEST)
-                return SearchResult(manifest=manifest, files=manifest or await store.has_objects(submission.path))
+                files = manifest or await store.has_objects(submission.path)
+                manifest = manifest or (files and await _has_manifest_below(store, submission.path))
+                return SearchResult(manifest=manifest, files=files)
         except CallFailedError as error:
             return SearchResult(unreadable=error.failure)
 
@@ -270,6 +273,18 @@ def _concerns_target(error: BaseException | None) -> bool:
     if isinstance(error, AwsError):
         return not error.transient
     return isinstance(error, SecretError | errors.CredentialsRejected | errors.TokenRejected | errors.AccessDenied)
+
+
+async def _has_manifest_below(store: ObjectStore, path: str) -> bool:
+    """Whether the manifest is in a subdirectory. One LIST for each 1,000 objects."""
+    names, seen = [], 0
+    async for item in store.list(path):
+        seen += 1
+        if item.key.endswith(f"/{MANIFEST}"):
+            names.append(item.key.removeprefix(path))
+        if seen >= limits.LIMITS.objects:
+            break
+    return manifest_name(names) is not None
 
 
 def _owner_of(job: ExportJob) -> Owner:

@@ -13,7 +13,7 @@ from ...api.job import Output, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
 from .. import duplicates, messages, tasks
-from ..endings import completed, record_duplicates, tasks_failed
+from ..endings import completed, is_accepted, record_duplicates, tasks_failed
 from ..observation import CheckDelivery, ControlTasks, Decision, Observation, Wait, seconds_until_retry, status_of
 from .ending import stop_tasks
 
@@ -65,7 +65,7 @@ def verify_delivery(obs: Observation, submission: Submission) -> Decision | None
     if not tasks.all_in(obs.status.tasks, tasks.COMPLETED):
         return None
     left = seconds_until_retry(obs)
-    if left:
+    if left and not is_accepted(obs):
         return Decision(obs.status, requeue_after=left)
     if obs.job.spec.delivery.verify == "None":
         output = Output(bucket=submission.s3.bucket, prefix=submission.path)
