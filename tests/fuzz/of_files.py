@@ -52,7 +52,7 @@ def _compared(parsed: object) -> None:
     if not delivery.differences:
         assert delivery.digest.startswith("sha256:")
     assert all(isinstance(one, str) for one in delivery.differences)
-    total = manifest.total_objects(delivery)
+    total = delivery.total_objects
     assert total is None or total >= 0
 
 

@@ -39,6 +39,7 @@ class RecordCounter:
         self._problem: str | None = None
         self._pending = b""  # the first line of a part, as far as it was fed
         self._at_start = True  # whether the next line is the first one of a part
+        self._sample: bytearray | None = bytearray()
         self._decoder: codecs.IncrementalDecoder | None = None
         self._undetected: bytes | None = b""  # the first bytes, until they show the encoding
         self._ended_within_character = False
@@ -95,6 +96,19 @@ class RecordCounter:
         return self._decoder.decode(data, final).encode(errors="replace")
 
     def _feed_text(self, data: bytes) -> None:
+        if self._sample is not None:
+            self._sample += data[: _SAMPLE_BYTES - len(self._sample)]
+            if len(self._sample) == _SAMPLE_BYTES:
+                self._judge_sample()
+        self._count_in(data)
+
+    def _judge_sample(self) -> None:
+        """Whatever the pieces are in which the file comes, its beginning shows whether it is text."""
+        if self._sample is not None and is_binary(bytes(self._sample)):
+            self._problem = "is neither CSV nor JSON"
+        self._sample = None
+
+    def _count_in(self, data: bytes) -> None:
         if not self._at_start:
             assert self._content is not None
             self._content.feed(data)
@@ -117,6 +131,7 @@ class RecordCounter:
             self._feed_text(rest)
         elif self._decoder is not None:
             self._ended_within_character = bool(self._decoded(b"", final=True))
+        self._judge_sample()
         if self._pending:
             self._begin()
         if self._content is not None and not self._problem:
@@ -126,8 +141,6 @@ class RecordCounter:
 
     def _begin(self) -> None:
         data, self._pending = self._pending, b""
-        if self._content is None and is_binary(data[:_SAMPLE_BYTES]):
-            self._problem = "is neither CSV nor JSON"
         if self._content is None and data.startswith(_JSON):
             self._content = JsonText()
         elif not isinstance(self._content, JsonText):
@@ -136,7 +149,7 @@ class RecordCounter:
             if line is not None and line.lower().startswith(_SEPARATOR_LINE) and len(line) <= len("sep=,\r"):
                 if line[len(_SEPARATOR_LINE) :][:1] != b",":
                     self._content.give_up(OTHER_SEPARATOR)
-                self._feed_text(data[len(line) + 1 :])
+                self._count_in(data[len(line) + 1 :])
                 return
             self._content.begin((line if line is not None else data)[:MAX_LINE_BYTES])
         self._at_start = False

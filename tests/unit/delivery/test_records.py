@@ -58,7 +58,7 @@ def test_truncated_content_is_detected_without_a_checksum(content: bytes) -> Non
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 def test_binary_content_is_detected_whatever_the_pieces(piece: int) -> None:
-    content = b"ID,Type\n" * 50 + b"\0" + b"1,x\n" * 50
+    content = b"ID,Type\n" * 50 + bytes(range(256)) * 50
     counter = RecordCounter()
     for start in range(0, len(content), piece):
         counter.feed(content[start : start + piece])
