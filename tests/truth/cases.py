@@ -92,6 +92,11 @@ def _lose_answer_among_others(world: TruthWorld) -> None:
     _lose_answer(world)
 
 
+def _lose_answer_among_a_few(world: TruthWorld) -> None:
+    world.simulator.others(3, stuck=True)
+    _lose_answer(world)
+
+
 def _refuse(**fault: Any) -> Callable[[TruthWorld], None]:
     return lambda world: world.simulator.fault(**fault)
 
@@ -100,6 +105,8 @@ def _answer(code: int, text: str) -> Raw:
     return {"severity": "Error", "errorCode": code, "errorMessage": text, "errorDetailMessage": text}
 
 
+_NOTHING = {"rows": 0, "no_manifest": True}
+_UNVERIFIED = {"delivery": {"verify": "None"}}
 _ONCE = {"backoffLimit": 0}
 _SLOW = {"objects_per_second": 2.0}
 _NOT_STARTED = "Reconciling ExportNotStarted"
@@ -130,6 +137,57 @@ TRUTHS = (
         behaviour={"rows": 10, "no_manifest": True},
         spec={"delivery": {"verify": "None"}},
         arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "names in lists, no rows, no manifest, verify None",
+        "Complete ReportedByService",
+        behaviour=_NOTHING,
+        spec=_UNVERIFIED,
+        arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "names by id only, no rows, no manifest, verify None",
+        "Complete ReportedByService",
+        config={"names_in_lists": False},
+        behaviour=_NOTHING,
+        spec=_UNVERIFIED,
+        arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "no names, no rows, no manifest, verify None",
+        "Stalled ExportNotIdentified",
+        config={"show_names": False},
+        behaviour=_NOTHING,
+        spec=_UNVERIFIED,
+        arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "no names, no rows, no manifest",
+        "Stalled ExportNotIdentified",
+        config={"show_names": False},
+        behaviour=_NOTHING,
+        arrange=_lose_answer,
+    ),
+    Truth(
+        "Lost answer",
+        "no names, no rows, no manifest, no groupId, a long export",
+        "Stalled ExportNotIdentified",
+        config={"show_names": False, "group_id": False, "objects_per_second": 0.1},
+        behaviour={"no_manifest": True, "rows": 0},
+        spec=_UNVERIFIED,
+        arrange=_lose_answer,
+        within=6 * 3600.0,
+    ),
+    Truth(
+        "Lost answer",
+        "no names, and the export of another client, long",
+        "Complete Delivered",
+        config={"show_names": False, **_SLOW},
+        arrange=_lose_answer_among_a_few,
     ),
     Truth("Lost answer", "no names, no groupId", config={"show_names": False, "group_id": False}, arrange=_lose_answer),
     Truth(

@@ -115,6 +115,13 @@ EXPORT_NOT_LISTED = Reason(
     "Look for the export in Reltio's console. When it has ended, check the files and set spec.cancel to true, or "
     "create a new ExportJob.",
 )
+EXPORT_NOT_IDENTIFIED = Reason(
+    "ExportNotIdentified",
+    "The answer to the submission was lost. Task {tasks} was created at that time, and Reltio does not show its name, "
+    "so it may be this export. The operator does not submit it again.",
+    "Look for the export in Reltio's console and for files at its destination. To export again, set spec.cancel to "
+    "true and run kubectl reltio-export rerun.",
+)
 SUBMITTED = Reason("Submitted", "Submitted task {tasks} to {destination}.")
 SUBMITTED_WITHOUT_REGION = Reason(
     "Submitted",

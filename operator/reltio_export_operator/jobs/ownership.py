@@ -17,6 +17,7 @@ from ..api.task import ObservedTask
 from . import naming
 
 _ATTEMPT = re.compile(r"-([1-9][0-9]{0,4})$")
+_IN_FLIGHT = timedelta(minutes=2)  # longer than a submission may take until Reltio creates its task
 _CLOCKS_APART = timedelta(minutes=10)  # the most that the clocks of the operator and the service are taken to differ
 
 
@@ -92,6 +93,19 @@ class TaskIndex:
         for group in sorted(group for group in shared if group):
             found |= {task.id: task for task in self._by_group.get(group, ())}
         return tuple(found.values())
+
+    def unnamed(self, submission: Submission) -> tuple[ObservedTask, ...]:
+        """Tasks without a name that may be of the attempt: they were created at the time of a submission of it.
+
+        `exportName` shows no other owner, because Reltio may generate it.
+        """
+        latest = submission.intended_time + _IN_FLIGHT + _CLOCKS_APART
+        earliest_ms, latest_ms = earliest_creation_ms(submission), latest.timestamp() * 1000
+        return tuple(
+            task
+            for task in self.by_id.values()
+            if not task.name and (task.created_ms is None or earliest_ms <= task.created_ms <= latest_ms)
+        )
 
     def _remove(self, task: ObservedTask) -> None:
         for name in task.given_names:

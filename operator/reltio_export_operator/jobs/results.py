@@ -20,12 +20,14 @@ from .observation import CheckDelivery, Decision, Event, Observation, RemoveFina
 from .policies.starting import resubmit, still_unanswered, suspended_submission
 
 _SHOWN_FILES = 10
+_SHOWN_TASKS = 5
 _NAME_LIMIT = 1024  # characters of the name of a file, as S3 allows
 _SHOWN_DIFFERENCES = 10
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _UNREADABLE_RETRIES = 8
 _MANIFEST_WAIT = timedelta(hours=1)  # Reltio may report the end of the last task minutes before it writes the manifest
 _STALLED_AFTER = 3  # retries
+_STALLED_WHILE_ACTIVE = 12  # retries while a task runs that may be the export: about an hour
 _VANISHED_REQUEUE_SECONDS = 60
 SEARCH_INCOMPLETE = "SearchIncomplete"  # the reason in `reltio/messages.py`
 
@@ -56,12 +58,14 @@ class Accepted:
 class SearchResult:
     """What a search for the attempt found.
 
-    `files`: its directory has objects. `unreadable`: why the bucket could not be read.
+    `files`: its directory has objects. `unnamed` are tasks that may be of the attempt: they were created at its time,
+    and the service shows no name of them. `unreadable`: why the bucket could not be read.
     """
 
     tasks: tuple[ObservedTask, ...] = ()
     manifest: bool = False
     files: bool = False
+    unnamed: tuple[ObservedTask, ...] = ()
     unreadable: CallFailure | None = None
 
 
@@ -118,19 +122,33 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     left = obs.limits.submit_settle_seconds - obs.elapsed.doubt
     if left > 0:
         return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
+    unnamed = quote(_ids(found.unnamed), obs.secrets)
+    doubt = own(f"task {unnamed}, of which Reltio shows no name, may be its export")
     if obs.is_deleted:
-        unlisted = messages.CLEANUP_UNLISTED(name=submission.name, destination=submission.destination)
-        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(unlisted),) if found.files else ())
+        why = None
+        if found.files:
+            why = messages.CLEANUP_UNLISTED(name=submission.name, destination=submission.destination)
+        elif found.unnamed:
+            why = messages.CLEANUP_UNCERTAIN(doubts=doubt, uid=obs.job.metadata.uid)
+        return Decision(obs.status, RemoveFinalizer(), events=(Event.warning(why),) if why else ())
     ending = early_end_reason(obs)
     if ending is not None:
         known = "An export had written files to its directory." if found.files else "Reltio did not have its export."
+        if found.unnamed and not found.files:
+            known = f"It is not known whether Reltio had its export: {doubt}."
         return failed(obs, ConditionReason(ending.reason, own(f"{ending.message} {known}")))
     if found.unreadable is not None:
         text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
         return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
+    may_show = any(task.status not in tasks.ENDED for task in found.unnamed)  # its manifest, at its end
     if found.files:  # only this attempt writes there, so its export has started
         why = messages.EXPORT_NOT_LISTED(destination=submission.destination)
-        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=0)
+        stalled_after = _STALLED_WHILE_ACTIVE if may_show else 0
+        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=stalled_after)
+    if found.unnamed:  # one of them may be this export, which may have had nothing to write
+        why = messages.EXPORT_NOT_IDENTIFIED(tasks=unnamed)
+        stalled_after = _STALLED_WHILE_ACTIVE if may_show else _STALLED_AFTER
+        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=stalled_after)
     left = _seconds_between_calls(obs, submission.unanswered) - obs.elapsed.doubt
     if left > 0:
         return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
@@ -138,6 +156,11 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     as_refused = msgspec.structs.replace(obs.status, submission=refused, retry_time=None, waits=None)
     suspended = suspended_submission(obs.with_status(as_refused))
     return suspended or resubmit(obs, submission)
+
+
+def _ids(listed: Sequence[ObservedTask]) -> str:
+    more = f" and {len(listed) - _SHOWN_TASKS} more" if len(listed) > _SHOWN_TASKS else ""
+    return ", ".join(sorted(task.id for task in listed)[:_SHOWN_TASKS]) + more
 
 
 def on_search_failed(obs: Observation, failure: CallFailure) -> Decision:

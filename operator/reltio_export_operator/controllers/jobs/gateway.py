@@ -147,18 +147,18 @@ class ReltioS3Gateway:
     async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Look for the attempt: in the lists of active and finished tasks by its name, then in the bucket."""
         async with self._failures(job):
-            mine = await self._tasks.tasks_of(await self._client(job, submission), submission)
+            mine, unnamed = await self._tasks.tasks_of(await self._client(job, submission), submission)
             if mine or job.metadata.deletion_timestamp is not None:
-                return SearchResult(tasks=mine)
+                return SearchResult(tasks=mine, unnamed=unnamed)
         try:
             async with self._failures(job):
                 store = await self._store(job, submission)
                 manifest = await store.exists(submission.path + MANIFEST)
                 files = manifest or await store.has_objects(submission.path)
                 manifest = manifest or (files and await _has_manifest_below(store, submission.path))
-                return SearchResult(manifest=manifest, files=files)
+                return SearchResult(manifest=manifest, files=files, unnamed=unnamed)
         except CallFailedError as error:
-            return SearchResult(unreadable=error.failure)
+            return SearchResult(unnamed=unnamed, unreadable=error.failure)
 
     async def find_unrecorded(self, job: ExportJob, target: ExportTarget) -> tuple[ObservedTask, ...]:
         """The tasks whose name ends with an attempt id of the job, of which the object says nothing."""

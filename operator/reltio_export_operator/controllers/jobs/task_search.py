@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 
 from ...api.job import Submission
 from ...api.task import ObservedTask
 from ...jobs.ownership import TaskIndex, earliest_creation_ms
 from ...reltio.client import ReltioClient
+from ...reltio.errors import ObjectNotFound
 
-Found = tuple[ObservedTask, ...]
+Tasks = tuple[ObservedTask, ...]
+Found = tuple[Tasks, Tasks]  # tasks of the attempt; tasks without a name that may be of it
 Requests = dict[str, tuple[Submission, asyncio.Future[Found]]]
+
+_LOOKED_UP = 20  # tasks of one search that are asked for by id
 
 
 class TaskSearch:
@@ -22,7 +27,22 @@ class TaskSearch:
         self._listings: dict[ReltioClient, asyncio.Task[None]] = {}
 
     async def tasks_of(self, client: ReltioClient, submission: Submission) -> Found:
-        """The tasks of this attempt, from a listing that began after this call. Raises ReltioError."""
+        """The tasks of this attempt, from a listing that began after this call. Raises ReltioError.
+
+        Where lists leave names out, up to `_LOOKED_UP` tasks are asked for by their ids, which may show them.
+        """
+        mine, unnamed = await self._listed(client, submission)
+        if mine or not unnamed:
+            return mine, ()
+        known = {task.id: task for task in unnamed}
+        for task in unnamed[:_LOOKED_UP]:
+            with contextlib.suppress(ObjectNotFound):  # it still may be the export
+                known[task.id] = await client.task(task.id)
+        index = TaskIndex(known.values())
+        mine = index.tasks_of(submission)
+        return mine, () if mine else index.unnamed(submission)
+
+    async def _listed(self, client: ReltioClient, submission: Submission) -> Found:
         requests = self._requests[client]
         if submission.id not in requests:
             requests[submission.id] = (submission, asyncio.get_running_loop().create_future())
@@ -51,7 +71,7 @@ class TaskSearch:
                         result.exception()  # the caller may have been cancelled
                 else:
                     for submission, result in requests.values():
-                        result.set_result(index.tasks_of(submission))
+                        result.set_result((index.tasks_of(submission), index.unnamed(submission)))
         finally:
             self._listings.pop(client, None)
             for _, result in requests.values():
