@@ -86,6 +86,17 @@ async def test_cancel_stops_a_job_and_waits(world: World) -> None:
     assert "has already finished. Failed: Cancelled" in output
 
 
+async def test_rerun_creates_a_new_job_once_the_old_one_has_finished(world: World) -> None:
+    await call(world, "run", "lake", "--name", "first")
+    code, output = await call(world, "rerun", "first", "--name", "again")
+    assert code == 0, output
+    assert "exportjob.export.reltio.com/again created" in output
+    again = await world.finished("again")
+    assert condition(again, "Complete")
+    first = await world.get("ExportJob", "first")
+    assert first["status"]["submission"]["path"] != again["status"]["submission"]["path"]
+
+
 async def test_verify_requests_a_verification_and_shows_every_check(world: World) -> None:
     before = (await world.get("ExportTarget", "lake"))["status"]["lastVerificationTime"]
     code, output = await call(world, "verify", "lake")

@@ -154,7 +154,7 @@ OWN_TEXT = {
     "jobs/policies/ending.py": 2,
     "jobs/policies/running.py": 1,
     "jobs/policies/starting.py": 1,
-    "jobs/results.py": 3,
+    "jobs/results.py": 4,
     "reltio/auth.py": 2,
     "reltio/client.py": 5,
     "reltio/errors.py": 7,

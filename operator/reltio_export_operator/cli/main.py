@@ -26,6 +26,7 @@ _USER_COMMANDS = {
     "plan": "plan:plan",
     "policy": "targets:policy",
     "receipt": "receipt:receipt",
+    "rerun": "rerun:rerun",
     "run": "jobs:run",
     "status": "jobs:why",
     "verify": "targets:verify",

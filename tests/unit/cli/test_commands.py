@@ -87,7 +87,9 @@ def test_policy_requires_a_principal(manifest: Path) -> None:
     assert "--principal" in result.output
 
 
-@pytest.mark.parametrize("arguments", [["why", "people"], ["cancel", "people"], ["verify", "lake"], ["run", "lake"]])
+@pytest.mark.parametrize(
+    "arguments", [["why", "people"], ["cancel", "people"], ["rerun", "people"], ["verify", "lake"], ["run", "lake"]]
+)
 def test_a_missing_kubeconfig_is_reported_without_a_traceback(arguments: list[str]) -> None:
     result = call(*arguments)
     assert result.exit_code == 2
@@ -99,7 +101,7 @@ def test_verify_requires_a_name_or_a_file() -> None:
     assert "Use either" in call("verify").output
 
 
-@pytest.mark.parametrize("command", ["cancel", "plan", "policy", "receipt", "run", "status", "verify", "why"])
+@pytest.mark.parametrize("command", ["cancel", "plan", "policy", "receipt", "rerun", "run", "status", "verify", "why"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = call(command, "--help")
     assert result.exit_code == 0
