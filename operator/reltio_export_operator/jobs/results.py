@@ -140,15 +140,8 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     if found.unreadable is not None:
         text = messages.DESTINATION_UNREADABLE(error=found.unreadable.message).message
         return wait(obs, "Submitting", replace(found.unreadable, message=text), stalled_after=_STALLED_AFTER)
-    may_show = any(task.status not in tasks.ENDED for task in found.unnamed)  # its manifest, at its end
-    if found.files:  # only this attempt writes there, so its export has started
-        why = messages.EXPORT_NOT_LISTED(destination=submission.destination)
-        stalled_after = _STALLED_WHILE_ACTIVE if may_show else 0
-        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=stalled_after)
-    if found.unnamed:  # one of them may be this export, which may have had nothing to write
-        why = messages.EXPORT_NOT_IDENTIFIED(tasks=unnamed)
-        stalled_after = _STALLED_WHILE_ACTIVE if may_show else _STALLED_AFTER
-        return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=stalled_after)
+    if found.files or found.unnamed:
+        return _hold(obs, submission, found)
     left = _seconds_between_calls(obs, submission.unanswered) - obs.elapsed.doubt
     if left > 0:
         return _wait_for_answer(obs, messages.ANSWER_UNKNOWN(), left)
@@ -156,6 +149,18 @@ def on_search_result(obs: Observation, submission: Submission, found: SearchResu
     as_refused = msgspec.structs.replace(obs.status, submission=refused, retry_time=None, waits=None)
     suspended = suspended_submission(obs.with_status(as_refused))
     return suspended or resubmit(obs, submission)
+
+
+def _hold(obs: Observation, submission: Submission, found: SearchResult) -> Decision:
+    """The export was started, or may have been, and its tasks are not known: do not submit it again."""
+    if found.files:  # only this attempt writes there
+        why, stalled_after = messages.EXPORT_NOT_LISTED(destination=submission.destination), 0
+    else:  # it may have had nothing to write
+        why = messages.EXPORT_NOT_IDENTIFIED(tasks=quote(_ids(found.unnamed), obs.secrets))
+        stalled_after = _STALLED_AFTER
+    if any(task.status not in tasks.ENDED for task in found.unnamed):  # its manifest may show up
+        stalled_after = _STALLED_WHILE_ACTIVE
+    return wait(obs, "Submitting", CallFailure(why.reason, why.message), stalled_after=stalled_after)
 
 
 def _ids(listed: Sequence[ObservedTask]) -> str:

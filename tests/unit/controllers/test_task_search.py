@@ -67,8 +67,8 @@ class Nameless:
             yield task
 
     async def history(self, since_ms: int) -> AsyncIterator[ObservedTask]:
-        for task in ():
-            yield task
+        for found in self.tasks[:0]:
+            yield found
 
     async def task(self, id_: str) -> ObservedTask:
         self.asked.append(id_)
