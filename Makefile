@@ -9,12 +9,16 @@ export UV_SYSTEM_CERTS ?= 1
 # The virtual environment keeps its bytecode, also where the shell says otherwise: without it each start compiles again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The version before, for `make upgrade-test`, and where it is checked out.
+OLDER   ?= HEAD~100
+UPGRADE := build/older
+
 # Processes that run tests: `make test WORKERS=0` runs one test after the other. `auto` is one for each core.
 WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix attack-matrix fuzz e2e image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix attack-matrix fuzz e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +64,11 @@ truth-table: $(VENV)/.dev ## Live through each answer that Reltio's documentatio
 
 rgw-test: $(VENV)/.dev ## Run the operator's S3 and STS code on Ceph RGW; installs Debian's packages (root)
 	cd tests && ../$(BIN)/python -m rgw.table $(RGW_ARGS)
+
+upgrade-test: $(VENV)/.dev ## Upgrade from commit OLDER, and roll back to it, on a real API server (KUBEBUILDER_ASSETS)
+	rm -rf $(UPGRADE) && git worktree prune && git worktree add --detach $(UPGRADE) $(OLDER)
+	$(MAKE) -C $(UPGRADE) .venv/.dev
+	OLDER_OPERATOR=$(abspath $(UPGRADE)) $(BIN)/pytest tests/e2e/test_upgrade_on_a_real_server.py
 
 e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	@if [ -n "$$KUBEBUILDER_ASSETS$$KUBECONFIG" ]; then $(BIN)/pytest tests/e2e $(PYTEST_ARGS); else \

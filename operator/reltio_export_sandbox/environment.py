@@ -126,8 +126,10 @@ class Sandbox:
     def log_of(self, replica: str) -> Path:
         return self._options.directory / f"{replica}.log"
 
-    async def start_operator(self, name: str = REPLICA, **settings: str) -> None:
+    async def start_operator(self, name: str = REPLICA, *, python: str = sys.executable, **settings: str) -> None:
         """Start a replica of the operator, as `reltio-export-operator run` does in a pod.
+
+        Another `python` is one whose environment has another version of the operator.
 
         Raises ConfigurationError for settings with which the replica would end at once.
         """
@@ -156,7 +158,7 @@ class Sandbox:
         load(environment)
         with self.log_of(name).open("ab") as log:
             self.replicas[name] = await asyncio.create_subprocess_exec(
-                sys.executable,
+                python,
                 "-c",
                 _OPERATOR,
                 "run",

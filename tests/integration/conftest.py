@@ -101,7 +101,8 @@ class World:
                         return found
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            log = self.sandbox.operator_log.read_text()[-3000:]
+            logs = [self.sandbox.log_of(name).read_text()[-3000:] for name in self.sandbox.replicas]
+            log = "\n".join(logs)
             pytest.fail(f"{kind} {name} never got there: {found.get('status')}\n{log}")
 
     async def finished(self, name: str = "nightly", within: float = 60) -> Raw:

@@ -8,6 +8,7 @@ import json
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -121,12 +122,13 @@ class Replicas(World):
         path.write_text(yaml.safe_dump(document))
         return str(path)
 
-    async def start(self, name: str, **settings: str) -> None:
+    async def start(self, name: str, *, python: str = sys.executable, **settings: str) -> None:
         port = self._ports[name] = free_port()
         log = self.sandbox.log_of(name)
         self._logged[name] = len(log.read_text()) if log.exists() else 0
         await self.sandbox.start_operator(
             name,
+            python=python,
             AWS_ENDPOINT_URL=self.s3.url,
             **{
                 "RELTIO_EXPORT_LEADER_ELECT": "true",
