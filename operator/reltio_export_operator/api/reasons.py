@@ -59,6 +59,7 @@ class Values(TypedDict, total=False):
     proxy: str
     reason: str
     region: str
+    releases: str
     resource: str
     role: str
     secret: str

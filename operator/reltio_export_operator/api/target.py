@@ -116,6 +116,7 @@ class TargetStatus(Model, frozen=True, kw_only=True):
     last_handled_verify_request: str | None = None
     external_id_in_use: Literal["Current", "Previous"] | None = None
     session_policy: Literal["Path", "Bucket", "None"] | None = None
+    operator: str | None = None  # namespace/name of the Lease of the operator that works on the target
     canary_job: str | None = None
     active_jobs: int | None = None
     pending_jobs: int | None = None

@@ -58,6 +58,7 @@ class Manager:
         metrics: Metrics | None = None,
         gate: SubmissionGate | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        release: str = "",
     ) -> None:
         self._cache = cache = JobCache()
         access = Access(kube, http, hosts=ReltioHosts.of(settings), clock=clock)
@@ -154,7 +155,9 @@ class Manager:
             aws_probes=max(1, settings.aws_threads // 2),
             wake_job=self.jobs.add,
             defer_failing=self._failing_targets.add,
+            release=release,
         )
+        metrics.watch_overlaps(lambda: target_controller.overlapping)
         metrics.watch_unreadable(jobs=lambda: job_controller.unreadable, targets=lambda: target_controller.unreadable)
 
     def _verify_target(self, key: Key) -> None:
@@ -165,9 +168,16 @@ class Manager:
     @classmethod
     @asynccontextmanager
     async def connected(
-        cls, settings: Settings, network: Network, api: client.ApiClient, *, metrics: Metrics, gate: SubmissionGate
+        cls,
+        settings: Settings,
+        network: Network,
+        api: client.ApiClient,
+        *,
+        metrics: Metrics,
+        gate: SubmissionGate,
+        release: str,
     ) -> AsyncIterator[Self]:
-        """A manager with connections and threads of its own."""
+        """A manager with connections and threads of its own. `release` is namespace and name of its Lease."""
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
@@ -181,7 +191,7 @@ class Manager:
                     session_tags=settings.session_tags,
                 )
                 kube = KubeClient(api, event_failed=metrics.event_failed)
-                manager = cls(settings, kube, http, sessions, metrics=metrics, gate=gate)
+                manager = cls(settings, kube, http, sessions, metrics=metrics, gate=gate, release=release)
                 try:
                     yield manager
                 finally:

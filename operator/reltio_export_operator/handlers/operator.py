@@ -56,11 +56,14 @@ async def run(settings: Settings, network: Network, *, identity: str, stop: Stop
 
 
 def _elector(settings: Settings, identity: str, api: client.ApiClient) -> Elector:
-    namespace = settings.lease_namespace
-    if not namespace:
-        namespace = _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default"
-    leases = LeaseClient(api, namespace, settings.lease_name)
+    leases = LeaseClient(api, _lease_namespace(settings), settings.lease_name)
     return Elector(leases, identity, duration_seconds=settings.lease_duration_seconds)
+
+
+def _lease_namespace(settings: Settings) -> str:
+    if settings.lease_namespace:
+        return settings.lease_namespace
+    return _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default"
 
 
 async def _lead(
@@ -75,7 +78,8 @@ async def _lead(
     kinds, monitor = Kinds(served_by(api)), WatchMonitor((JOBS, TARGETS))
     gate = SubmissionGate(lambda: not stop.is_set() and (elector is None or elector.is_leader))
     health.metrics.leads(True)
-    async with Manager.connected(settings, network, api, metrics=health.metrics, gate=gate) as manager:
+    release = f"{_lease_namespace(settings)}/{settings.lease_name}"
+    async with Manager.connected(settings, network, api, metrics=health.metrics, gate=gate, release=release) as manager:
         health.stuck = monitor.stuck
         health.metrics.watch_unserved(lambda: len(manager.unlisted() | monitor.failing()))
         health.unready = lambda: (

@@ -40,6 +40,11 @@ class Metrics:
         self._unserved = Gauge(
             "reltio_export_unserved_namespaces", "Namespaces that cannot be listed or watched.", registry=registry
         )
+        self._overlaps = Gauge(
+            "reltio_export_overlapping_targets",
+            "ExportTargets that the operator of another release works on too.",
+            registry=registry,
+        )
         self._leader = Gauge(
             "reltio_export_leader", "1 on the replica that holds the Lease, else 0.", registry=registry
         )
@@ -87,6 +92,10 @@ class Metrics:
         """Read the numbers of objects that cannot be decoded at each scrape."""
         self._unreadable.labels("jobs").set_function(jobs)
         self._unreadable.labels("targets").set_function(targets)
+
+    def watch_overlaps(self, targets: Value) -> None:
+        """Read the number of targets that another operator works on too at each scrape."""
+        self._overlaps.set_function(targets)
 
     def watch_unserved(self, namespaces: Value) -> None:
         """Read the number of namespaces that cannot be listed or watched at each scrape."""

@@ -160,6 +160,13 @@ STATUS_VALUES_IGNORED = Reason(
     "the operator that wrote it.",
 )
 
+OVERLAPPING_RELEASES = Reason(
+    "OverlappingReleases",
+    "The operators of Leases {releases} both work on this target and its jobs. Each job is still exported once, but "
+    "more jobs than spec.maxConcurrentJobs may run, and the settings of either operator may apply.",
+    "Uninstall one of them, or give them different namespaces in watch.namespaces.",
+)
+
 # -- the canary export
 
 CANARY_RUNNING = Reason("CanaryRunning", "The canary export runs as ExportJob {job}.")

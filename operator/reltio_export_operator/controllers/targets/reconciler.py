@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ...api.conditions import Condition, find
+from ...api.conditions import Condition, find, is_true
 from ...api.decoding import decode_job, decode_target, with_report
 from ...api.foreign import KNOWN, PROCESS, own, quote
 from ...api.meta import JOBS, TARGETS
@@ -28,6 +28,8 @@ from ..access import Access
 from ..cache import JobCache, Key
 from ..refusals import REASONS, Refusals
 from ..unreadable import UnreadableObjects, key_of
+from .overlap import CONDITION as OVERLAPPING
+from .overlap import Overlaps
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class TargetController:
         aws_probes: int = 4,
         wake_job: Callable[[Key], None],
         defer_failing: Callable[[Key], None] = lambda key: None,
+        release: str = "",
     ) -> None:
         self._kube = kube
         self._access = access
@@ -68,6 +71,7 @@ class TargetController:
         self._hand_over = defer_failing
         self._clock = clock
         self._unreadable = UnreadableObjects(kube, clock, "ExportTarget")
+        self._overlaps = Overlaps(clock, release)
         self._failures: dict[Key, int] = {}
         self._requested: dict[Key, float] = {}  # when a verification was last requested, on the monotonic clock
         self._found: set[Key] = set()  # targets whose jobs failed with what a verification can find
@@ -101,6 +105,7 @@ class TargetController:
             self._failures.pop(key, None)
             self._secrets.pop(key, None)
             self._unreadable.forget(key)
+            self._overlaps.forget(key)
             self._requested.pop(key, None)
             self._found.discard(key)
             self._wake_jobs(key)
@@ -116,7 +121,7 @@ class TargetController:
             self._hand_over(key)
             return None
         try:
-            status = await self._status(target, due)
+            status = self._overlaps.status_of(target, await self._status(target, due))
             raw = await self._write(raw, target, status)
             if raw is None:
                 return None
@@ -126,13 +131,22 @@ class TargetController:
             await self._write(raw, target, status)
         except ConflictError:
             return 0.1
-        if not self._is_verified(target):
-            return None
         seen = msgspec.structs.replace(target, status=status)
+        times = (self._requeue_after(seen), self._overlaps.seconds_until_due(seen))
+        return min((time for time in times if time is not None), default=None)
+
+    def _requeue_after(self, seen: ExportTarget) -> float | None:
+        if not self._is_verified(seen):
+            return None
         requeue_after = max(0.5, self._seconds_until_due(seen))
         if _is_failing(seen):
             return min(requeue_after, max(0.5, self._retry_interval))  # to read its Secrets, see _due
-        return min(requeue_after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(target, status) else requeue_after
+        return min(requeue_after, _CANARY_REQUEUE_SECONDS) if canary.is_wanted(seen, seen.status) else requeue_after
+
+    @property
+    def overlapping(self) -> int:
+        """On how many targets the operator of another release works too."""
+        return self._overlaps.count
 
     @property
     def unreadable(self) -> int:
@@ -271,6 +285,9 @@ class TargetController:
             transitions.log_target(target, reported)
         current = decode_target(raw)
         self._cache.put_target(current)
+        self._overlaps.observe(target, current)
+        if is_true(reported.conditions, OVERLAPPING) and not is_true(target.status.conditions, OVERLAPPING):
+            await self._post_event(raw, "Warning", OVERLAPPING, find(reported.conditions, OVERLAPPING))
         ready = find(current.status.conditions, "Ready")
         if ready is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
             await self._post_ready_event(raw, ready)
@@ -281,16 +298,16 @@ class TargetController:
     async def _post_ready_event(self, raw: Raw, ready: Condition) -> None:
         if ready.reason in ("Suspended", "VerificationDisabled"):
             return
-        good = ready.status == "True"
+        if ready.status == "True":
+            await self._post_event(raw, "Normal", messages.VERIFIED.name, ready)
+        else:
+            await self._post_event(raw, "Warning", messages.VERIFICATION_FAILED.name, ready)
+
+    async def _post_event(self, raw: Raw, type_: str, reason: str, condition: Condition | None) -> None:
+        """Post an event that repeats the message of a condition."""
+        message = own(condition.message if condition else "")
         try:
-            await self._kube.post_event(
-                "ExportTarget",
-                raw,
-                "Normal" if good else "Warning",
-                (messages.VERIFIED if good else messages.VERIFICATION_FAILED).name,
-                own(ready.message),
-                self._clock.utc_now(),
-            )
+            await self._kube.post_event("ExportTarget", raw, type_, reason, message, self._clock.utc_now())
         except Exception as error:
             _log.warning(
                 "Cannot post an event about ExportTarget %s/%s: %s.",
