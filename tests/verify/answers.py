@@ -194,6 +194,12 @@ OTHERS = [
         spec={"s3": {"region": "eu-south-1"}},
     ),
     Case(
+        "a portal answers in the place of STS",
+        _set(is_behind_a_portal=True),
+        {"AssumeRole": "UnexpectedAWSAnswer"},
+        transient=True,
+    ),
+    Case(
         "bucket is the alias of an access point",
         _alias,
         {"ListBucket": "AccessDenied", "PutObject": "AccessDenied"},

@@ -17,6 +17,7 @@ from typing import Any
 
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from aws_fakes import object_answer
 from aws_texts import CHAINED_SESSION_TOO_LONG, CLOCK_IS_SLOW, REGION_NOT_ENABLED
@@ -88,6 +89,7 @@ class Aws:
     passes_tags: bool = False  # the operator's session has tags that it passes on
     passes_identity: bool = False  # and a source identity
     outages: dict[str, ClientError] = field(default_factory=dict)  # to the next call of an action
+    is_behind_a_portal: bool = False  # which answers calls of STS with a page
     own_tags_take: int = 0  # percent of the room for session policies and tags
     clients: int = 0  # that were created
     region_name = "us-east-1"
@@ -145,6 +147,8 @@ class Client:
         if aws.principal is None:
             raise NoCredentialsError
         self._outage("sts:AssumeRole")
+        if aws.is_behind_a_portal:
+            raise ResponseParserError("Unable to parse response (syntax error), invalid XML received")
         if not aws.clock_is_right:
             raise _error(CLOCK_IS_SLOW.code, CLOCK_IS_SLOW.text, "AssumeRole")
         if self._region not in aws.regions:

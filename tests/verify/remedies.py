@@ -266,6 +266,11 @@ def _enable_region(world: World, found: re.Match[str], message: str) -> None:
     world.aws.regions.add(found["region"])
 
 
+@_says(r"Check the proxies and gateways between the operator and AWS")
+def _portal(world: World, found: re.Match[str], message: str) -> None:
+    world.aws.is_behind_a_portal = False
+
+
 @_says(r"Check the network between the operator and AWS")
 def _network_to_aws(world: World, found: re.Match[str], message: str) -> None:
     world.aws.s3_answers = True
