@@ -48,7 +48,7 @@ async def test_the_duration_of_sessions_is_unknown_for_the_reason_that_aws_gave(
     assert "may not read" not in check.message
 
 
-async def test_a_chained_operator_that_iam_throttles_is_not_told_to_allow_anything(
+async def test_a_chained_operator_that_iam_throttles_is_not_asked_to_allow_anything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
