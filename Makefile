@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix attack-matrix fuzz e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix fuzz e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ attack-matrix: $(VENV)/.dev ## Attack the operator, with each defence and withou
 
 body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
 	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)
+
+delivery-matrix: $(VENV)/.deliveries ## Read deliveries of real writers, and broken ones; prints false alarms and false proofs
+	cd tests && PYTHONPATH=../$(VENV)/deliveries ../$(BIN)/python -m deliveries.matrix $(MATRIX_ARGS)
 
 fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
 	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)
@@ -118,6 +121,7 @@ lock: $(UV) ## Resolve the dependencies again (needs a package index)
 	$(UV) pip compile $(COMPILE) --extra sandbox --extra dev -c requirements/sandbox.txt pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile $(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile $(COMPILE) --no-deps requirements/tools.in -o requirements/tools.txt
+	$(UV) pip compile $(COMPILE) -c requirements/dev.txt requirements/deliveries.in -o requirements/deliveries.txt
 COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --annotation-style line
 
 # uv itself comes by pip, pinned by hash; everything else comes by uv.
@@ -149,6 +153,12 @@ $(VENV)/.dev: requirements/dev.txt hack/link.py pyproject.toml $(VENV)/bin/pytho
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
 	@$(BIN)/python hack/link.py
 	@touch $@ $(VENV)/.sandbox
+
+# Writers of CSV and JSON, beside the virtual environment: nothing else uses them.
+$(VENV)/.deliveries: requirements/deliveries.txt $(VENV)/.dev
+	@rm -rf $(VENV)/deliveries
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/deliveries -r requirements/deliveries.txt
+	@touch $@
 
 clean: ## Remove the virtual environments and caches
 	rm -rf .venv .uv build .pytest_cache .mypy_cache .ruff_cache .hypothesis
