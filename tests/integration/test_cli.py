@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -95,6 +97,20 @@ async def test_rerun_creates_a_new_job_once_the_old_one_has_finished(world: Worl
     assert condition(again, "Complete")
     first = await world.get("ExportJob", "first")
     assert first["status"]["submission"]["path"] != again["status"]["submission"]["path"]
+
+
+async def test_an_external_id_is_written_into_a_secret_that_a_target_can_use(world: World) -> None:
+    reltio = world.sandbox.reltio.auth_url.removesuffix("/oauth/token")
+    options = ("--tools-url", reltio, "--allow-host", urlsplit(reltio).netloc)
+    code, output = await call(world, "external-id", "lake", "--secret", "lake-id", *options)
+    assert code == 0, output
+    secret = await world.core.read_namespaced_secret("lake-id", world.namespace)
+    value = base64.b64decode(secret.data["externalID"]).decode()
+    assert secret.type == SECRET_TYPE
+    assert value not in output
+    code, output = await call(world, "external-id", "lake", *options)
+    assert code == 0, output
+    assert output.strip() not in ("", value)
 
 
 async def test_verify_requests_a_verification_and_shows_every_check(world: World) -> None:

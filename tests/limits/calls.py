@@ -169,6 +169,7 @@ JSON_CALLS: dict[str, Call] = {
     "number of tasks": _reltio(lambda reltio: reltio.ping_tenant()),
     "active tasks": _reltio(lambda reltio: _all(reltio.active_tasks())),
     "history": _reltio(lambda reltio: _all(reltio.history())),
+    "external ID": _reltio(lambda reltio: reltio.new_external_id()),
     "task": _reltio(lambda reltio: reltio.task("t")),
     "stop": _reltio(lambda reltio: reltio.stop("t")),
     "get": _objects(lambda kube: kube.get("exportjobs", "team-a", "n")),

@@ -156,7 +156,7 @@ OWN_TEXT = {
     "jobs/policies/starting.py": 1,
     "jobs/results.py": 4,
     "reltio/auth.py": 2,
-    "reltio/client.py": 5,
+    "reltio/client.py": 6,
     "reltio/errors.py": 7,
     "reltio/hosts.py": 2,
     "targets/canary.py": 1,

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -88,10 +88,37 @@ class Cluster:
 
     def secret(self, name: str) -> Raw:
         """The type and labels of the Secret, and its data in base64."""
-        found = _call(
-            lambda: self.core.read_namespaced_secret(name, self.namespace, _request_timeout=_TIMEOUT),
-            f"Secret {self.namespace}/{name}",
-        )
+        found = self.find_secret(name)
+        if found is None:
+            raise CommandError(f"Secret {self.namespace}/{name} was not found. Check the name and the namespace (-n).")
+        return found
+
+    def write_secret(self, name: str, type_: str, values: Mapping[str, str]) -> None:
+        """Set these keys of the Secret, which is created with this type if it does not exist."""
+        body = {"metadata": {"name": name}, "stringData": dict(values)}
+        what = f"Secret {self.namespace}/{name}"
+        if self.find_secret(name) is None:
+            created = {**body, "type": type_}
+            _call(lambda: self.core.create_namespaced_secret(self.namespace, created, _request_timeout=_TIMEOUT), what)
+        else:
+            _call(
+                lambda: self.core.patch_namespaced_secret(name, self.namespace, body, _request_timeout=_TIMEOUT), what
+            )
+
+    def find_secret(self, name: str) -> Raw | None:
+        """As `secret`; None if it does not exist."""
+
+        def read() -> Any:
+            try:
+                return self.core.read_namespaced_secret(name, self.namespace, _request_timeout=_TIMEOUT)
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+
+        found = _call(read, f"Secret {self.namespace}/{name}")
+        if found is None:
+            return None
         return {"type": found.type, "metadata": {"labels": found.metadata.labels}, "data": found.data or {}}
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _USER_COMMANDS = {
     "cancel": "jobs:cancel",
+    "external-id": "external_id:external_id",
     "plan": "plan:plan",
     "policy": "targets:policy",
     "receipt": "receipt:receipt",

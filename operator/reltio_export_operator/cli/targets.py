@@ -193,7 +193,7 @@ async def _verify_here(filename: Path, settings: Settings, context: str | None, 
     target = as_model(raw, ExportTarget, namespace)
     outside = network()
     hosts = ReltioHosts.of(settings)
-    secrets: Any = _Secrets(documents, context, namespace)
+    secrets: Any = Secrets(documents, context, namespace)
     with ThreadPoolExecutor(4) as threads:
         async with http_client(outside, hosts=hosts) as http:
             sessions = RoleSessions(
@@ -232,7 +232,7 @@ async def _within(checks: AsyncIterator[Check], names: Sequence[str]) -> list[Ch
     return done
 
 
-class _Secrets:
+class Secrets:
     """Secrets from the file, else from the cluster. Stands in for the operator's own reader."""
 
     secret_values: Any  # as KubeClient.secret_values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import quote as percent_encoded
@@ -34,6 +35,8 @@ from .retry import next_delay
 
 _READ_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+# As AWS allows: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _MAX_ID = 256  # characters; those of Reltio have 36
 
 
@@ -132,6 +135,18 @@ class ReltioClient:
 
     async def stop(self, task_id: str) -> None:
         await self._with_retries("PUT", f"{self._task_path(task_id)}/_stop")
+
+    async def new_external_id(self) -> str:
+        """An external ID for a trust policy, another one with each call. Only the tools of Reltio have it.
+
+        Copy of 2026-07-10, without a tenant in path and answer:
+        https://docs.reltio.com/en/developer-resources/system-administration-apis/system-administration-apis-at-a-glance/tools-api/generate-external-id
+        """
+        body = await self._with_retries("GET", "api/v1/tools/externalId")
+        value = body.get("externalId") if isinstance(body, Mapping) else None
+        if not isinstance(value, str) or not _EXTERNAL_ID.fullmatch(value):
+            raise UnexpectedAnswer(status=200, detail=own("there is no external ID"))
+        return value
 
     def _task_path(self, task_id: str) -> str:
         return f"{self._tenant}/tasks/{percent_encoded(task_id, safe='')}"

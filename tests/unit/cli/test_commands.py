@@ -101,7 +101,9 @@ def test_verify_requires_a_name_or_a_file() -> None:
     assert "Use either" in call("verify").output
 
 
-@pytest.mark.parametrize("command", ["cancel", "plan", "policy", "receipt", "rerun", "run", "status", "verify", "why"])
+@pytest.mark.parametrize(
+    "command", ["cancel", "external-id", "plan", "policy", "receipt", "rerun", "run", "status", "verify", "why"]
+)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = call(command, "--help")
     assert result.exit_code == 0
