@@ -174,8 +174,9 @@ def test_people_may_do_what_their_roles_say(cluster: Cluster) -> None:
 
 def test_the_operator_may_work_in_the_namespaces_of_its_release_and_in_no_others(cluster: Cluster) -> None:
     ops, sales = cluster.namespace(), cluster.namespace()
-    values = json.dumps({"watch": {"namespaces": [sales]}, "uninstall": {"policy": "Ignore"}})
-    cluster.helm("install", "exports", str(CHART), "-n", ops, "--take-ownership", "--set-json", values)
+    values = {"watch": {"namespaces": [sales]}, "uninstall": {"policy": "Ignore"}}
+    install = ("install", "exports", str(CHART), "-n", ops, "--take-ownership", "--set-json")
+    cluster.helm(*install, json.dumps({**values, "rbac": {"clusterRole": False}}))
     user = f"system:serviceaccount:{ops}:{NAME}"
     for verb, resource in (
         ("list", "exportjobs"),
@@ -189,6 +190,23 @@ def test_the_operator_may_work_in_the_namespaces_of_its_release_and_in_no_others
     assert not cluster.can(user, "update", "leases.coordination.k8s.io/another", ops)
     assert not cluster.can(user, "get", "secrets", ops)
     assert not cluster.can(user, "list", "secrets", sales)
+    cluster.helm("uninstall", "exports", "-n", ops)
+    cluster.helm(*install, json.dumps(values))
+    for verb, resource in (
+        ("list", "exporttargets"),
+        ("watch", "exportjobs"),
+        ("patch", "exportjobs"),
+        ("patch", "exportjobs/status"),
+    ):
+        assert cluster.can(user, verb, resource, "default"), (verb, resource)
+    for verb, resource in (
+        ("get", "secrets"),
+        ("create", "events"),
+        ("create", "exportjobs"),
+        ("delete", "exportjobs"),
+        ("patch", "exporttargets"),
+    ):
+        assert not cluster.can(user, verb, resource, "default"), (verb, resource)
     cluster.helm("uninstall", "exports", "-n", ops)
 
 
