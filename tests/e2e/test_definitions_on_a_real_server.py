@@ -123,7 +123,27 @@ def test_samples_can_be_applied_and_nothing_changes_when_they_are_applied_again(
         ("ExportJob", {"export": {"type": "SegmentEntities"}}, "list at least one segment"),
         ("ExportJob", {"targetRef": {"name": "Lake"}}, "not the name of an ExportTarget; use lower-case"),
         ("ExportJob", {"path": "a//b"}, "not a directory that S3 and the service take; use letters"),
-        ("ExportTarget", {"s3": {**TARGET_SPEC["s3"], "bucket": "Acme"}}, "not a name that S3 allows; use lower-case"),
+        (
+            "ExportTarget",
+            {"s3": {**TARGET_SPEC["s3"], "bucket": "Acme"}},
+            "not a name that S3 allows; use 3 to 63 lower-case",
+        ),
+        *(
+            ("ExportTarget", {"s3": {**TARGET_SPEC["s3"], **wrong}}, sentence)
+            for wrong, sentence in (
+                ({"bucket": "ab"}, "not a name that S3 allows; use 3 to 63 lower-case"),
+                ({"region": "us"}, "not an AWS region; write"),
+                ({"roleARN": "reltio-exporter"}, "not the ARN of an IAM role; write arn:"),
+                ({"roleARN": ""}, "not the ARN of an IAM role; write arn:"),
+                ({"externalID": "x"}, "not an external ID that AWS takes; use 2 or more"),
+                (
+                    {"serverSideEncryption": {"algorithm": "aws:kms", "kmsKeyARN": "alias/foo"}},
+                    "not the ARN of a KMS key; write the ARN of the key and not of an alias",
+                ),
+            )
+        ),
+        ("ExportTarget", {"reltio": {**TARGET_SPEC["reltio"], "tenant": ""}}, "not a tenant id; use letters"),
+        ("ExportJob", {"targetRef": {"name": ""}}, "not the name of an ExportTarget; use lower-case"),
         ("ExportTarget", {"verification": {"interval": "1d"}}, "not a duration from 1m to 168h; write it"),
         (
             "ExportTarget",

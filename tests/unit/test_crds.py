@@ -52,6 +52,20 @@ def test_the_metadata_has_no_schema_of_its_own_which_an_api_server_refuses(schem
     assert schema["properties"]["metadata"] == {"type": "object"}
 
 
+def test_no_bound_on_the_length_hides_the_sentence_of_a_rule(schema: Schema) -> None:
+    """An API server does not evaluate rules for an object that the rest of the schema refuses."""
+    hidden = [
+        path
+        for path, node in nodes(schema["properties"]["spec"], "spec")
+        if "minLength" in node and any("self.matches" in rule["rule"] for rule in _rules(node))
+    ]
+    assert hidden == []
+
+
+def _rules(node: Schema) -> list[dict[str, str]]:
+    return list(node.get("x-kubernetes-validations", []))
+
+
 def test_every_optional_field_of_the_spec_says_what_happens_without_it(schema: Schema) -> None:
     """The two that are required together are checked with another message."""
     silent = [

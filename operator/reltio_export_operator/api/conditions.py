@@ -23,6 +23,13 @@ class Condition(Model, frozen=True, kw_only=True):
     observed_generation: Count = 0
 
 
+class ReasonTime(Model, frozen=True, kw_only=True):
+    """Since when the reason of the condition of this type holds. `lastTransitionTime` says it of the status only."""
+
+    type: str
+    since: Time
+
+
 class Conditions:
     """An editable set of conditions that keeps transition times true.
 
@@ -52,6 +59,30 @@ class Conditions:
     def result(self) -> tuple[Condition, ...]:
         """The conditions in the order in which they were first put."""
         return tuple(self._by_type.values())
+
+
+def reason_times(
+    before: Iterable[Condition], known: Iterable[ReasonTime], after: Iterable[Condition], now: datetime
+) -> tuple[ReasonTime, ...]:
+    """Since when each reason of `after` holds. `known` are the times of `before`.
+
+    A reason that did not change and has no time is left out: an earlier release wrote it, so its time is not known.
+    """
+    earlier = {condition.type: (condition.status, condition.reason) for condition in before}
+    times = {one.type: one for one in known}
+    found = (
+        times.get(condition.type)
+        if earlier.get(condition.type) == (condition.status, condition.reason)
+        else ReasonTime(type=condition.type, since=whole_seconds(now))
+        for condition in after
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def headline(conditions: Iterable[Condition], types: Iterable[str]) -> Condition | None:
+    """Of the conditions that are true, the first one in the order of `types`."""
+    listed = tuple(conditions)
+    return next((find(listed, type_) for type_ in types if is_true(listed, type_)), None)
 
 
 def find(conditions: Iterable[Condition], type_: str) -> Condition | None:

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from .conditions import Conditions
+from .conditions import Condition, Conditions, find, headline, reason_times
 from .foreign import MAX_FOREIGN, NOTHING_SECRET, quote
-from .job import ExportJob, JobSpec, JobStatus
+from .job import HEADLINES, ExportJob, JobSpec, JobStatus
 from .meta import LIST_KEYS, Model, ObjectMeta, Problem, Time
 from .reasons import Reason
 from .target import ExportTarget, TargetSpec, TargetStatus
@@ -68,7 +68,10 @@ def decode_status(raw: Raw, model: type[Status]) -> tuple[Status, tuple[Problem,
 
 
 def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason, now: datetime) -> Status:
-    """A status to be written, with condition StatusInvalid if something of the stored one was not understood."""
+    """A status to be written, with condition StatusInvalid if something of the stored one was not understood.
+
+    With `status.message`, and with the times of the reasons.
+    """
     meta, problems = owner.metadata, owner.status_problems
     conditions = Conditions(status.conditions, generation=meta.generation, now=now)
     if problems:
@@ -79,7 +82,20 @@ def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason,
         conditions.put(STATUS_INVALID, "True", why.reason, why.message)
     else:
         conditions.drop(STATUS_INVALID)
-    return msgspec.structs.replace(status, conditions=conditions.result())
+    return with_summary(owner.status, msgspec.structs.replace(status, conditions=conditions.result()), now)
+
+
+def with_summary(before: JobStatus | TargetStatus, after: Status, now: datetime) -> Status:
+    """A status with its message and since when each reason holds. Both stay as they are while no condition changes."""
+    if before.conditions == after.conditions:
+        return after
+    why = headline(after.conditions, HEADLINES) if isinstance(after, JobStatus) else _headline_of_target(after)
+    times = reason_times(before.conditions, before.reason_times, after.conditions, now)
+    return msgspec.structs.replace(after, message=why.message if why else None, reason_times=times)
+
+
+def _headline_of_target(status: TargetStatus) -> Condition | None:
+    return find(status.conditions, "Ready") or headline(status.conditions, ("Suspended",))
 
 
 def _metadata_and_spec(raw: Raw, model: type[Any]) -> tuple[ObjectMeta, Any]:

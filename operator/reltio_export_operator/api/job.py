@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .conditions import Condition, find, is_true
+from .conditions import Condition, ReasonTime, find, is_true
 from .meta import ACCEPT_ANNOTATION, CANCEL_ANNOTATION, FINALIZER, Count, Model, ObjectMeta, Problem, Time
 from .target import CredentialsSecretRef, Encryption, SecretKeyRef
+
+# Of the conditions that are true, the first one of this list says why the job is in its phase.
+HEADLINES = ("Failed", "Complete", "Stalled", "Reconciling", "Suspended")
 
 ExportType = Literal["Entities", "Relations", "Activities", "MergeTree", "SegmentEntities", "Hierarchies"]
 
@@ -196,7 +199,9 @@ class Failure(Model, frozen=True, kw_only=True):
 class JobStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
     phase: str | None = None
+    message: str | None = None
     conditions: tuple[Condition, ...] = ()
+    reason_times: tuple[ReasonTime, ...] = ()
     start_time: Time | None = None
     completion_time: Time | None = None
     duration: str | None = None

@@ -27,7 +27,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 # Lists of a status whose items have a key, as in the CRDs.
-LIST_KEYS = {"conditions": "type", "checks": "name", "tasks": "id", "duplicates": "id"}
+LIST_KEYS = {"conditions": "type", "reasonTimes": "type", "checks": "name", "tasks": "id", "duplicates": "id"}
 
 
 def field_name(attribute: str) -> str:

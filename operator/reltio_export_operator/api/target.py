@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .conditions import Condition, ConditionStatus, is_true
+from .conditions import Condition, ConditionStatus, ReasonTime, is_true
 from .meta import VERIFY_ANNOTATION, Model, ObjectMeta, Problem, Time
 
 Algorithm = Literal["AES256", "aws:kms"]
@@ -109,7 +109,9 @@ class Check(Model, frozen=True, kw_only=True):
 
 class TargetStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
+    message: str | None = None
     conditions: tuple[Condition, ...] = ()
+    reason_times: tuple[ReasonTime, ...] = ()
     checks: tuple[Check, ...] = ()
     last_verification_time: Time | None = None
     last_security_test_time: Time | None = None

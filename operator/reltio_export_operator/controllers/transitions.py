@@ -10,9 +10,9 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from ..api.conditions import Condition, find, is_true
+from ..api.conditions import Condition, find, headline, is_true
 from ..api.decoding import STATUS_INVALID
-from ..api.job import ExportJob, JobStatus
+from ..api.job import HEADLINES, ExportJob, JobStatus
 from ..api.meta import ObjectMeta
 from ..api.target import ExportTarget, TargetStatus
 from ..jobs.observation import ControlTasks, Event
@@ -20,8 +20,6 @@ from ..runtime.logs import object_fields
 
 _log = logging.getLogger(__name__)
 _MESSAGE_LIMIT = 512  # characters; the whole message is in the object's status
-# Of the conditions that are true, the first one of this list says why the job is in its phase.
-_HEADLINES = ("Failed", "Complete", "Suspended", "Stalled", "Reconciling")
 _WARNINGS = ("DuplicateDetected", "Retained", "Empty", STATUS_INVALID)  # conditions of a job that need a person
 
 
@@ -60,7 +58,7 @@ def log_job(job: ExportJob, status: JobStatus) -> None:
 
 def log_job_events(job: ExportJob, events: Iterable[Event]) -> None:
     """Log warnings that are events alone: no condition says the same."""
-    known = {condition.type for condition in job.status.conditions} | {*_HEADLINES, *_WARNINGS}
+    known = {condition.type for condition in job.status.conditions} | {*HEADLINES, *_WARNINGS}
     for event in events:
         if event.type == "Warning" and event.reason not in known:
             _log.warning(
@@ -129,7 +127,7 @@ def log_target(target: ExportTarget, status: TargetStatus) -> None:
     """Log what a write of `status` has changed in a target that was read as `target`."""
     before = target.status
     stalled = is_true(status.conditions, "Stalled")
-    for type_ in ("Ready", "Delivered"):
+    for type_ in ("Ready", "Delivered", "Suspended"):
         old, new = find(before.conditions, type_), find(status.conditions, type_)
         if new is None:
             continue
@@ -150,8 +148,7 @@ def log_target(target: ExportTarget, status: TargetStatus) -> None:
 
 
 def _headline(status: JobStatus) -> Condition | None:
-    found = (find(status.conditions, type_) for type_ in _HEADLINES if is_true(status.conditions, type_))
-    return next(found, None)
+    return headline(status.conditions, HEADLINES)
 
 
 def _state(status: JobStatus) -> object:

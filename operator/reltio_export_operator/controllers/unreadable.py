@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from ..api.conditions import Conditions, ConditionStatus, is_true
-from ..api.decoding import decode_status
+from ..api.decoding import decode_status, with_summary
 from ..api.job import JobStatus
 from ..api.meta import FINALIZER, JOBS, TARGETS
 from ..api.reasons import ConditionReason
@@ -53,17 +54,14 @@ class UnreadableObjects:
         """
         meta = raw["metadata"]
         key, known = (meta["namespace"], meta["name"]), (meta["uid"], why.message)
-        before: JobStatus | TargetStatus
-        if self._plural == JOBS:
-            before, _ = decode_status(raw, JobStatus)
-        else:
-            before, _ = decode_status(raw, TargetStatus)
-        conditions = Conditions(before.conditions, generation=meta.get("generation", 0), now=self._clock.utc_now())
+        before: Any = (decode_status(raw, JobStatus) if self._plural == JOBS else decode_status(raw, TargetStatus))[0]
+        now = self._clock.utc_now()
+        conditions = Conditions(before.conditions, generation=meta.get("generation", 0), now=now)
         if not any(is_true(before.conditions, ended) for ended in ("Complete", "Failed")):
             for type_, value in _CONDITIONS[self._kind].items():
                 conditions.put(type_, value, why.reason, why.message)
             conditions.drop("Reconciling")
-        after = msgspec.structs.replace(before, conditions=conditions.result())
+        after = with_summary(before, msgspec.structs.replace(before, conditions=conditions.result()), now)
         change = status_patch(raw.get("status"), before, after)
         failure: Exception | None = None
         if change:

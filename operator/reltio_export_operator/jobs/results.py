@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from ..api.conditions import Conditions
 from ..api.foreign import Quoted, own, quote
 from ..api.job import Output, Submission, TaskStatus
 from ..api.meta import ACCEPT_ANNOTATION, whole_seconds
@@ -15,8 +16,13 @@ from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
 from ..delivery.manifest import MANIFEST, Delivery
 from . import duplicates, messages, tasks
+<<<<<<< HEAD
 from .endings import Verified, completed, early_end_reason, failed, record_duplicates
 from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
+=======
+from .endings import completed, early_end_reason, failed, record_duplicates
+from .observation import CheckDelivery, ControlTasks, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
+>>>>>>> 4db6be8 (Say since when a reason holds, and what keeps a suspension from ending)
 from .policies.starting import resubmit, still_unanswered, suspended_submission
 
 _SHOWN_FILES = 10
@@ -109,6 +115,16 @@ def on_submit_failed(obs: Observation, submission: Submission, failure: CallFail
     refused = msgspec.structs.replace(submission, refused_time=whole_seconds(obs.now), unanswered=0, refusals=refusals)
     waiting = wait(obs, "Pending", failure, stalled_after=_STALLED_AFTER if failure.needs_person else None)
     return replace(waiting, status=msgspec.structs.replace(waiting.status, submission=refused))
+
+
+def on_control_failed(obs: Observation, action: ControlTasks, failure: CallFailure) -> Decision:
+    """The tasks could not be paused or resumed. Why a job is to stop stays in its condition."""
+    if action.verb == "stop" or not obs.job.is_suspended or obs.job.condition("Reconciling") is None:
+        return Decision(obs.status)
+    text = messages.NOT_CONTROLLED(action=action.verb, error=failure.message).message
+    conditions = Conditions(obs.status.conditions, generation=obs.job.metadata.generation, now=obs.now)
+    conditions.put("Reconciling", "True", failure.reason, text)
+    return Decision(msgspec.structs.replace(obs.status, conditions=conditions.result()))
 
 
 def on_search_result(obs: Observation, submission: Submission, found: SearchResult) -> Decision:

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from ..api.foreign import Secrets, quote
-from ..api.job import Progress, TaskStatus
+from ..api.job import JobStatus, Progress, TaskStatus
 from ..api.meta import whole_seconds
 from ..api.task import ObservedTask
 
@@ -71,6 +73,29 @@ def recorded(obs: ObservedTask, secrets: Secrets) -> TaskStatus:
         total=obs.total,
         error=quote(obs.error, secrets, limit=_ERROR_LIMIT) if obs.error else None,
     )
+
+
+_LAST_KNOWN = "was "
+
+
+def last_known(status: JobStatus) -> JobStatus:
+    """The status of a job whose tasks cannot be read: its progress is that of the last observation."""
+    known = status.progress
+    if known is None or not known.summary or known.summary.startswith(_LAST_KNOWN):
+        return status
+    stale = msgspec.structs.replace(
+        known, summary=f"{_LAST_KNOWN}{known.summary}", objects_per_second=None, estimated_completion_time=None
+    )
+    return msgspec.structs.replace(status, progress=stale)
+
+
+def known_again(status: JobStatus) -> JobStatus:
+    """The status of a job whose tasks can be read again."""
+    known = status.progress
+    if known is None or not known.summary.startswith(_LAST_KNOWN):
+        return status
+    fresh = msgspec.structs.replace(known, summary=known.summary.removeprefix(_LAST_KNOWN))
+    return msgspec.structs.replace(status, progress=fresh)
 
 
 def progress(tasks: Iterable[TaskStatus], seen: Mapping[str, ObservedTask], now: datetime) -> Progress:

@@ -220,11 +220,11 @@ def disabled_status(target: ExportTarget, now: datetime) -> TargetStatus:
 
 
 def suspended_status(target: ExportTarget, now: datetime) -> TargetStatus:
-    """The status of a suspended target."""
+    """The status of a suspended target. It is what the spec asks for, so kstatus must not wait for Ready."""
     conditions = _conditions(target, now)
-    _put(conditions, "Ready", "False", messages.SUSPENDED())
-    conditions.drop("Stalled")
-    conditions.drop("Reconciling")
+    for type_ in ("Ready", "Stalled", "Reconciling"):
+        conditions.drop(type_)
+    _put(conditions, "Suspended", "True", messages.SUSPENDED())
     return _status(target, conditions)
 
 
@@ -289,7 +289,10 @@ def _put(conditions: Conditions, type_: str, status: ConditionStatus, why: Condi
 
 
 def _conditions(target: ExportTarget, now: datetime) -> Conditions:
-    return Conditions(target.status.conditions, generation=target.metadata.generation, now=now)
+    conditions = Conditions(target.status.conditions, generation=target.metadata.generation, now=now)
+    if not target.spec.suspend:
+        conditions.drop("Suspended")
+    return conditions
 
 
 def _status(target: ExportTarget, conditions: Conditions, **changes: object) -> TargetStatus:

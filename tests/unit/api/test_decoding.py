@@ -195,7 +195,7 @@ def test_a_report_keeps_the_bad_value() -> None:
     subject = decode_target({"metadata": to_wire(subject.metadata), "spec": to_wire(subject.spec), "status": stored})
     reported = with_report(subject, subject.status, messages.STATUS_VALUES_IGNORED, T0)
     patch = status_patch(stored, subject.status, reported)
-    assert patch.keys() == {"conditions"}
+    assert patch.keys() == {"conditions", "message", "reasonTimes"}
     assert patch["conditions"][0]["status"] == "Maybe"
     assert patch["conditions"][1]["type"] == "StatusInvalid"
 

@@ -122,7 +122,7 @@ from unit.jobs.steps import DELETED, obs, summary
         pytest.param(
             {"status": running("PROCESSING"), "spec": {"suspend": True}},
             "ControlTasks",
-            "JobSuspended",
+            "Pausing",
             id="suspended while it runs",
         ),
         pytest.param(
@@ -134,7 +134,7 @@ from unit.jobs.steps import DELETED, obs, summary
         pytest.param(
             {"status": running("PAUSED", conditions=[condition("Suspended")])},
             "ControlTasks",
-            "Because",
+            "Resuming",
             id="resumed",
         ),
         pytest.param(

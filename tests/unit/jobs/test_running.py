@@ -17,6 +17,7 @@ from reltio_export_operator.api.task import ObservedTask
 from reltio_export_operator.jobs.observation import CheckDelivery, ControlTasks, Decision, Elapsed, Observation, Wait
 from reltio_export_operator.jobs.policies import decide
 from reltio_export_operator.jobs.policies import running as policies
+from reltio_export_operator.jobs.results import CallFailure, on_control_failed
 
 SUSPEND = {"suspend": True}
 UNREACHABLE = ConditionReason("Unreachable", own("No connection."))
@@ -83,7 +84,7 @@ def test_a_resumed_job_stays_suspended_until_its_tasks_move_and_then_starts_agai
     del status["startTime"]
     asked = decide(obs(status, now=60))
     assert controlled(asked) == ("resume", ("task-0",))
-    assert (reason(asked, "Suspended"), asked.requeue_after) == ("Because", 5)
+    assert (reason(asked, "Suspended"), reason(asked), asked.requeue_after) == ("Resuming", "Resuming", 5)
     moving = {"task-0": ObservedTask(id="task-0", status="PROCESSING")}
     decision = decide(after(obs(status, now=90), asked, observed_tasks=moving))
     assert (decision.action, decision.requeue_after, decision.status.phase) == (Wait(), 0, "Running")
@@ -120,7 +121,47 @@ def test_a_paused_export_with_a_finished_task_is_paused() -> None:
 
 def test_tasks_that_cannot_be_read_are_shown_with_the_reason() -> None:
     decision = decide(obs(running("PROCESSING"), watch_error=UNREACHABLE))
-    assert (decision.status.phase, reason(decision), decision.requeue_after) == ("Running", "Unreachable", 20)
+    assert (decision.status.phase, reason(decision), decision.requeue_after) == ("Unknown", "Unreachable", 20)
+
+
+def test_progress_that_is_not_observed_any_more_is_shown_as_that_of_the_past() -> None:
+    shown = {"processed": 92, "total": 100, "percent": 92, "objectsPerSecond": 7, "summary": "92% (92/100)"}
+    away = obs({**running("PROCESSING"), "progress": shown}, watch_error=UNREACHABLE, progress_due=False)
+    first = decide(away)
+    assert first.status.progress is not None
+    assert (first.status.progress.summary, first.status.progress.objects_per_second) == ("was 92% (92/100)", None)
+    assert decide(away.with_status(first.status)).status == first.status
+    back = decide(obs(running("PROCESSING"), progress_due=False).with_status(first.status))
+    assert back.status.progress is not None
+    assert (back.status.phase, back.status.progress.summary) == ("Running", "92% (92/100)")
+
+
+@pytest.mark.parametrize(
+    ("verb", "task", "spec", "conditions"),
+    [("pause", "PROCESSING", SUSPEND, []), ("resume", "PAUSED", {}, [condition("Suspended", reason="JobSuspended")])],
+)
+def test_a_pause_or_resume_that_fails_is_shown_until_it_works(
+    verb: str, task: str, spec: Any, conditions: list[Any]
+) -> None:
+    first = decide(obs(running(task, conditions=conditions), spec=spec))
+    assert isinstance(first.action, ControlTasks)
+    begun = obs(running(task), spec=spec).with_status(first.status)
+    refused = on_control_failed(begun, first.action, CallFailure("Unreachable", own("Reltio is away.")))
+    why = find(refused.status.conditions, "Reconciling")
+    assert why is not None
+    assert (why.reason, why.message) == (
+        "Unreachable",
+        f"The operator cannot {verb} the tasks, and tries again: Reltio is away.",
+    )
+    again = decide(begun.with_status(refused.status))
+    assert (controlled(again), again.status) == ((verb, ("task-0",)), refused.status)
+
+
+def test_a_stop_that_fails_leaves_the_reason_why_the_job_ends() -> None:
+    first = decide(obs(running("PROCESSING"), spec={"cancel": True}))
+    assert isinstance(first.action, ControlTasks)
+    ending = obs(running("PROCESSING"), spec={"cancel": True}).with_status(first.status)
+    assert on_control_failed(ending, first.action, CallFailure("Unreachable", own("x"))).status == first.status
 
 
 @pytest.mark.parametrize("status", ["", "INVENTED"])

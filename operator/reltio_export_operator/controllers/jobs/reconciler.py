@@ -256,6 +256,8 @@ class JobController:
             await self._gateway.control(loaded.job, action)
         except CallFailedError as error:
             self._control_log.failed(loaded.job, action, error.failure.reason, str(error))
+            failed = results.on_control_failed(await self._observe(loaded.job), action, error.failure)
+            await self._writer.write_status(loaded, failed)
         else:
             self._control_log.succeeded(loaded.job.metadata.key)
         return decision

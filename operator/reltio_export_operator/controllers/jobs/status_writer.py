@@ -11,6 +11,7 @@ from ...api.job import ExportJob, Submission
 from ...api.meta import ATTEMPT_ANNOTATION, FINALIZER, JOBS
 from ...api.status_patch import status_patch
 from ...jobs import messages
+from ...jobs.events import events_of
 from ...jobs.observation import Decision, Event
 from ...kube.client import ConflictError, KubeApi
 from ...runtime.clock import Clock
@@ -64,6 +65,8 @@ class JobStatusWriter:
             if "progress" in change or "tasks" in change:
                 self._progress_written[job.metadata.key] = self._clock.monotonic()
             self._on_written(loaded.job)
+            for event in events_of(job.status, status):
+                await self._post(loaded, event)
         transitions.log_job_events(job, decision.events)
         for event in decision.events:
             await self._post(loaded, event)

@@ -296,7 +296,7 @@ class TargetController:
         return raw
 
     async def _post_ready_event(self, raw: Raw, ready: Condition) -> None:
-        if ready.reason in ("Suspended", "VerificationDisabled"):
+        if ready.reason == messages.READY_UNVERIFIED.name:
             return
         if ready.status == "True":
             await self._post_event(raw, "Normal", messages.VERIFIED.name, ready)

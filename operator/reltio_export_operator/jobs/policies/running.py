@@ -9,7 +9,7 @@ from functools import wraps
 import msgspec
 
 from ...api.foreign import Quoted, own
-from ...api.job import Output, Submission
+from ...api.job import JobStatus, Output, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
 from .. import duplicates, messages, tasks
@@ -103,8 +103,13 @@ def pause(obs: Observation, submission: Submission) -> Decision | None:
     if not obs.job.spec.suspend or not unfinished:
         return None
     ids = tuple(task.id for task in unfinished if task.status not in tasks.PAUSED | tasks.STOPPING)
-    status = status_of(obs, "Suspended", suspended=messages.JOB_SUSPENDED(), start_time=None)
-    return Decision(status, ControlTasks(submission, "pause", ids) if ids else Wait(), requeue_after=30)
+    if not ids:
+        status = status_of(obs, "Suspended", suspended=messages.JOB_SUSPENDED(), start_time=None)
+        return Decision(status, requeue_after=30)
+    status = _controlling(obs, messages.PAUSING())
+    return Decision(
+        msgspec.structs.replace(status, start_time=None), ControlTasks(submission, "pause", ids), requeue_after=30
+    )
 
 
 @_with_tasks
@@ -120,9 +125,19 @@ def resume(obs: Observation, submission: Submission) -> Decision | None:
         return Decision(obs.status, ControlTasks(submission, "resume", paused), requeue_after=5)
     if paused:
         # Suspended stays True until the tasks move, so that a crash in between does not forget them.
-        return Decision(obs.status, ControlTasks(submission, "resume", paused), requeue_after=5)
+        status = _controlling(obs, messages.RESUMING_TASKS())
+        return Decision(status, ControlTasks(submission, "resume", paused), requeue_after=5)
     start = obs.status.start_time or whole_seconds(obs.now)
     return Decision(status_of(obs, "Running", reconciling=messages.CONTINUING(), start_time=start), requeue_after=0)
+
+
+def _controlling(obs: Observation, why: ConditionReason) -> JobStatus:
+    """The status while tasks are paused or resumed. If a call for this has failed, the condition says so already."""
+    suspended = obs.job.condition("Suspended")
+    is_shown = suspended is not None and (suspended.status, suspended.reason) == ("True", why.reason)
+    if is_shown and obs.job.condition("Reconciling") is not None:
+        return obs.status
+    return status_of(obs, "Suspended", suspended=why, reconciling=why)
 
 
 def _was_just_resumed(obs: Observation) -> bool:
@@ -191,8 +206,10 @@ def report_progress(obs: Observation, submission: Submission) -> Decision | None
         why = messages.THROTTLED(statuses=statuses)
     else:
         why = messages.EXPORT_RUNNING(statuses=statuses)
+    if obs.watch_error is not None:
+        return Decision(tasks.last_known(status_of(obs, "Unknown", reconciling=why, waiting_since=waiting_since)))
     phase = "Paused" if is_paused else "Running"
-    return Decision(status_of(obs, phase, reconciling=why, waiting_since=waiting_since))
+    return Decision(tasks.known_again(status_of(obs, phase, reconciling=why, waiting_since=waiting_since)))
 
 
 def _statuses(obs: Observation) -> Quoted:
