@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hack_modules
-from reltio_export_operator.cli import explanation
+from reltio_export_operator.cli import remedies
 from reltio_export_operator.runtime import metrics
 from reltio_export_operator.targets import readiness
 
@@ -105,7 +105,7 @@ def test_reasons_are_found_in_calls_and_in_comparisons() -> None:
 
 
 def test_reasons_in_tables_of_the_code_are_in_a_catalogue() -> None:
-    assert readiness.TRANSIENT | metrics.COUNTED_EVENTS | explanation._ACTIONS.keys() <= NAMES
+    assert readiness.TRANSIENT | metrics.COUNTED_EVENTS | remedies._COMMANDS.keys() <= NAMES
 
 
 @pytest.mark.parametrize("reason", ENTRIES, ids=lambda reason: f"{reason.name}-{reason.text[:20]}")

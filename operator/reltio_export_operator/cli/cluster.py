@@ -25,8 +25,10 @@ from .answers import LimitedRest
 P = ParamSpec("P")
 T = TypeVar("T")
 Raw = dict[str, Any]
+_PAGE = 200  # objects
 _KINDS = {JOBS: "ExportJob", TARGETS: "ExportTarget"}
 _TIMEOUT = 30
+_MANAGER = "reltio-export-operator"  # of the fields that a command sets
 
 
 class CommandError(click.ClickException):
@@ -54,10 +56,33 @@ class Cluster:
         )
         return found
 
+    def listed(self, plural: str) -> list[Raw]:
+        """All objects of the kind in the namespace, in pages."""
+        found: list[Raw] = []
+        token = ""
+        while True:
+            page: Raw = _call(
+                functools.partial(
+                    self.objects.list_namespaced_custom_object,
+                    GROUP,
+                    VERSION,
+                    self.namespace,
+                    plural,
+                    limit=_PAGE,
+                    _continue=token,
+                    _request_timeout=_TIMEOUT,
+                ),
+                f"{_KINDS[plural]}s in {self.namespace}",
+            )
+            found += page["items"]
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return found
+
     def create(self, plural: str, body: Raw) -> Raw:
         created: Raw = _call(
             lambda: self.objects.create_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, plural, body, _request_timeout=_TIMEOUT
+                GROUP, VERSION, self.namespace, plural, body, field_manager=_MANAGER, _request_timeout=_TIMEOUT
             ),
             f"{_KINDS[plural]} in {self.namespace}",
         )
@@ -66,7 +91,14 @@ class Cluster:
     def patch(self, plural: str, name: str, change: Raw) -> None:
         _call(
             lambda: self.objects.patch_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, plural, name, change, _request_timeout=_TIMEOUT
+                GROUP,
+                VERSION,
+                self.namespace,
+                plural,
+                name,
+                change,
+                field_manager=_MANAGER,
+                _request_timeout=_TIMEOUT,
             ),
             f"{_KINDS[plural]} {self.namespace}/{name}",
         )
@@ -192,6 +224,12 @@ def output_option(*choices: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return click.option(
         "-o", "--output", type=click.Choice(choices), default=choices[0], show_default=True, help="Output format."
     )
+
+
+def without_managed_fields(raw: Raw) -> Raw:
+    """The object as kubectl prints it."""
+    meta = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
+    return {**raw, "metadata": meta}
 
 
 def print_json(value: object) -> None:

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..api.conditions import Condition
-from ..api.job import ExportJob
+import click
+
+from ..api.conditions import Condition, headline
+from ..api.job import HEADLINES, ExportJob
 from ..api.target import ExportTarget
+from .remedies import remedy
 
-# What to do about a reason, where the message of the condition does not have it.
-_ACTIONS = {
-    "TargetNotReady": "kubectl reltio-export verify {target} -n {namespace}",
-    "TaskVanished": "If it does not run in Reltio's console: kubectl reltio-export cancel {name} -n {namespace}",
-}
-
+_COLOURS = {"Complete": "green", "Failed": "red", "Unknown": "red"}
 _SHOWN = ("Complete", "Failed", "DuplicateDetected", "Retained", "Empty")  # conditions of the history
 _VERIFIED = "DeliveryVerified"  # of the history with any status
 
@@ -46,11 +44,13 @@ class Explanation:
         }
 
     def lines(self) -> list[str]:
+        """Lines for a terminal; `click.echo` removes the colours elsewhere."""
         width = max((len(entry.time) for entry in self.history), default=0)
         history = [f"{entry.time:<{width}}  {entry.message}" for entry in self.history]
-        rest = [f"Waiting for: {self.waiting_for}"] if self.waiting_for else []
-        rest += [f"Action: {self.action}"] if self.action else []
-        return [f"{self.job}: {self.phase}", "", *history, *([""] if rest else []), *rest]
+        rest = [f"{click.style('Waiting for:', bold=True)} {self.waiting_for}"] if self.waiting_for else []
+        rest += [f"{click.style('Action:', bold=True)} {self.action}"] if self.action else []
+        phase = click.style(self.phase, fg=_COLOURS.get(self.phase, "yellow"), bold=True)
+        return [f"{self.job}: {phase}", "", *history, *([""] if rest else []), *rest]
 
 
 def explain(job: ExportJob, target: ExportTarget | None = None, events: tuple[dict[str, Any], ...] = ()) -> Explanation:
@@ -92,7 +92,15 @@ def _from_status(job: ExportJob) -> list[Entry]:
 
 
 def _from_events(events: tuple[dict[str, Any], ...]) -> list[Entry]:
-    in_status = ("Submitted", "Adopted", "Completed", "Failed", "DuplicateDetected", "DeliveryUncertain")
+    in_status = (
+        "Submitted",
+        "Adopted",
+        "Completed",
+        "Failed",
+        "DuplicateDetected",
+        "DeliveryUncertain",
+        "RetryPending",
+    )
     return [
         Entry(_time(event["time"]), f"{event['reason']}: {event['message']}")
         for event in events
@@ -102,11 +110,7 @@ def _from_events(events: tuple[dict[str, Any], ...]) -> list[Entry]:
 
 def _current_condition(job: ExportJob) -> Condition | None:
     """The condition that shows the state of the job."""
-    for type_ in ("Complete", "Failed", "Stalled", "Reconciling", "Suspended"):
-        condition = job.condition(type_)
-        if condition is not None and condition.status == "True":
-            return condition
-    return None
+    return headline(job.status.conditions, HEADLINES)
 
 
 def _waiting_for(job: ExportJob, current: Condition | None, target: ExportTarget | None) -> str | None:
@@ -114,7 +118,9 @@ def _waiting_for(job: ExportJob, current: Condition | None, target: ExportTarget
         return None
     if current is None:
         return "the operator. Check that it runs and that it watches this namespace."
-    text = f"{current.reason}: {current.message} (since {_time(current.last_transition_time)})"
+    text = f"{current.reason}: {current.message}".rstrip()
+    since = next((one.since for one in job.status.reason_times if one.type == current.type), None)
+    text += f" (since {_time(since)})" if since is not None else ""
     if job.status.queue_position is not None:
         text += f" Position {job.status.queue_position}."
     if job.status.progress is not None and job.status.progress.summary:
@@ -126,11 +132,10 @@ def _waiting_for(job: ExportJob, current: Condition | None, target: ExportTarget
 
 
 def _action(job: ExportJob, current: Condition | None) -> str | None:
-    template = _ACTIONS.get(current.reason) if current else None
-    if template is None:
+    if current is None:
         return None
     meta = job.metadata
-    return template.format(name=meta.name, namespace=meta.namespace, target=job.spec.target_ref.name)
+    return remedy(current, name=meta.name, namespace=meta.namespace, target=job.spec.target_ref.name)
 
 
 def _time(moment: datetime | None) -> str:

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _USER_COMMANDS = {
     "cancel": "jobs:cancel",
     "external-id": "external_id:external_id",
+    "list": "jobs:list_jobs",
     "plan": "plan:plan",
     "policy": "targets:policy",
     "receipt": "receipt:receipt",

@@ -61,6 +61,10 @@ _NO_EXTERNAL_ID = (
 _HIDDEN_EXTERNAL_ID = (
     "Note: The external ID is in a Secret, which this command does not read. Replace <the external ID>."
 )
+_OWN_PRINCIPAL = (
+    "Note: With spec.verification.mode {mode} the operator assumes the role itself. Repeat --principal with the ARN of "
+    "the operator's own role, or set the mode to Inspect."
+)
 _PRINCIPAL = re.compile(r"\d{12}|arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:(root|(user|role)/\S+)")
 
 
@@ -121,7 +125,12 @@ def verify(
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.targets)
 @click.option("-f", "--filename", type=click.Path(path_type=Path), help="File with the ExportTarget.")
-@click.option("--principal", "principals", multiple=True, help="AWS account id or ARN that Reltio Support gives you.")
+@click.option(
+    "--principal",
+    "principals",
+    multiple=True,
+    help="AWS account id or ARN that Reltio Support gives you. May be repeated, for other principals to trust.",
+)
 @click.option("--document", type=click.Choice(["trust", "permissions"]), help="Only this policy document, as JSON.")
 @cluster_options
 @output_option("json", "terraform", "cloudformation")
@@ -155,6 +164,8 @@ def policy(
     external = s3.external_id or ("<the external ID>" if s3.external_id_secret_ref else None)
     if s3.external_id is None:
         click.echo(_HIDDEN_EXTERNAL_ID if external else _NO_EXTERNAL_ID, err=True)
+    if subject.spec.verification.assumes and len(trusted) == 1:
+        click.echo(_OWN_PRINCIPAL.format(mode=subject.spec.verification.mode), err=True)
     role = role_templates.design(subject, trusted, external)
     if document is not None:
         if output != "json":
@@ -279,12 +290,33 @@ def _target_among(documents: list[Raw], filename: Path) -> Raw:
 
 
 def _print(target: ExportTarget) -> None:
-    table = Table("Check", "Status", "Reason", "What to do")
-    for check in target.status.checks:
-        colour = {"True": "green", "False": "red"}.get(check.status, "yellow")
-        text = f"{check.message} {check.remedy}".strip() if check.status != "True" else check.message
-        table.add_row(check.name, Text(check.status, style=colour), check.reason, Text(text))
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+    rows = _rows(target.status.checks)
+    if sys.stdout.isatty():
+        table = Table("Check", "Status", "Reason and what to do")
+        for name, status, text in rows:
+            colour = {"True": "green", "False": "red"}.get(status, "yellow")
+            table.add_row(Text(name, overflow="fold"), Text(status, style=colour), Text(text, overflow="fold"))
+        Console().print(table)
+    else:
+        width = max((len(name) for name, _, _ in rows if "," not in name), default=0)
+        for name, status, text in rows:
+            click.echo(f"{name:<{width}}  {status:<7}  {text}")
+    suspended = find(target.status.conditions, "Suspended")
     ready = find(target.status.conditions, "Ready")
-    click.echo(f"Ready={ready.status if ready else 'Unknown'}: {ready.message if ready else ''}")
+    if ready is None and suspended is not None:
+        click.echo(suspended.message)
+    else:
+        click.echo(f"Ready={ready.status if ready else 'Unknown'}: {ready.message if ready else ''}")
+
+
+def _rows(checks: Sequence[Check]) -> list[tuple[str, str, str]]:
+    """Name, status and text of the checks. Those that were not made for one cause share a row."""
+    rows: list[tuple[str, str, str]] = []
+    open_: dict[str, list[str]] = {}
+    for check in checks:
+        if check.reason == messages.NOT_REACHED.name:
+            open_.setdefault(check.message, []).append(check.name)
+            continue
+        text = f"{check.message} {check.remedy}".strip() if check.status != "True" else check.message
+        rows.append((check.name, check.status, text if check.status == "True" else f"{check.reason}: {text}"))
+    return rows + [(", ".join(names), "Unknown", message) for message, names in open_.items()]

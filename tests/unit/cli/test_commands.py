@@ -11,11 +11,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from builders import target
+from builders import T0, target
 from reltio_export_operator.api.target import Check, TargetStatus
 from reltio_export_operator.cli import targets
 from reltio_export_operator.cli.cluster import connect
 from reltio_export_operator.cli.main import main, plugin
+from reltio_export_operator.targets import readiness
 
 JOB = """
 apiVersion: export.reltio.com/v1alpha1
@@ -102,7 +103,7 @@ def test_verify_requires_a_name_or_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["cancel", "external-id", "plan", "policy", "receipt", "rerun", "run", "status", "verify", "why"]
+    "command", ["cancel", "external-id", "list", "plan", "policy", "receipt", "rerun", "run", "status", "verify", "why"]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = call(command, "--help")
@@ -246,7 +247,7 @@ def test_a_principal_must_be_an_account_or_an_arn(manifest: Path, principal: str
 @pytest.mark.parametrize(("document", "action"), [("trust", "sts:AssumeRole"), ("permissions", "s3:PutObject")])
 def test_policy_can_show_a_single_document(manifest: Path, document: str, action: str) -> None:
     result = call("policy", "-f", str(manifest), "--principal", "123456789012", "--document", document)
-    shown = json.loads(result.output)
+    shown = json.loads(result.stdout)
     assert set(shown) == {"Version", "Statement"}
     assert action in str(shown["Statement"])
 
@@ -257,6 +258,36 @@ def test_policy_warns_about_a_missing_external_id(tmp_path: Path) -> None:
     result = call("policy", "-f", str(path), "--principal", "123456789012")
     assert "no external ID" in result.stderr
     assert json.loads(result.stdout)["MaxSessionDuration"] == 43200
+
+
+def test_policy_says_that_the_operator_needs_the_role_as_well(manifest: Path) -> None:
+    reltio, own = "123456789012", "arn:aws:iam::111122223333:role/operator"
+    assert "Repeat --principal" in call("policy", "-f", str(manifest), "--principal", reltio).stderr
+    assert "Repeat" not in call("policy", "-f", str(manifest), "--principal", reltio, "--principal", own).stderr
+
+
+def test_checks_that_were_not_reached_share_a_line_and_nothing_is_cut_in_a_pipe(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = "word " * 100
+    checks = (
+        Check(name="AssumeRole", status="False", reason="AccessDenied", message=long.strip(), remedy="Do this."),
+        *(
+            Check(name=name, status="Unknown", reason="NotReached", message="Not checked, because AssumeRole failed.")
+            for name in ("ListBucket", "PutObject")
+        ),
+    )
+    targets._print(msgspec.structs.replace(target(), status=TargetStatus(checks=checks)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"AssumeRole  False    AccessDenied: {long.strip()} Do this."
+    assert lines[1] == "ListBucket, PutObject  Unknown  Not checked, because AssumeRole failed."
+    assert lines[2].startswith("Ready=")
+
+
+def test_a_suspended_target_is_not_shown_as_one_whose_readiness_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    status = readiness.suspended_status(target(spec={"suspend": True}), T0)
+    targets._print(msgspec.structs.replace(target(), status=status))
+    assert capsys.readouterr().out == "The target is suspended. Set spec.suspend to false to continue.\n"
 
 
 @pytest.mark.parametrize("text", ["Invalid parameter: [filenameTemplate] given", "denied on [/x]"])

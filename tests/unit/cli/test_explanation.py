@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click import unstyle
 
-from builders import condition, job, running, stamp, submission, target
+from builders import T0, condition, job, running, stamp, submission, target
+from reltio_export_operator.api.conditions import Condition
+from reltio_export_operator.api.foreign import own
+from reltio_export_operator.api.reasons import Reason
+from reltio_export_operator.aws import messages as of_aws
 from reltio_export_operator.cli.explanation import explain
+from reltio_export_operator.cli.remedies import remedy
+from reltio_export_operator.jobs import messages
+from reltio_export_operator.reltio import messages as of_reltio
+
+CONTINUES = "No action is needed. The operator continues by itself."
+MISMATCH = messages.DELIVERY_MISMATCH(destination="s3://b/p/", differences=own("a file is missing"))
 
 
 @pytest.mark.parametrize(
@@ -15,9 +26,14 @@ from reltio_export_operator.cli.explanation import explain
     [
         pytest.param({}, "the operator. Check that it runs", None, id="no status"),
         pytest.param(
-            {"phase": "Queued", "queuePosition": 3, "conditions": [condition("Reconciling", reason="Queued")]},
-            "Queued:  (since 2031-01-15T03:00:00Z) Position 3.",
-            None,
+            {
+                "phase": "Queued",
+                "queuePosition": 3,
+                "conditions": [condition("Reconciling", reason="Queued", message="Waiting.")],
+                "reasonTimes": [{"type": "Reconciling", "since": stamp(60)}],
+            },
+            "Queued: Waiting. (since 2031-01-15T03:01:00Z) Position 3.",
+            CONTINUES,
             id="queued",
         ),
         pytest.param(
@@ -29,14 +45,14 @@ from reltio_export_operator.cli.explanation import explain
         pytest.param(
             {"phase": "Suspended", "conditions": [condition("Suspended", reason="JobSuspended")]},
             "JobSuspended",
-            None,
+            "Set spec.suspend to false to continue.",
             id="suspended",
         ),
         pytest.param(
             running("PROCESSING", phase="Running", progress={"summary": "50% (5/10)"})
             | {"conditions": [condition("Reconciling", reason="ExportRunning")]},
             "50% (5/10).",
-            None,
+            CONTINUES,
             id="running",
         ),
         pytest.param(
@@ -49,9 +65,9 @@ from reltio_export_operator.cli.explanation import explain
             running("COMPLETED", conditions=[condition("Complete", reason="Delivered")]), None, None, id="complete"
         ),
         pytest.param(
-            running("FAILED", conditions=[condition("Failed", reason="DeliveryMismatch")]),
+            running("FAILED", conditions=[condition("Failed", reason="DeliveryMismatch", message=MISMATCH.message)]),
             None,
-            None,
+            "Create a new ExportJob to export again.",
             id="mismatch",
         ),
     ],
@@ -84,4 +100,35 @@ def test_the_history_is_in_the_order_of_time() -> None:
 
 def test_the_first_line_is_the_job_and_its_phase() -> None:
     lines = explain(job(status={"phase": "Queued"})).lines()
-    assert lines[0] == "ExportJob mdm/nightly: Queued"
+    assert unstyle(lines[0]) == "ExportJob mdm/nightly: Queued"
+
+
+REASONS = [
+    (value, type_)
+    for module in (messages, of_reltio, of_aws)
+    for value in vars(module).values()
+    if isinstance(value, Reason) and value.name
+    for type_ in ("Stalled", "Reconciling", "Failed")
+]
+
+
+class Anything(dict[str, Any]):
+    """A value for each field of a template."""
+
+    def __missing__(self, key: str) -> Any:
+        return 7 if key in ("seconds", "count", "minutes", "attempts") else f"<{key}>"
+
+
+@pytest.mark.parametrize(("reason", "type_"), REASONS, ids=lambda value: getattr(value, "name", value))
+def test_every_reason_has_an_action_and_it_is_that_of_the_message(reason: Reason, type_: str) -> None:
+    action = reason.action.format_map(Anything())
+    message = f"{reason.text.format_map(Anything())} {action}".strip()
+    shown = remedy(
+        Condition(type=type_, status="True", reason=reason.name, message=message, last_transition_time=T0),
+        name="nightly",
+        namespace="mdm",
+        target="lake",
+    )
+    assert shown
+    if action and reason.name not in ("TargetNotReady", "TaskVanished"):
+        assert action.endswith(shown) or shown == action
