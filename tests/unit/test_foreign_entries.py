@@ -151,6 +151,7 @@ OWN_TEXT = {
     "controllers/targets/prober.py": 2,
     "controllers/targets/reconciler.py": 3,
     "jobs/endings.py": 0,
+    "jobs/events.py": 1,
     "jobs/policies/ending.py": 2,
     "jobs/policies/running.py": 1,
     "jobs/policies/starting.py": 1,

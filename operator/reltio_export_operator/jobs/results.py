@@ -16,13 +16,8 @@ from ..api.reasons import ConditionReason
 from ..api.task import ObservedTask
 from ..delivery.manifest import MANIFEST, Delivery
 from . import duplicates, messages, tasks
-<<<<<<< HEAD
 from .endings import Verified, completed, early_end_reason, failed, record_duplicates
-from .observation import CheckDelivery, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
-=======
-from .endings import completed, early_end_reason, failed, record_duplicates
 from .observation import CheckDelivery, ControlTasks, Decision, Event, Observation, RemoveFinalizer, backoff, status_of
->>>>>>> 4db6be8 (Say since when a reason holds, and what keeps a suspension from ending)
 from .policies.starting import resubmit, still_unanswered, suspended_submission
 
 _SHOWN_FILES = 10

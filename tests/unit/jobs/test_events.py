@@ -40,7 +40,7 @@ def test_a_reason_that_a_person_should_know_of_is_an_event_once(begun: dict[str,
     ],
     ids=["a normal step", "failed, which has an event of its own", "an end of trouble", "not true"],
 )
-def test_other_changes_are_no_events(before: JobStatus, after: JobStatus) -> None:
+def test_other_changes_are_not_events(before: JobStatus, after: JobStatus) -> None:
     assert events_of(before, after) == ()
 
 

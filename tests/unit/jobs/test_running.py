@@ -146,12 +146,12 @@ def test_a_pause_or_resume_that_fails_is_shown_until_it_works(
     first = decide(obs(running(task, conditions=conditions), spec=spec))
     assert isinstance(first.action, ControlTasks)
     begun = obs(running(task), spec=spec).with_status(first.status)
-    refused = on_control_failed(begun, first.action, CallFailure("Unreachable", own("Reltio is away.")))
+    refused = on_control_failed(begun, first.action, CallFailure("Unreachable", own("No connection to Reltio.")))
     why = find(refused.status.conditions, "Reconciling")
     assert why is not None
     assert (why.reason, why.message) == (
         "Unreachable",
-        f"The operator cannot {verb} the tasks, and tries again: Reltio is away.",
+        f"The operator cannot {verb} the tasks, and tries again: No connection to Reltio.",
     )
     again = decide(begun.with_status(refused.status))
     assert (controlled(again), again.status) == ((verb, ("task-0",)), refused.status)

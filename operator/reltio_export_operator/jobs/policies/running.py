@@ -132,7 +132,7 @@ def resume(obs: Observation, submission: Submission) -> Decision | None:
 
 
 def _controlling(obs: Observation, why: ConditionReason) -> JobStatus:
-    """The status while tasks are paused or resumed. If a call for this has failed, the condition says so already."""
+    """The status while tasks are paused or resumed. If a call for this has failed, the condition already reports it."""
     suspended = obs.job.condition("Suspended")
     is_shown = suspended is not None and (suspended.status, suspended.reason) == ("True", why.reason)
     if is_shown and obs.job.condition("Reconciling") is not None:
