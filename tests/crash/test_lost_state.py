@@ -11,7 +11,7 @@ import pytest
 
 from .losses import drop_annotation, restore, wipe_status
 from .matrix import is_over
-from .world import JOB, NAMESPACE, TARGET, World
+from .world import DELIVERED, JOB, NAMESPACE, TARGET, World
 
 pytestmark = pytest.mark.usefixtures("quietly")
 
@@ -51,7 +51,7 @@ def test_a_status_that_is_cleared_leads_to_no_second_export(
     if not running:
         world.start()
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -62,7 +62,7 @@ def test_a_status_that_is_cleared_between_attempts_loses_no_attempt(world: World
     world.wait(lambda: bool((world.job() or {})["status"].get("failures")))
     wipe(world)
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert [export.path[-2:] for export in world.service.exports] == ["-1", "-2"]
 
 
@@ -78,7 +78,7 @@ def test_an_attempt_that_was_never_sent_is_sent_to_the_recorded_directory(world:
     world.service.full_until = 0.0
     world.start()
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert [f"{export.path}/" for export in world.service.exports] == [path]
 
 
@@ -127,7 +127,7 @@ def test_a_cleared_job_whose_target_changed_is_held(world: World) -> None:
     assert len(world.service.exports) == 1
     world.kube.change("exporttargets", NAMESPACE, TARGET, {"spec": {"s3": {"bucket": "acme-mdm-exports"}}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -222,8 +222,8 @@ def test_a_copy_that_waits_for_a_choice_holds_up_no_other_job(world: World) -> N
     world.kube.change("exporttargets", NAMESPACE, TARGET, {"spec": {"maxConcurrentJobs": 1}})
     test_a_copy_under_the_same_name_waits_until_somebody_chooses(world, is_over)
     world.submit_job("another")
-    world.wait(lambda: conditions(world, "another") == {"Complete": "Delivered"}, within=300)
-    assert conditions(world, "another") == {"Complete": "Delivered"}
+    world.wait(lambda: conditions(world, "another") == DELIVERED, within=300)
+    assert conditions(world, "another") == DELIVERED
 
 
 @pytest.mark.parametrize(("choice", "exports"), [("adopt", 1), ("new", 2)])
@@ -234,7 +234,7 @@ def test_a_copy_under_the_same_name_does_what_was_chosen(
     test_a_copy_under_the_same_name_waits_until_somebody_chooses(world, when)
     world.edit_job({"metadata": {"annotations": {"export.reltio.com/restored": choice}}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == exports
 
 
@@ -243,7 +243,7 @@ def test_an_adopted_copy_survives_another_loss_of_its_status(world: World) -> No
     wipe(world)
     world.wait(lambda: not is_over(world))
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -255,7 +255,7 @@ def test_a_copy_under_another_name_is_a_new_job(world: World) -> None:
     assert copied is not None
     restore(world, copied, name="copy")
     world.wait(lambda: "Complete" in conditions(world, "copy"))
-    assert conditions(world, "copy") == {"Complete": "Delivered"}
+    assert conditions(world, "copy") == DELIVERED
     assert len(world.service.exports) == 2
 
 
@@ -270,7 +270,7 @@ def test_a_copy_with_its_status_continues_where_the_original_was(world: World) -
     restore(world, copied, status=True)
     world.start()
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -302,7 +302,7 @@ def test_an_export_that_the_object_says_nothing_of_is_found_after_a_restart(worl
     world.edit_job({"metadata": {"finalizers": []}})
     world.start()
     world.wait(lambda: is_over(world), within=3600)
-    expected = {"Stalled": "DirectoryUnknown"} if "{date}" in path else {"Complete": "Delivered"}
+    expected = {"Stalled": "DirectoryUnknown"} if "{date}" in path else DELIVERED
     assert conditions(world) == expected
     assert len(world.service.exports) == 1
 
@@ -314,7 +314,7 @@ def test_the_jobs_of_a_first_list_share_one_reading_and_later_jobs_need_none(wor
     world.wait(lambda: len(world.service.exports) == 10)
     assert sum("/tasks/history" in line for line in world.wire.log) == 1
     world.submit_job("later")
-    world.wait(lambda: conditions(world, "later") == {"Complete": "Delivered"})
+    world.wait(lambda: conditions(world, "later") == DELIVERED)
     assert sum("/tasks/history" in line for line in world.wire.log) == 1
 
 

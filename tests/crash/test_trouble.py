@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from . import kubefaults
 from .matrix import is_over
-from .world import World
+from .world import DELIVERED, World
 
 pytestmark = pytest.mark.usefixtures("quietly")
 
@@ -58,7 +58,7 @@ def test_a_vanished_task_and_a_bucket_that_cannot_be_read_are_reported_and_nothi
     assert world.job() == before
     world.bucket.fault = lambda action: None
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
 
 
 def test_nothing_is_submitted_while_a_refused_job_is_suspended(world: World) -> None:
@@ -72,7 +72,7 @@ def test_nothing_is_submitted_while_a_refused_job_is_suspended(world: World) -> 
     assert [when for when in world.service.submissions if when > start + 21] == []
     world.edit_job({"spec": {"suspend": False}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
 
 
 def test_a_suspended_target_gets_no_submission_that_was_refused_before(world: World) -> None:
@@ -90,7 +90,7 @@ def test_a_suspended_target_gets_no_submission_that_was_refused_before(world: Wo
     assert [when for when in world.service.submissions if when > start + 21] == []
     world.kube.change("exporttargets", "mdm", "lake", {"spec": {"suspend": False}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
 
 
 def test_an_export_whose_job_was_deleted_while_no_operator_ran_is_stopped(world: World) -> None:
@@ -142,7 +142,7 @@ def test_a_job_in_doubt_continues_once_its_bucket_can_be_read(world: World) -> N
     world.wait(lambda: "Stalled" in conditions(world))
     world.bucket.fault = lambda action: None
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -230,7 +230,7 @@ def test_a_submission_that_is_never_answered_is_sent_ever_more_rarely_and_report
     assert 'It returned 500: "' in stalled["message"]
     world.wire.strikes_of_submissions = []
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -281,7 +281,7 @@ def test_an_attempt_is_never_sent_again_on_an_incomplete_search(world: World) ->
     assert sum("/export/" in line for line in world.wire.log) == 1
     world.service.older_tasks = 0
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -292,7 +292,7 @@ def test_a_long_history_costs_a_search_few_pages(world: World) -> None:
     world.wire.strikes_of_submissions = ["500-before"]
     world.submit_job()
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     pages = sum("/tasks/history" in line for line in world.wire.log)
     searches = sum("/export/" in line for line in world.wire.log)
     assert pages <= 5 * searches

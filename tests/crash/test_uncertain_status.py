@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .matrix import is_over
-from .world import JOB, NAMESPACE, TARGET, World
+from .world import DELIVERED, JOB, NAMESPACE, TARGET, World
 
 pytestmark = pytest.mark.usefixtures("quietly")
 
@@ -57,7 +57,7 @@ def test_a_running_job_whose_record_is_damaged_is_held_and_continues_once_it_is_
     assert len(world.service.exports) == 1
     world.edit_job({"status": {name: good[name] for name in bad}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -76,7 +76,7 @@ def test_a_job_in_doubt_whose_record_is_damaged_while_no_operator_runs_is_not_su
     assert len(world.service.exports) == 1
     world.edit_job({"status": {name: good[name] for name in bad}})
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     assert len(world.service.exports) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_held_job_holds_up_no_other(world: World) -> None:
     world.wait(lambda: is_running(world))
     world.edit_job({"status": {"submission": 7}})
     world.submit_job("another")
-    world.wait(lambda: conditions(world, "another") == {"Complete": "Delivered"})
+    world.wait(lambda: conditions(world, "another") == DELIVERED)
     assert len(world.service.exports) == 2
 
 
@@ -156,6 +156,6 @@ def test_a_target_with_a_damaged_status_serves_its_jobs_and_says_what_is_wrong(w
     world.submit_job()
     world.start()
     world.wait(lambda: is_over(world))
-    assert conditions(world) == {"Complete": "Delivered"}
+    assert conditions(world) == DELIVERED
     found = world.kube.objects["exporttargets", NAMESPACE, TARGET]["status"]["conditions"]
     assert next(c for c in found if c["type"] == "Ready")["status"] == "True"

@@ -26,6 +26,7 @@ from .wire import Wire
 
 NAMESPACE, TARGET, JOB = "mdm", "lake", "nightly"
 HORIZON = 3 * 3600.0  # seconds of the world's time after which a job that has not ended counts as stuck
+DELIVERED = {"Complete": "Delivered", "DeliveryVerified": "FilesVerified"}  # conditions of a job that ended well
 SETTINGS = Settings(
     poll_interval_seconds=5,
     progress_interval_seconds=10,

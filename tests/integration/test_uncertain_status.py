@@ -74,4 +74,4 @@ async def test_a_phase_of_another_version_does_not_stop_the_job(world: World) ->
     await edit_status(world, {"phase": "Hibernating", "conditions": [*running["status"]["conditions"], later]})
     job = await world.finished()
     reasons = {c["type"]: c["reason"] for c in job["status"]["conditions"]}
-    assert reasons == {"Complete": "Delivered", "AddedLater": "Somehow"}
+    assert reasons == {"Complete": "Delivered", "DeliveryVerified": "FilesVerified", "AddedLater": "Somehow"}
