@@ -95,9 +95,13 @@ LAYOUTS = (
     Layout("one directory below", _gzip, "type=HCP/part-{n:05d}.gz"),
 )
 
+AS_WRITTEN = Layout("as the library compressed it", bytes, "part-{n:05d}{suffix}")
+
 
 def _delivery(written: Written, layout: Layout) -> tuple[Files, dict[str, Any]]:
-    names = [layout.file.format(n=number, suffix=written.suffix) for number in range(len(written.parts))]
+    names = [
+        layout.file.format(n=number, suffix=written.container or written.suffix) for number in range(len(written.parts))
+    ]
     files = {name: layout.pack(part) for name, part in zip(names, written.parts, strict=True)}
     manifest = {
         "success": True,
@@ -113,7 +117,8 @@ def _delivery(written: Written, layout: Layout) -> tuple[Files, dict[str, Any]]:
 def good(written: Sequence[Written]) -> Iterator[Case]:
     """Each writer as plain text, gzip and ZIP, and a few writers in each other layout."""
     for number, one in enumerate(written):
-        for layout in (*LAYOUTS[:3], LAYOUTS[3 + number % (len(LAYOUTS) - 3)]):
+        layouts = (*LAYOUTS[:3], LAYOUTS[3 + number % (len(LAYOUTS) - 3)])
+        for layout in (AS_WRITTEN,) if one.container else layouts:
             files, manifest = _delivery(one, layout)
             proved = one.follows_rfc and not layout.is_odd and not (layout.name.startswith("text") and _is_opaque(one))
             endings: tuple[Ending, ...] = ("proved",) if proved else ("open",)
@@ -238,7 +243,9 @@ def bad(cases: Sequence[Case]) -> Iterator[Case]:
     """What can happen to a delivery that arrived."""
     for case in cases:
         manifest = case.manifest
-        if not isinstance(manifest, dict) or not case.name.endswith(tuple(layout.name for layout in LAYOUTS)):
+        if not isinstance(manifest, dict) or not case.name.endswith(
+            tuple(layout.name for layout in (*LAYOUTS, AS_WRITTEN))
+        ):
             continue
         last = str(manifest["files"][-1])
         body = case.files[last]

@@ -48,6 +48,7 @@ class Written:
     format: Literal["CSV", "JSON"]
     parts: tuple[bytes, ...]
     follows_rfc: bool = True
+    container: str = ""  # the suffix of what the library itself compressed
 
     @property
     def suffix(self) -> str:
@@ -61,6 +62,7 @@ class Writer:
     write: Callable[[list[Any]], bytes]
     rows: list[Any]
     follows_rfc: bool = True
+    container: str = ""
 
 
 def _csv(**options: Any) -> Callable[[list[Row]], bytes]:
@@ -128,6 +130,15 @@ def _pandas() -> Iterator[Writer]:
         follows_rfc=False,
     )
 
+    for container in ("gzip", "zip"):
+        yield Writer(
+            f"pandas to_csv, {container}",
+            "CSV",
+            lambda rows, container=container: table(rows, index=False, compression=container),  # type: ignore[misc]
+            ROWS,
+            container={"gzip": ".gz"}.get(container, ".zip"),
+        )
+
     def objects(rows: list[Any], **options: Any) -> bytes:
         return str(pandas.DataFrame(rows).to_json(orient="records", **options)).encode()
 
@@ -145,6 +156,13 @@ def _pyarrow() -> Iterator[Writer]:
         arrow_csv.write_csv(pyarrow.Table.from_pylist(rows), out, arrow_csv.WriteOptions(**options))
         return out.getvalue()
 
+    def compressed(rows: list[Any]) -> bytes:
+        out = pyarrow.BufferOutputStream()
+        with pyarrow.CompressedOutputStream(out, "gzip") as stream:
+            arrow_csv.write_csv(pyarrow.Table.from_pylist(rows), stream)
+        return bytes(out.getvalue())
+
+    yield Writer("pyarrow write_csv, gzip", "CSV", compressed, ROWS, container=".gz")
     yield Writer("pyarrow write_csv", "CSV", table, ROWS)
     yield Writer("pyarrow write_csv, all quoted", "CSV", lambda rows: table(rows, quoting_style="all_valid"), ROWS)
     yield Writer("pyarrow write_csv, no quotes", "CSV", lambda rows: table(rows, quoting_style="none"), PLAIN)
@@ -188,6 +206,14 @@ def _duckdb() -> Iterator[Writer]:
         ROWS,
         follows_rfc=False,
     )
+    for options in ("FORMAT csv, HEADER", "FORMAT json"):
+        yield Writer(
+            f"DuckDB COPY, {options}, gzip",
+            "JSON" if "json" in options else "CSV",
+            lambda rows, options=options: copied(rows, f"{options}, COMPRESSION gzip"),  # type: ignore[misc]
+            ENTITIES if "json" in options else ROWS,
+            container=".gz",
+        )
     yield Writer("DuckDB COPY, JSON", "JSON", lambda rows: copied(rows, "FORMAT json"), ENTITIES)
     yield Writer("DuckDB COPY, JSON array", "JSON", lambda rows: copied(rows, "FORMAT json, ARRAY true"), ENTITIES)
 
@@ -196,7 +222,9 @@ def written_now() -> list[Written]:
     """The files of all writers. Needs the libraries."""
     writers = (writer for library in (_standard, _pandas, _pyarrow, _polars, _duckdb) for writer in library())
     return [
-        Written(one.name, one.format, tuple(one.write(one.rows[part]) for part in PARTS), one.follows_rfc)
+        Written(
+            one.name, one.format, tuple(one.write(one.rows[part]) for part in PARTS), one.follows_rfc, one.container
+        )
         for one in writers
     ]
 
@@ -208,6 +236,7 @@ def record() -> None:
             "writer": one.writer,
             "format": one.format,
             "followsRFC": one.follows_rfc,
+            "container": one.container,
             "parts": [base64.b64encode(part).decode() for part in one.parts],
         }
         for one in written_now()
@@ -223,6 +252,7 @@ def written_before() -> list[Written]:
             one["format"],
             tuple(base64.b64decode(part) for part in one["parts"]),
             one["followsRFC"],
+            one["container"],
         )
         for one in json.loads(RECORDED.read_text())
     ]

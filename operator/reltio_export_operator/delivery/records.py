@@ -19,6 +19,7 @@ _ENCODINGS = (  # by byte order mark; that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SEPARATOR_LINE = b"sep="  # Excel's own first line, which names the separator
+_PIECE_BYTES = 256 << 10  # searching in them holds the interpreter for some 20 ms at most
 _SAMPLE_BYTES = 64 << 10  # in which binary content is recognized
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\x0b\x0c\x1a\x1b") + b"\x7f"
 
@@ -75,6 +76,10 @@ class RecordCounter:
         return "Count" if self._content is None or self._content.ends_with_line else "None"
 
     def feed(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE_BYTES):
+            self._feed(data[start : start + _PIECE_BYTES])
+
+    def _feed(self, data: bytes) -> None:
         if self._undetected is not None:
             data = self._undetected + data
             if len(data) < len(codecs.BOM_UTF32_LE):
