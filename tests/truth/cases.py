@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from crash.world import JOB
+from crash.world import JOB, NAMESPACE, TARGET
 
 from .world import TruthWorld
 
@@ -95,6 +95,11 @@ def _lose_answer_among_others(world: TruthWorld) -> None:
 def _lose_answer_among_a_few(world: TruthWorld) -> None:
     world.simulator.others(3, stuck=True)
     _lose_answer(world)
+
+
+def _leave_tenant_to_others(world: TruthWorld, **behaviour: Any) -> None:
+    world.kube.change("exporttargets", NAMESPACE, TARGET, {"spec": {"maxForeignTasks": 2}})
+    world.simulator.others(3, **behaviour)
 
 
 def _refuse(**fault: Any) -> Callable[[TruthWorld], None]:
@@ -331,6 +336,12 @@ TRUTHS = (
         "continues later",
         also=("Reconciling ExportThrottled",),
         behaviour={"out_of_credits": True},
+    ),
+    Truth(
+        "maxForeignTasks",
+        "others run more tasks, then fewer",
+        also=("Reconciling TenantBusy",),
+        arrange=lambda world: _leave_tenant_to_others(world, canceled_after=900.0, stuck=True),
     ),
     Truth("Files", "combined into one", spec={"export": {"type": "Entities", "skipPostprocessing": False}}),
     Truth("Type of hierarchies", "HIERARCHIES", spec={"export": {"type": "Hierarchies", "hierarchyID": "0ABlc0A"}}),

@@ -93,6 +93,7 @@ class TargetSpec(Model, frozen=True, kw_only=True):
     s3: S3Destination
     verification: Verification = Verification()
     max_concurrent_jobs: int = 4
+    max_foreign_tasks: int | None = None
     suspend: bool = False
 
 

@@ -120,7 +120,7 @@ class Manager:
             clock=clock,
         )
         census = Census()
-        self._gateway = ReltioS3Gateway(access, sessions, cache, census, verify_target=self._verify_target)
+        self._gateway = ReltioS3Gateway(access, sessions, cache, census, clock=clock, verify_target=self._verify_target)
         job_controller = JobController(
             kube,
             self._gateway,

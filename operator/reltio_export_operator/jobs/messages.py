@@ -33,6 +33,12 @@ QUEUED = Reason(
     "Waiting for older jobs of ExportTarget {target}.",
     "Raise its spec.maxConcurrentJobs to run more jobs at the same time.",
 )
+TENANT_BUSY = Reason(
+    "TenantBusy",
+    "More than {count} tasks of others are active in the tenant of ExportTarget {target}, which is the limit of its "
+    "spec.maxForeignTasks.",
+    "The job starts when there are fewer. Raise spec.maxForeignTasks, or remove it, to start earlier.",
+)
 SUSPENDED_BEFORE_START = Reason(
     "JobSuspended", "The job is suspended and was not submitted.", "Set spec.suspend to false to continue."
 )

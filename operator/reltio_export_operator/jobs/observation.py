@@ -56,6 +56,7 @@ class Observation:
 
     `target_unreadable`: the target exists and cannot be decoded. `refusal` says why the settings of the operator do
     not allow the target.
+    `foreign_tasks` are active in the tenant and not of any ExportJob; None if they were not counted.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
     longer knows, `missing_task_ids` those that it did not know last time. `unlisted_task_ids` are not among the
     tenant's active tasks. `untracked_tasks` belong to the attempt (`ownership.py`) but are not in status. `watch_error`
@@ -71,6 +72,7 @@ class Observation:
     target_unreadable: bool = False
     refusal: ConditionReason | None = None
     queue_position: int = 0
+    foreign_tasks: int | None = None
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()
     missing_task_ids: frozenset[str] = frozenset()

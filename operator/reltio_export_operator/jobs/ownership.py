@@ -17,6 +17,7 @@ from ..api.task import ObservedTask
 from . import naming
 
 _ATTEMPT = re.compile(r"-([1-9][0-9]{0,4})$")
+_ATTEMPT_ID = re.compile(r"-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[1-9][0-9]{0,4}$")
 _IN_FLIGHT = timedelta(minutes=2)  # longer than a submission may take until Reltio creates its task
 _CLOCKS_APART = timedelta(minutes=10)  # the most that the clocks of the operator and the service are taken to differ
 
@@ -60,6 +61,11 @@ def unrecorded_attempts(job: ExportJob, tasks: Iterable[ObservedTask]) -> dict[i
                 break
     numbers = sorted(number for number in found if number <= job.spec.backoff_limit + 1)
     return {number: found[number] for place, number in enumerate(numbers) if number == numbers[0] + place}
+
+
+def is_of_a_job(task: ObservedTask) -> bool:
+    """Whether the task has the name of an attempt of some ExportJob. Good enough for courtesy, not for ownership."""
+    return any(_ATTEMPT_ID.search(name) for name in task.given_names)
 
 
 class TaskIndex:

@@ -23,11 +23,13 @@ from ...kube.client import SecretError
 from ...reltio import errors
 from ...reltio.client import ReltioClient
 from ...reltio.mapping import longest_part, wire_request
+from ...runtime.clock import SYSTEM_CLOCK, Clock
 from ...runtime.lru import LruCache
 from ..access import Access, snapshot
 from ..cache import JobCache, Key
 from .census import Census
 from .delivery_reader import DeliveryReader, Reports
+from .foreign_tasks import ForeignTasks
 from .gateway_port import CallFailedError, secret_failure
 from .task_search import TaskSearch
 
@@ -83,6 +85,7 @@ class ReltioS3Gateway:
         cache: JobCache,
         census: Census | None = None,
         *,
+        clock: Clock = SYSTEM_CLOCK,
         verify_target: Callable[[Key], None] = lambda key: None,
     ) -> None:
         self._verify_target = verify_target
@@ -90,6 +93,7 @@ class ReltioS3Gateway:
         self._sessions = sessions
         self._cache = cache
         self._tasks = TaskSearch()
+        self._foreign_tasks = ForeignTasks(clock)
         self._census = census or Census()
         self._external_ids: LruCache[str, str | None] = LruCache(_REMEMBERED)
 
@@ -166,6 +170,12 @@ class ReltioS3Gateway:
             deleted = job.metadata.deletion_timestamp is not None
             client = await self._access.reltio(job.metadata.namespace, snapshot(target), last_known=deleted)
             return await self._census.tasks_of(client, job)
+
+    async def foreign_tasks(self, job: ExportJob, target: ExportTarget) -> int:
+        """How many tasks that are not of an ExportJob are active in the tenant, at most some seconds ago."""
+        async with self._failures(job):
+            client = await self._access.reltio(job.metadata.namespace, snapshot(target))
+            return await self._foreign_tasks.count(client)
 
     async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""

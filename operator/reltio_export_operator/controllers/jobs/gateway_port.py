@@ -41,6 +41,10 @@ class ExportGateway(Protocol):
         """The tasks whose name ends with an attempt id of the job, of which the object says nothing."""
         ...
 
+    async def foreign_tasks(self, job: ExportJob, target: ExportTarget) -> int:
+        """How many tasks that are not of an ExportJob are active in the tenant, at most some seconds ago."""
+        ...
+
     async def control(self, job: ExportJob, action: ControlTasks) -> None:
         """Pause, resume or stop tasks."""
         ...

@@ -111,11 +111,18 @@ class Observer:
         unclear = (job.metadata.uid, submission.id) if obs.unclear_task_ids else None
         return replace(obs, elapsed=replace(obs.elapsed, unclear=self._timer.elapsed(key, "unclear", unclear)))
 
-    async def with_fresh_target(self, obs: Observation) -> Observation:
-        """The same with the target as it is now: the cached one may be older than what decides about a submission."""
+    async def before_submission(self, obs: Observation) -> Observation:
+        """The same with what decides about a submission as it is now. Raises CallFailedError.
+
+        That is the target, since the cached one may be older, and the tasks of others if the target limits them.
+        """
         target = await self.target(obs.job, fresh=True)
         unreadable = self._cache.is_unreadable_target(target_key(obs.job))
-        return replace(obs, target=target, target_unreadable=unreadable, refusal=self._refusal_of(target))
+        refusal, foreign = self._refusal_of(target), None
+        is_counted = target is not None and target.spec.max_foreign_tasks is not None
+        if target is not None and is_counted and refusal is None and obs.status.submission is None:
+            foreign = await self._gateway.foreign_tasks(obs.job, target)
+        return replace(obs, target=target, target_unreadable=unreadable, refusal=refusal, foreign_tasks=foreign)
 
     def queue_position(self, job: ExportJob) -> int:
         return self._cache.queue_position(job) if job.status.submission is None else 0

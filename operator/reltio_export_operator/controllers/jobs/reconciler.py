@@ -174,9 +174,13 @@ class JobController:
         obs = await self._observe(job)
         decision = decide(obs)
         if isinstance(decision.action, Submit):
-            obs = await self._observer.with_fresh_target(obs)
-            # From here to the assumption there is no await: another job of the target may be in the same place.
-            decision = decide(replace(obs, queue_position=self._observer.queue_position(job)))
+            try:
+                obs = await self._observer.before_submission(obs)
+            except CallFailedError as error:
+                decision = results.on_search_failed(obs, error.failure)
+            else:
+                # From here to the assumption there is no await: another job of the target may be in the same place.
+                decision = decide(replace(obs, queue_position=self._observer.queue_position(job)))
         with self._limit(job, decision.action) as may_call:
             if not may_call:
                 return _REQUEUE_SECONDS

@@ -34,6 +34,7 @@ from .starting import (
     retry_refused_submission,
     submit,
     wait_for_backoff,
+    wait_for_others,
     wait_for_target,
     wait_in_queue,
     wait_while_suspended,
@@ -66,6 +67,7 @@ CHAIN: tuple[Policy, ...] = (
     wait_for_backoff,
     wait_for_target,
     wait_in_queue,
+    wait_for_others,
     submit,
     # The tasks are in status. Results of calls (`jobs/results.py`) end the attempt or the job.
     replace_unknown_ids,

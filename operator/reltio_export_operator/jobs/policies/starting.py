@@ -13,6 +13,8 @@ from .. import messages, naming
 from ..endings import failed
 from ..observation import Decision, FindUnrecorded, Observation, Search, Submit, seconds_until_retry, status_of
 
+FOREIGN_TASKS_SECONDS = 30.0  # between counts of the tasks of others
+
 
 def retry_refused_submission(obs: Observation) -> Decision | None:
     """Reltio refused the submission for now, so it does not have the export: submit again after the backoff."""
@@ -103,6 +105,19 @@ def wait_in_queue(obs: Observation) -> Decision | None:
     why = messages.QUEUED(target=obs.job.spec.target_ref.name)
     # The backoff has passed: without retryTime the job counts among those that may be admitted.
     return Decision(status_of(obs, "Queued", reconciling=why, queue_position=obs.queue_position, retry_time=None))
+
+
+def wait_for_others(obs: Observation) -> Decision | None:
+    """The target leaves the tenant to others while they have many tasks there. The job keeps its turn."""
+    target, count = obs.target, obs.foreign_tasks
+    if obs.status.submission is not None or target is None or count is None:
+        return None
+    limit = target.spec.max_foreign_tasks
+    if limit is None or count <= limit:
+        return None
+    why = messages.TENANT_BUSY(count=limit, target=target.metadata.name)
+    status = status_of(obs, "Pending", reconciling=why, queue_position=None, retry_time=None)
+    return Decision(status, requeue_after=FOREIGN_TASKS_SECONDS)
 
 
 def submit(obs: Observation) -> Decision | None:
