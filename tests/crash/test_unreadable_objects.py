@@ -128,7 +128,14 @@ def test_a_deleted_job_that_cannot_be_read_is_released_after_the_bound_and_not_b
     before = world.job()
     world.delete_job()
     bound = world.settings.cleanup_timeout_seconds
-    world.wait(lambda: False, within=bound - 10)
+    world.wait(lambda: False, within=bound / 2 - 10)
+    assert conditions(world.job())["Stalled"][1] == "SpecNotUnderstood"
+    world.wait(lambda: False, within=bound / 2)
+    (stalled,) = [one for one in (world.job() or {})["status"]["conditions"] if one["type"] == "Stalled"]
+    assert stalled["reason"] == "ExportMayStillRun"
+    submitted = (before or {})["status"]
+    named = f"(task {submitted['tasks'][0]['id']}, directory {submitted['submission']['destination']})"
+    assert named in stalled["message"]
     assert FINALIZER in (world.job() or {})["metadata"]["finalizers"]
     world.wait(lambda: (world.job() or {})["metadata"]["finalizers"] == ["example.com/other"], within=bound)
     assert (world.job() or {})["metadata"]["finalizers"] == ["example.com/other"]

@@ -327,6 +327,13 @@ CLEANUP_UNREADABLE = Reason(
     "{seconds:.0f} s.",
     "An export may be running: search Reltio's console for exports with {uid} in their name, and stop them there.",
 )
+UNREADABLE_MAY_STILL_RUN = Reason(
+    "ExportMayStillRun",
+    "The job is being deleted, and this release of the operator cannot read it: {error}. Its export may still be "
+    "running in Reltio (task {tasks}, directory {destination}). The operator removes the finalizer {seconds:.0f} s "
+    "after it observed the deletion.",
+    "Search Reltio's console for exports with {uid} in their name, and stop them there.",
+)
 STATUS_VALUES_IGNORED = Reason(
     "StatusNotUnderstood",
     "{problems} The operator uses defaults instead, and keeps what is stored.",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ...api.foreign import KNOWN, PROCESS, quote
+from ...api.decoding import decode_status
+from ...api.foreign import KNOWN, PROCESS, Quoted, quote
+from ...api.job import JobStatus
 from ...api.meta import FINALIZER
-from ...jobs import messages
+from ...api.reasons import ConditionReason
+from ...jobs import messages, tasks
 from ...kube.client import KubeApi, Raw
 from ...runtime.clock import Clock
 from ..cache import JobCache
@@ -34,5 +37,21 @@ class UnreadableJobs(UnreadableObjects):
         if is_held and elapsed >= self._bound_seconds:
             await self.release(raw, messages.CLEANUP_UNREADABLE(seconds=self._bound_seconds, uid=meta["uid"]))
             return _REQUEUE_SECONDS
-        await self.report(raw, messages.SPEC_NOT_UNDERSTOOD(error=quote(error, KNOWN.of([PROCESS, key[0]]))))
-        return min(_REQUEUE_SECONDS, self._bound_seconds - elapsed) if is_held else _REQUEUE_SECONDS
+        text, half = quote(error, KNOWN.of([PROCESS, key[0]])), self._bound_seconds / 2
+        if not is_held or elapsed < half:
+            await self.report(raw, messages.SPEC_NOT_UNDERSTOOD(error=text))
+            return min(_REQUEUE_SECONDS, half - elapsed) if is_held else _REQUEUE_SECONDS
+        await self.report(raw, self._may_still_run(raw, text))
+        return min(_REQUEUE_SECONDS, self._bound_seconds - elapsed)
+
+    def _may_still_run(self, raw: Raw, error: Quoted) -> ConditionReason:
+        """What the status says of the export, as far as it can be read: it goes with the job."""
+        status, _ = decode_status(raw, JobStatus)
+        unfinished = tasks.unfinished(status.tasks + status.duplicates)
+        return messages.UNREADABLE_MAY_STILL_RUN(
+            error=error,
+            tasks=", ".join(task.id for task in unfinished) or "unknown",
+            destination=status.submission.destination if status.submission else "unknown",
+            seconds=self._bound_seconds,
+            uid=raw["metadata"]["uid"],
+        )
