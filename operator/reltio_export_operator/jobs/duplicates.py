@@ -63,19 +63,28 @@ def _exports(tasks: Iterable[ObservedTask], known: Iterable[ObservedTask]) -> li
             exports.append([task])
         else:
             home.append(task)
-    return sorted(exports, key=lambda export: min(map(_age, export)))
+    return sorted(exports, key=lambda export: _age_of_export(export, is_tracked=export is tracked))
 
 
 def _is_sibling(task: ObservedTask, export: list[ObservedTask]) -> bool:
     """Whether the task has the group of these tasks, or was created together with one that has no group."""
     if task.group_id:
         return any(other.group_id == task.group_id for other in export)
-    return any(not other.group_id and abs(_created(other) - _created(task)) <= _TOGETHER_MS for other in export)
+    return any(not other.group_id and _are_together(task, other) for other in export)
 
 
-def _created(task: ObservedTask) -> int:
-    return task.created_ms or 0
+def _are_together(task: ObservedTask, other: ObservedTask) -> bool:
+    """Whether both were created by one call. An unknown time proves no second export, and only that is stopped."""
+    if task.created_ms is None or other.created_ms is None:
+        return True
+    return abs(other.created_ms - task.created_ms) <= _TOGETHER_MS
 
 
-def _age(task: ObservedTask) -> tuple[int, str]:
-    return _created(task), task.id
+def _age_of_export(export: list[ObservedTask], *, is_tracked: bool) -> tuple[float, str]:
+    """Where no time is known, the export in status counts as the oldest, and another one as the newest."""
+    oldest, id_ = min(map(_age, export))
+    return (float("-inf") if is_tracked and oldest == float("inf") else oldest), id_
+
+
+def _age(task: ObservedTask) -> tuple[float, str]:
+    return (float("inf") if task.created_ms is None else task.created_ms), task.id

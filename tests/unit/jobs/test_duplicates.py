@@ -70,9 +70,22 @@ def test_the_export_with_the_oldest_task_counts_however_late_its_last_task_was_c
     assert (ids(found.own), ids(found.duplicates)) == (["a", "b"], ["z"])
 
 
-def test_a_task_without_a_time_of_creation_counts_as_the_oldest() -> None:
+def test_an_export_without_a_time_of_creation_does_not_take_the_place_of_another_one() -> None:
     found = group_tasks([task("a", 1, "g1"), task("b", None, "g2")])
-    assert (ids(found.own), ids(found.duplicates)) == (["b"], ["a"])
+    assert ([t.id for t in found.own], [t.id for t in found.duplicates]) == (["a"], ["b"])
+
+
+def test_the_recorded_export_counts_when_its_time_of_creation_is_not_known() -> None:
+    found = group_tasks([task("b", 1, "g2")], known=[task("a", None, "g1")])
+    assert ([t.id for t in found.own], [t.id for t in found.duplicates]) == (["a"], ["b"])
+
+
+@pytest.mark.parametrize(("recorded", "other"), [(NOW_MS, None), (None, NOW_MS), (None, None)])
+def test_without_groups_an_unknown_time_of_creation_proves_no_second_export(
+    recorded: int | None, other: int | None
+) -> None:
+    found = group_tasks([task("b", other)], known=[task("a", recorded)])
+    assert ([t.id for t in found.own], [t.id for t in found.duplicates]) == (["a", "b"], [])
 
 
 def test_of_exports_created_at_the_same_time_the_one_with_the_lower_id_counts() -> None:
