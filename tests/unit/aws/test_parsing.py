@@ -123,6 +123,7 @@ async def test_an_answer_of_iam_without_the_role(sessions: Callable[[str], RoleS
         *[listing(f"<Contents>{elements(without(OBJECT, name))}</Contents>") for name in ("Key", "ETag", "Size")],
         listing(f"<Contents>{elements({**OBJECT, 'Size': '17!'})}</Contents>"),
         listing(f"<Contents>{elements({**OBJECT, 'LastModified': 'now'})}</Contents>"),
+        listing(f"<Contents>{elements({**OBJECT, 'LastModified': '2031-01-15T00:00:9' + '9' * 20})}</Contents>"),
         listing(f"<Contents>{elements(OBJECT)}</Contents>", ended=False),
     ],
 )
