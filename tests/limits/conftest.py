@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from kubernetes import client as blocking
 from kubernetes.aio import client
 
 from limits.server import Server, serving
@@ -15,6 +16,8 @@ def loaded() -> None:
     """Load what the clients load at their first use, so that it is not counted as the memory of an answer."""
     assert client.CustomObjectsApi
     assert client.CoreV1Api
+    assert blocking.CustomObjectsApi
+    assert blocking.CoreV1Api
     for service in ("s3", "iam", "sts"):
         boto3.client(service, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="s")
 
