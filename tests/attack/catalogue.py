@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from . import answers, deliveries, leaks, trust
+from . import answers, deliveries, identities, leaks, neighbours, trust
 from .rows import Row
 
-ROWS: tuple[Row, ...] = (*trust.rows(), *leaks.rows(), *answers.rows(), *deliveries.rows())
+ROWS: tuple[Row, ...] = (
+    *trust.rows(),
+    *leaks.rows(),
+    *answers.rows(),
+    *deliveries.rows(),
+    *identities.rows(),
+    *neighbours.rows(),
+)

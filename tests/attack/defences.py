@@ -53,4 +53,98 @@ bounds.lift_answer_limits()
 from reltio_export_operator.delivery import limits
 limits.LIMITS = limits.UNLIMITED
 """,
+    "text is cut and patterns are linear": """
+import re
+from reltio_export_operator.api import foreign
+from reltio_export_operator.reltio import errors
+assert foreign.MAX_FOREIGN and errors.quote and errors._REQUEST_ID
+foreign.MAX_FOREIGN = 1 << 30
+errors.quote = lambda text, secrets, limit=512: text._text if isinstance(text, foreign.ForeignText) else str(text)
+errors._REQUEST_ID = re.compile(r"\\s*[([]?\\b(?:request|trace)[ _-]?id\\b[:= ]*[\\w-]+[)\\].,;]*", re.IGNORECASE)
+""",
+    "ownership of tasks": """
+from reltio_export_operator.jobs import ownership
+assert ownership.is_named_for and ownership.TaskIndex.tasks_of
+tasks_of = ownership.TaskIndex.tasks_of
+def named(task, submission):
+    return any(submission.name.lower() in name.lower() for name in task.given_names)
+def anywhere(self, submission, known_ids=(), groups=()):
+    found = {task.id for task in self.by_id.values() if named(task, submission)}
+    return tasks_of(self, submission, {*known_ids, *found}, groups)
+ownership.is_named_for, ownership.TaskIndex.tasks_of = named, anywhere
+""",
+    "records of attempts name their object": """
+from reltio_export_operator.jobs import identity
+assert identity.origin
+identity.origin = lambda job: "Own" if identity.record_of(job) is not None else None
+from reltio_export_operator.jobs.policies import recovering
+assert recovering._doubt
+recovering._doubt = lambda obs, record: None
+""",
+    "restored objects wait for a person": """
+from reltio_export_operator.jobs import identity
+assert identity.awaits_choice
+identity.awaits_choice = lambda job: None
+""",
+    "the annotation keeps the attempt": """
+from reltio_export_operator.jobs import identity
+assert identity.lost_attempt and identity._contradictions_of_annotation
+identity.lost_attempt = lambda job: None
+identity._contradictions_of_annotation = lambda job: ()
+""",
+    "jobs without a record are searched for": """
+from reltio_export_operator.controllers.jobs.census import Census
+assert Census.is_open
+Census.is_open = lambda self, job: False
+""",
+    "the finalizer is put back": """
+from reltio_export_operator.jobs import identity
+assert identity.needs_mark
+identity.needs_mark = lambda job: False
+""",
+    "unreadable objects are isolated": """
+from reltio_export_operator.api.decoding import decode_job, decode_target
+from reltio_export_operator.api.meta import JOBS, TARGETS
+from reltio_export_operator.controllers.jobs import reconciler
+assert reconciler.fill
+async def fill(cache, census, kube, namespace, wake):
+    async for raw in kube.list_objects(TARGETS, namespace):
+        cache.put_target(decode_target(raw))
+    async for raw in kube.list_objects(JOBS, namespace):
+        cache.put_job(decode_job(raw))
+        wake((raw["metadata"]["namespace"], raw["metadata"]["name"]))
+reconciler.fill = fill
+""",
+    "namespaces are listed one by one": """
+import asyncio
+from reltio_export_operator.controllers.manager import Manager
+assert Manager._sync_caches
+async def together(self):
+    while True:
+        try:
+            for namespace in list(self._unsynced):
+                await self._sync_cache(namespace)
+            break
+        except Exception:
+            await asyncio.sleep(1)
+    for namespace in list(self._unsynced):
+        for key in self._unsynced.pop(namespace):
+            self.jobs.add(key)
+Manager._sync_caches = together
+""",
+    "what a changed Secret made is dropped": """
+from reltio_export_operator.controllers.access import Access
+assert Access._drop_unused
+Access._drop_unused = lambda self, values: None
+""",
+    "a refused job lets others go first": """
+from reltio_export_operator.controllers.cache import JobCache
+assert JobCache.give_up_turn
+JobCache.give_up_turn = lambda self, job: None
+""",
+    "small calls have threads of their own": """
+from reltio_export_operator.aws.sessions import RoleSessions
+assert RoleSessions.run_bulk
+RoleSessions.run_bulk = RoleSessions.run
+""",
 }

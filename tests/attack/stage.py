@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ class Stage:
     reltio: Gateway  # in front of the simulator
     aws: Gateway  # in front of the cloud
     listener: Gateway  # a service of the attacker's own
+    kube: Gateway  # in front of the API server, for the setups that ask for it
     directory: Path
-    process: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)  # of the operator
     is_measured: bool = False
 
     async def secret(self, name: str = "reltio-api", *, labels: Mapping[str, str] | None = None, **data: str) -> None:
@@ -58,6 +59,33 @@ class Stage:
             }
         }
         await self.world.target(name, spec=spec, **s3)
+
+    @property
+    def process(self) -> int:
+        return self.world.sandbox.replicas[REPLICA].pid
+
+    async def start(self) -> None:
+        """Start the operator, for the first time or again. Its event loop is measured from `reset_delay` on."""
+        self.is_measured = False
+        measured = self.directory / "loop.json"
+        measured.unlink(missing_ok=True)
+        await self.world.sandbox.start_operator(**self.environment)
+        if not await self.until(measured.exists):
+            raise RuntimeError(self.world.sandbox.operator_log.read_text()[-3000:])
+
+    async def seen(self, kind: str, name: str, holds: Callable[[dict[str, Any]], Any], within: float = 30) -> Any:
+        """The object once this holds of it. Raises RuntimeError if it never does: then the attack was not made."""
+        raw: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    raw = await self.world.get(kind, name)
+                    if holds(raw):
+                        return raw
+                    await asyncio.sleep(0.1)
+        raise RuntimeError(
+            f"{kind} {name} is {raw.get('status')}: {self.world.sandbox.operator_log.read_text()[-2000:]}"
+        )
 
     async def warm_up(self) -> None:
         """Verify an honest target, after which nothing is loaded for the first time; then measure."""
@@ -142,12 +170,16 @@ class Setup:
     settings: Mapping[str, str] = field(default_factory=dict)
     is_allowed: bool = True  # whether the settings allow the gateway as a host of Reltio
     prelude: str = ""  # what the operator's process runs first, with the defence and without
+    before: Callable[[Stage], Awaitable[None]] | None = None  # what happens before the operator starts
+    is_kube_relayed: bool = False  # whether the operator reaches the API server through a gateway
 
 
 @contextlib.asynccontextmanager
 async def staged(directory: Path, setup: Setup, defence_off: str = "") -> AsyncIterator[Stage]:
     """A stage with the operator ready to take objects. `defence_off` is a name in PRELUDES."""
-    prelude = MEASURE.replace("DIRECTORY", repr(str(directory))) + setup.prelude
+    prelude = MEASURE.replace("DIRECTORY", repr(str(directory))) + setup.prelude.replace(
+        "COUNT", f"{directory}/clients"
+    )
     if defence_off:
         prelude += PRELUDES[defence_off]
     chosen = options(directory)
@@ -164,12 +196,17 @@ async def staged(directory: Path, setup: Setup, defence_off: str = "") -> AsyncI
             "RELTIO_EXPORT_INSECURE_HOSTS": host,
             "RELTIO_EXPORT_PRIVATE_NETWORKS": "127.0.0.0/8" if host else "",
         }
-        await sandbox.start_operator(
-            AWS_ENDPOINT_URL=aws.url, PYTHONDONTWRITEBYTECODE="", **{**hosts, **setup.settings}
-        )
-        stage = Stage(world, reltio, aws, listener, directory, sandbox.replicas[REPLICA].pid)
-        if not await stage.until((directory / "loop.json").exists):
-            raise RuntimeError(world.sandbox.operator_log.read_text()[-3000:])
+        assert sandbox.kube is not None
+        kube = await stack.enter_async_context(Gateway(sandbox.kube.url))
+        environment = {"AWS_ENDPOINT_URL": aws.url, "PYTHONDONTWRITEBYTECODE": "", **hosts, **setup.settings}
+        if setup.is_kube_relayed:
+            relayed = directory / "relayed"
+            relayed.write_text(sandbox.kubeconfig.read_text().replace(sandbox.kube.url, kube.url))
+            environment["KUBECONFIG"] = str(relayed)
+        stage = Stage(world, reltio, aws, listener, kube, directory, environment)
+        if setup.before is not None:
+            await setup.before(stage)
+        await stage.start()
         yield stage
 
 
