@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix fuzz e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,10 @@ delivery-matrix: $(VENV)/.deliveries ## Read deliveries of real writers, and bro
 
 fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
 	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)
+
+fuzz-coverage: $(VENV)/.dev ## Search for inputs that reach new code with atheris, 20 s for each parser that takes bytes
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/atheris -r requirements/fuzz.txt
+	cd tests && PYTHONPATH=../$(VENV)/atheris ../$(BIN)/python -m fuzz.coverage $(FUZZ_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints what fails, why, and whether the remedy heals it
 	cd tests && ../$(BIN)/python -m verify.matrix
@@ -122,6 +126,7 @@ lock: $(UV) ## Resolve the dependencies again (needs a package index)
 	$(UV) pip compile $(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile $(COMPILE) --no-deps requirements/tools.in -o requirements/tools.txt
 	$(UV) pip compile $(COMPILE) -c requirements/dev.txt requirements/deliveries.in -o requirements/deliveries.txt
+	$(UV) pip compile $(COMPILE) --no-deps requirements/fuzz.in -o requirements/fuzz.txt
 COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --annotation-style line
 
 # uv itself comes by pip, pinned by hash; everything else comes by uv.
