@@ -5,9 +5,12 @@ from __future__ import annotations
 import aiohttp
 from kubernetes.aio import client
 
+from .. import __version__
 from ..runtime.network import Network
 from . import connection
 from .answers import SESSION_OPTIONS, limiting
+
+_MANAGER = "reltio-export-operator"  # of the fields that the operator writes
 
 
 async def load_configuration(network: Network) -> client.Configuration:
@@ -27,6 +30,7 @@ async def load_configuration(network: Network) -> client.Configuration:
 def api_client(configuration: client.Configuration, network: Network) -> client.ApiClient:
     """The Kubernetes client, which trusts the CA bundle too."""
     made = client.ApiClient(configuration)
+    made.user_agent = f"{_MANAGER}/{__version__}"  # the API server takes the field manager from it
     network.trust.extend(made.rest_client.ssl_context)
     return made
 

@@ -30,6 +30,8 @@ class Tenant:
     activities: int = 600
     merges: int = 50
     connections: int = 120  # of its hierarchy
+    activity_items: int = 0  # items of each activity: CSV has a row for each of them, JSON an object for the activity
+    hides_types: bool = False  # its metadata permissions name other roles: exports have no objects, and no error
     max_tasks: int = 100  # background tasks, running or scheduled
 
 

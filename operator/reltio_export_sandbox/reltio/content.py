@@ -63,7 +63,7 @@ def compressed(content: bytes, name: str, compression: str) -> bytes:
 
 def _csv(rows: Sequence[Record]) -> bytes:
     """A column is there only if a row has a value for it; no rows, no columns."""
-    flat = [_flat(row) for row in rows]
+    flat = [_flat(line) for row in rows for line in _lines(row)]
     columns = list(dict.fromkeys(key for row in flat for key in row))
     if not columns:
         return b""
@@ -72,6 +72,14 @@ def _csv(rows: Sequence[Record]) -> bytes:
     table.writeheader()
     table.writerows(flat)
     return out.getvalue().encode()
+
+
+def _lines(row: Record) -> list[Record]:
+    """A row of CSV for each item of an activity, which has the columns of the item; other rows as they are."""
+    if "items" not in row:
+        return [row]
+    whole = {key: value for key, value in row.items() if key not in ("items", "itemsTotal")}
+    return [{**whole, **item} for item in row["items"]]
 
 
 def _flat(row: Record) -> dict[str, Any]:

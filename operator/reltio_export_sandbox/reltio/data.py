@@ -113,5 +113,15 @@ def wanted(record: Record, parameters: dict[str, Any]) -> bool:
 
 def selected(tenant: Tenant, export_type: str, parameters: dict[str, Any]) -> list[Record]:
     """The records that an export with these parameters delivers, in order."""
+    if tenant.hides_types:
+        return []
     held = records(tenant.id, export_type, count(tenant, export_type))
+    if export_type == "ACTIVITY_LOG" and tenant.activity_items:
+        held = tuple(_with_items(record, tenant.activity_items) for record in held)
     return [record for record in held if wanted(record, parameters)]
+
+
+def _with_items(activity: Record, number: int) -> Record:
+    items = [{"id": f"{activity['activityId']}-{n}", "objectUri": activity["objectUri"]} for n in range(number)]
+    whole = {key: value for key, value in activity.items() if key != "objectUri"}
+    return {**whole, "items": items, "itemsTotal": number}

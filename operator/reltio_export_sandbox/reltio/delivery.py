@@ -99,5 +99,5 @@ def _manifest(run: Run, seconds: float) -> dict[str, Any]:
         "totalObjects": run.objects + odd.total_off_by,
         "totalNumberOfFiles": len(files),
         "duration": f"PT{int(seconds)}S",
-        "outputFileFormat": run.order.file_format,
+        "outputFileFormat": run.order.file_format.lower(),
     }

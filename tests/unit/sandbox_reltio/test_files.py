@@ -81,8 +81,35 @@ def test_the_manifest_has_the_documented_keys() -> None:
         "totalObjects": 10,
         "totalNumberOfFiles": 3,
         "duration": "PT19S",
-        "outputFileFormat": "CSV",
+        "outputFileFormat": "csv",
     }
+
+
+def test_csv_has_a_row_for_each_item_of_an_activity_and_json_an_object_for_each_activity() -> None:
+    held = Tenant("acme01", activities=2, activity_items=3)
+
+    def lines(form: str) -> tuple[list[str], int]:
+        driver = Driver(SimulatorConfig(compression="NONE"), held)
+        assert driver.submit("activities", fileFormat=form).status == 200
+        driver.advance(120)
+        manifest = driver.manifest()
+        text = b"".join(driver.content(name) for name in manifest["files"]).decode()
+        return text.splitlines(), manifest["totalObjects"]
+
+    (header, *rows), total = lines("csv")
+    assert [row.split(",")[header.split(",").index("id")] for row in rows] == [
+        *("a-0-0", "a-0-1", "a-0-2", "a-1-0", "a-1-1", "a-1-2"),
+    ]
+    objects, _ = lines("json")
+    assert (len(objects), total) == (2, 2)
+    assert [json.loads(one)["itemsTotal"] for one in objects] == [3, 3]
+
+
+def test_a_client_that_may_not_see_the_types_gets_an_empty_export_without_an_error() -> None:
+    driver = Driver(SimulatorConfig(), Tenant("acme01", entities=10, hides_types=True))
+    assert driver.submit("entities").status == 200
+    driver.advance(120)
+    assert (driver.manifest()["totalObjects"], driver.manifest()["success"]) == (0, True)
 
 
 @pytest.mark.parametrize(
