@@ -130,9 +130,10 @@ def test_a_long_outage_of_reltio_is_logged_once(log: pytest.LogCaptureFixture) -
     world.wait(lambda: world.job() is None)
     world.wait(lambda: False, within=60)
     world.kill()
-    assert steps(log)[-4:] == [
+    assert steps(log)[-5:] == [
         ("Deleting", "Deleting"),
         ("", "ServiceUnavailable"),
+        ("Deleting", "ExportMayStillRun"),
         ("", "CleanupIncomplete"),
         ("", "FinalizerRemoved"),
     ]
