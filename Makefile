@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,6 +55,9 @@ body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every pl
 
 delivery-matrix: $(VENV)/.deliveries ## Read deliveries of real writers, and broken ones; prints false alarms and false proofs
 	cd tests && PYTHONPATH=../$(VENV)/deliveries ../$(BIN)/python -m deliveries.matrix $(MATRIX_ARGS)
+
+neighbours-bench: $(VENV)/.dev ## Measure healthy objects alone and among 200 whose tenants do not answer
+	$(BIN)/python bench/neighbours.py $(BENCH_ARGS)
 
 fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
 	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)

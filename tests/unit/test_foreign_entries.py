@@ -54,8 +54,8 @@ KNOWN_USES = {
     ("aws/store.py", "_step"): "the value of a generator of the operator",
     ("aws/store.py", "_try"): "goes through from_botocore",
     ("controllers/jobs/gateway.py", "_call_failures"): "of the operator: a limit of deliveries",
-    ("controllers/jobs/reconciler.py", "reconcile"): "of the schema: where the object does not match it",
-    ("controllers/targets/reconciler.py", "reconcile"): "of the schema: where the object does not match it",
+    ("controllers/jobs/reconciler.py", "_reconcile"): "of the schema: where the object does not match it",
+    ("controllers/targets/reconciler.py", "_reconcile"): "of the schema: where the object does not match it",
     ("controllers/unreadable.py", "report"): "through quote, in reason_of",
     ("delivery/integrity.py", "_run"): "the value of a generator of the operator",
     ("delivery/integrity.py", "read_file"): "quoted with the other differences in jobs/results.py",
@@ -65,6 +65,7 @@ KNOWN_USES = {
     ("kube/answers.py", "limiting"): "the limit, in words of the operator",
     ("kube/watching.py", "_asked"): "the limit, in words of the operator",
     ("reltio/answers.py", "answer_within_limits"): "the limit, in words of the operator",
+    ("reltio/sending.py", "send"): "goes through error_from_transport; of a pause, only the host is shown",
     ("runtime/answers.py", "parse_json"): "raised again; its type decides",
     (
         "reltio/connecting.py",
@@ -160,6 +161,7 @@ OWN_TEXT = {
     "reltio/client.py": 6,
     "reltio/errors.py": 7,
     "reltio/hosts.py": 2,
+    "reltio/sending.py": 1,
     "targets/canary.py": 1,
     "targets/readiness.py": 1,
 }

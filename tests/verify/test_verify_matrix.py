@@ -100,18 +100,6 @@ async def test_an_invalid_url_is_distinguished_from_an_unreachable_service() -> 
     assert failing(await world.verify()) == {"ReltioReachable": "InvalidURL"}
 
 
-async def test_a_failing_target_waits_among_its_kind_unless_there_is_news_of_it() -> None:
-    world = World()
-    world.secret(clientSecret="wrong")
-    assert not (await world.verify()).is_ready
-    await world.verify(include_failing=False)
-    assert world.handed_over == [("mdm", "lake")]
-    world.secret()
-    world.kube.change("exporttargets", "mdm", "lake", {"spec": {"maxConcurrentJobs": 7}})
-    assert (await world.verify(include_failing=False)).is_ready
-    assert len(world.handed_over) == 1
-
-
 @pytest.mark.parametrize("mode", ["AssumeRole", "Inspect", "AssumeRoleAndInspect", "Disabled"])
 async def test_a_role_that_the_settings_do_not_allow_is_refused_before_any_call(mode: str) -> None:
     inspects = {"reltioPrincipals": [RELTIO]} if "Inspect" in mode else {}

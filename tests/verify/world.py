@@ -16,9 +16,11 @@ from reltio_export_operator.api.target import ExportTarget
 from reltio_export_operator.aws.sessions import RoleSessions
 from reltio_export_operator.controllers.access import Access
 from reltio_export_operator.controllers.cache import JobCache
+from reltio_export_operator.controllers.call_limiter import CallLimiter
 from reltio_export_operator.controllers.targets.reconciler import TargetController
 from reltio_export_operator.reltio.hosts import ReltioHosts
 from reltio_export_operator.runtime.allowed_roles import AllowedRoles
+from reltio_export_operator.runtime.circuits import Circuits
 from reltio_export_sandbox.reltio import Client, Tenant
 from reltio_export_sandbox.reltio.agenda import Inline
 from reltio_export_sandbox.reltio.inprocess import InProcessReltio
@@ -61,7 +63,6 @@ class World:
         self.hosts = ReltioHosts(["reltio.test"], ["reltio.test"])  # by settings
         self.calls = 0  # to Reltio
         self.requests: list[bool] = []  # whether a request for a verification was taken
-        self.handed_over: list[tuple[str, str]] = []
         self.kube = MemoryKube(self._clock, lambda: datetime.now(UTC))
         self.previous_external_id = ""
         self.clients(CLIENT)
@@ -114,7 +115,7 @@ class World:
         """Everything can be connected to again."""
         self._cut.clear()
 
-    async def verify(self, *, include_failing: bool = True, requested: int = 0) -> ExportTarget:
+    async def verify(self, *, requested: int = 0) -> ExportTarget:
         """What the status says after a reconcile, as in a new process.
 
         `requested`: how often a failed call for a job asks for a verification before.
@@ -141,10 +142,10 @@ class World:
                 self.clock,
                 retry_interval_seconds=0,
                 probe_timeout_seconds=30,
+                limiter=CallLimiter(Circuits(self.clock), lambda key: None),
                 wake_job=lambda key: None,
-                defer_failing=self.handed_over.append,
             )
             cache.put_target(decode_target(self.kube.objects["exporttargets", NAMESPACE, TARGET]))
             self.requests = [controller.request_verification((NAMESPACE, TARGET)) for _ in range(requested)]
-            await controller.reconcile((NAMESPACE, TARGET), include_failing=include_failing)
+            await controller.reconcile((NAMESPACE, TARGET))
         return decode_target(self.kube.objects["exporttargets", NAMESPACE, TARGET])

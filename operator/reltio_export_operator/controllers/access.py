@@ -15,6 +15,7 @@ from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
 from ..reltio.errors import HostNotAllowed, UnusableURL
 from ..reltio.hosts import ReltioHosts
+from ..runtime.circuits import Circuits, Line
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.lru import LruCache
 
@@ -35,11 +36,13 @@ class Access:
         http: httpx.AsyncClient,
         *,
         hosts: ReltioHosts | None = None,
+        circuits: Circuits | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._kube = kube
         self._hosts = hosts or ReltioHosts()
         self._http = http
+        self._circuits = circuits or Circuits(clock)
         self._clock = clock
         self._secrets: LruCache[_SecretKey, tuple[float, tuple[str, ...]]] = LruCache(_MAX_CACHED)
         self._tokens: LruCache[_TokenKey, TokenSource] = LruCache(_MAX_CACHED)
@@ -57,16 +60,32 @@ class Access:
         token_key = (service.auth_url, client_id, secret)
         tokens = self._tokens.get_or_make(
             token_key,
-            lambda: TokenSource(service.auth_url, client_id, secret, http=self._http, clock=self._clock),
+            lambda: TokenSource(
+                service.auth_url,
+                client_id,
+                secret,
+                http=self._http,
+                line=self._circuits.line(service.auth_url, client_id),
+                clock=self._clock,
+            ),
         )
         client = self._clients.get_or_make(
             (service.export_service_url, service.tenant, *token_key),
             lambda: ReltioClient(
-                service.export_service_url, service.tenant, tokens, http=self._http, clock=self._clock
+                service.export_service_url,
+                service.tenant,
+                tokens,
+                http=self._http,
+                line=self.line(service),
+                clock=self._clock,
             ),
         )
         client.namespaces.put(namespace, None)
         return client
+
+    def line(self, service: ServiceSnapshot) -> Line:
+        """The line to the tenant of the service, by which its calls are limited."""
+        return self._circuits.line(service.export_service_url, service.tenant)
 
     def check_hosts(self, service: ServiceSnapshot) -> None:
         """Raise UnusableURL or HostNotAllowed if no request may be sent to a URL of the service."""

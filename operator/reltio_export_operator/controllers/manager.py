@@ -22,6 +22,7 @@ from ..kube.workqueue import WorkQueue
 from ..reltio.hosts import ReltioHosts
 from ..reltio.transport import http_client
 from ..runtime.allowed_roles import AllowedRoles
+from ..runtime.circuits import CircuitLimits, Circuits
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.failures import explain, is_outage
 from ..runtime.metrics import Metrics
@@ -29,6 +30,7 @@ from ..runtime.network import Network
 from ..runtime.settings import Settings
 from .access import Access
 from .cache import JobCache, Key
+from .call_limiter import CallLimiter, CallLimits
 from .gate import SubmissionGate
 from .jobs.census import Census
 from .jobs.gateway import ReltioS3Gateway
@@ -42,7 +44,6 @@ _RESYNC_SECONDS = 60.0
 _SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
 _SYNCED_AT_ONCE = 8  # namespaces
 _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
-_FAILING_WORKERS = 4  # for targets that fail: dead services must not use up workers and threads
 
 
 class Manager:
@@ -61,7 +62,11 @@ class Manager:
         release: str = "",
     ) -> None:
         self._cache = cache = JobCache()
-        access = Access(kube, http, hosts=ReltioHosts.of(settings), clock=clock)
+        circuits = Circuits(
+            clock, CircuitLimits(settings.circuit_failures, cap_seconds=settings.circuit_retry_cap_seconds)
+        )
+        call_limits = CallLimits(tenant=settings.calls_per_tenant, unproven=settings.unproven_calls)
+        access = Access(kube, http, hosts=ReltioHosts.of(settings), circuits=circuits, clock=clock)
         metrics = metrics or Metrics()
         self._gate = gate = gate or SubmissionGate()
         self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -78,12 +83,7 @@ class Manager:
         async def reconcile_target(key: Key) -> float | None:
             if not gate.is_open():
                 return _NOT_LEADING_SECONDS
-            return await target_controller.reconcile(key, include_failing=False)
-
-        async def reconcile_failing(key: Key) -> None:
-            requeue_after = await target_controller.reconcile(key) if gate.is_open() else _NOT_LEADING_SECONDS
-            if requeue_after is not None:
-                self.targets.add_after(key, requeue_after)
+            return await target_controller.reconcile(key)
 
         self.jobs: WorkQueue[Key] = WorkQueue(
             reconcile_job,
@@ -96,12 +96,6 @@ class Manager:
             workers=settings.workers,
             kind="ExportTarget",
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
-        )
-        self._failing_targets: WorkQueue[Key] = WorkQueue(
-            reconcile_failing,
-            workers=_FAILING_WORKERS,
-            kind="ExportTarget",
-            observe=lambda seconds, failed: metrics.reconciled("failing-targets", seconds, failed=failed),
         )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
         metrics.watch_depth("targets", lambda: self.targets.depth)
@@ -136,6 +130,8 @@ class Manager:
                 submit_window_seconds=settings.submit_settle_seconds * 0.8,
                 cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
+            limiter=CallLimiter(circuits, self.jobs.add, call_limits),
+            line_of=access.line,
             progress_interval_seconds=settings.progress_interval_seconds,
             refusal_of=Refusals(access, sessions).reason_of,
             wake=self.jobs.add,
@@ -153,11 +149,12 @@ class Manager:
             retry_interval_seconds=settings.target_retry_interval_seconds,
             probe_timeout_seconds=settings.probe_timeout_seconds,
             aws_probes=max(1, settings.aws_threads // 2),
+            limiter=CallLimiter(circuits, self.targets.add, call_limits),
             wake_job=self.jobs.add,
-            defer_failing=self._failing_targets.add,
             release=release,
         )
         metrics.watch_overlaps(lambda: target_controller.overlapping)
+        metrics.watch_circuits(lambda: circuits.count("Open"), lambda: circuits.count("HalfOpen"))
         metrics.watch_unreadable(jobs=lambda: job_controller.unreadable, targets=lambda: target_controller.unreadable)
 
     def _verify_target(self, key: Key) -> None:
@@ -178,7 +175,8 @@ class Manager:
         release: str,
     ) -> AsyncIterator[Self]:
         """A manager with connections and threads of its own. `release` is namespace and name of its Lease."""
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
+        # The call limiters bound the connections. One for all hosts would let dead hosts use up those of the others.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
         threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
         bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
         try:
@@ -210,7 +208,6 @@ class Manager:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.targets.run())
-            group.create_task(self._failing_targets.run())
             group.create_task(self.jobs.run())
             group.create_task(self._sync_caches())
             group.create_task(self._keep_queues_moving())

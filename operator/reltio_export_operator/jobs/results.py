@@ -122,6 +122,13 @@ def on_control_failed(obs: Observation, action: ControlTasks, failure: CallFailu
     return Decision(msgspec.structs.replace(obs.status, conditions=conditions.result()))
 
 
+def on_calls_paused(obs: Observation, failure: CallFailure) -> Decision:
+    """Nothing is sent, because calls to Reltio are paused. It is not a failed try, so no backoff grows."""
+    why = ConditionReason(failure.reason, failure.message)
+    status = status_of(obs, "Pending", reconciling=why, retry_time=None)
+    return Decision(status, requeue_after=max(failure.retry_after or 0.0, 1.0))
+
+
 def on_search_result(obs: Observation, submission: Submission, found: SearchResult) -> Decision:
     """The search for an attempt whose submission has no answer has ended."""
     if found.tasks:

@@ -21,6 +21,7 @@ class AnswerBeyondLimits(httpx.TransportError):
     def __init__(self, error: BeyondLimitsError) -> None:
         super().__init__(str(error))
         self.limit = error.limit
+        self.is_late = error.is_late
 
 
 async def answer_within_limits(

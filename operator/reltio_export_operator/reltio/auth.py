@@ -10,16 +10,18 @@ import httpx
 from ..api.foreign import own
 from ..runtime.answers import parse_json
 from ..runtime.bounds import Answer
+from ..runtime.circuits import Circuits, Line
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .answers import ANSWER
 from .errors import (
+    CallsPaused,
     CredentialsRejected,
     ReltioError,
     UnexpectedAnswer,
     answer_of,
     error_from_response,
-    error_from_transport,
 )
+from .sending import paused_error, send
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +50,13 @@ class TokenSource:
         client_secret: str,
         *,
         http: httpx.AsyncClient,
+        line: Line | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._url = url
         self._auth = httpx.BasicAuth(client_id, client_secret)
         self._http = http
+        self._line = line or Circuits(clock).line(url, client_id)
         self._clock = clock
         self._token = ""
         self._renew_at = 0.0
@@ -69,12 +73,21 @@ class TokenSource:
                 raise self._failure.with_traceback(None)
             try:
                 self._token, self._renew_at = await self._fetch()
+            except CallsPaused:
+                raise
             except ReltioError as failure:
                 self._failure = failure
                 self._retry_at = self._clock.monotonic() + max(failure.retry_after or 0.0, _MIN_RETRY_SECONDS)
                 raise
             self._failure = None
             return self._token
+
+    def paused(self) -> CallsPaused | None:
+        """Why no token can be got now; None if there is one, or if it can be fetched."""
+        if self._token and self._clock.monotonic() < self._renew_at:
+            return None
+        paused = self._line.paused()
+        return paused_error(paused) if paused else None
 
     def invalidate(self, token: str) -> None:
         """Remove this token from the cache; Reltio rejected it. A newer one stays."""
@@ -84,17 +97,17 @@ class TokenSource:
     async def _fetch(self) -> tuple[str, float]:
         """A token, and when to renew it by `clock`."""
         sent_at = self._clock.monotonic()
-        try:
-            response = await self._http.post(
+        response = await send(
+            self._line,
+            lambda: self._http.post(
                 self._url,
                 data={"grant_type": "client_credentials"},
                 auth=self._auth,
                 timeout=_TIMEOUT,
                 follow_redirects=False,
                 extensions={ANSWER: Answer.TOKEN},
-            )
-        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
-            raise error_from_transport(error) from None
+            ),
+        )
         if response.status_code in (400, 401):
             raise CredentialsRejected(status=response.status_code)
         if response.status_code != 200:

@@ -13,18 +13,19 @@ from ..api.foreign import KNOWN, MAX_SCOPES, PROCESS, own
 from ..api.task import ObservedTask
 from ..runtime.answers import parse_json
 from ..runtime.bounds import Answer
+from ..runtime.circuits import Circuits, Line
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.lru import LruCache
 from .answers import ANSWER
 from .auth import TokenSource
 from .errors import (
     AnswerLost,
+    CallsPaused,
     ReltioError,
     SubmissionWithheld,
     TokenRejected,
     UnexpectedAnswer,
     error_from_response,
-    error_from_transport,
     invalid_parameter,
 )
 from .history import RecentHistory
@@ -32,6 +33,7 @@ from .messages import NO_TASK_IDS, UNENCODABLE_HEADER
 from .model import Submitted, WireRequest, id_text, parse_submitted, parse_task
 from .paging import TaskList
 from .retry import next_delay
+from .sending import paused_error, send
 
 _READ_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
@@ -54,6 +56,7 @@ class ReltioClient:
         tokens: TokenSource,
         *,
         http: httpx.AsyncClient,
+        line: Line | None = None,
         retry_seconds: float = 20.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -61,10 +64,16 @@ class ReltioClient:
         self._tenant = percent_encoded(tenant, safe="")
         self._tokens = tokens
         self._http = http
+        self._line = line or Circuits(clock).line(export_service_url, tenant)
         self._retry_seconds = retry_seconds
         # That use this client: Reltio may repeat their secrets.
         self.namespaces: LruCache[str, None] = LruCache(MAX_SCOPES)
         self._clock = clock
+
+    def paused(self) -> CallsPaused | None:
+        """Why no call may be made now; None if one may."""
+        paused = self._line.paused()
+        return paused_error(paused) if paused else self._tokens.paused()
 
     async def authenticate(self) -> None:
         """Get an access token."""
@@ -168,7 +177,8 @@ class ReltioClient:
             try:
                 return await self._authorized(method, path, **more)
             except ReltioError as error:
-                delay = next_delay(error.status, attempt, error.retry_after) if error.transient else None
+                retried = error.transient and not isinstance(error, CallsPaused)
+                delay = next_delay(error.status, attempt, error.retry_after) if retried else None
                 if delay is None or self._clock.monotonic() - started + delay > self._retry_seconds:
                     raise
             await self._clock.sleep(delay)
@@ -188,16 +198,17 @@ class ReltioClient:
         mutating = method != "GET"
         more.setdefault("timeout", _READ_TIMEOUT)
         more.setdefault("extensions", {ANSWER: Answer.RELTIO})
-        try:
-            response = await self._http.request(
+        response = await send(
+            self._line,
+            lambda: self._http.request(
                 method,
                 f"{self._base}/{path}",
                 headers={**(headers or {}), "Authorization": f"Bearer {token}"},
                 follow_redirects=False,
                 **more,
-            )
-        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
-            raise error_from_transport(error, mutating=mutating) from None
+            ),
+            mutating=mutating,
+        )
         if not response.is_success:
             raise error_from_response(response, KNOWN.of([PROCESS, *self.namespaces]), mutating=mutating)
         if not response.content:

@@ -190,6 +190,12 @@ class Unreachable(ReltioError):
     transient = True
 
 
+class CallsPaused(Unreachable):
+    """Nothing was sent: the last calls had no connection, or no answer."""
+
+    entry = messages.CALLS_PAUSED
+
+
 class UnusableURL(ReltioError):
     """No request can be sent to the configured URL."""
 

@@ -103,6 +103,12 @@ UNREACHABLE = Reason(
     "Cannot connect to {host} ({error}).",
     "Check spec.reltio.environment or spec.reltio.exportServiceURL, spec.reltio.authURL, and the network.",
 )
+CALLS_PAUSED = Reason(
+    "CallsPaused",
+    "Calls to {host} are paused, because several in a row had no connection or no answer ({error}).",
+    "The operator tries again within a minute, and continues by itself. If it persists, check spec.reltio.authURL, "
+    "spec.reltio.environment or spec.reltio.exportServiceURL, and the network.",
+)
 UNTRUSTED_CERTIFICATE = Reason(
     "Unreachable",
     "The certificate of {host} is not trusted.",

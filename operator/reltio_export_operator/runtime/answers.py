@@ -27,13 +27,14 @@ _HALF_OR_ESCAPE = re.compile(
 class BeyondLimitsError(Exception):
     """An answer was not read to its end. The text is a sentence that names the service and the limit."""
 
-    def __init__(self, kind: Answer, limit: str) -> None:
+    def __init__(self, kind: Answer, limit: str, *, is_late: bool = False) -> None:
+        self.is_late = is_late  # the limit is that of time
         self.limit = f"the answer of {kind.value} {limit}"
         super().__init__(f"T{self.limit[1:]}.")
 
     @classmethod
     def of_time(cls, kind: Answer) -> BeyondLimitsError:
-        return cls(kind, f"was not complete within {answer_limits(kind).seconds:.0f} s")
+        return cls(kind, f"was not complete within {answer_limits(kind).seconds:.0f} s", is_late=True)
 
 
 class Body:

@@ -45,6 +45,12 @@ class Metrics:
             "ExportTargets that the operator of another release works on too.",
             registry=registry,
         )
+        self._circuits = Gauge(
+            "reltio_export_paused_circuits",
+            "Hosts and tenants of Reltio to which calls are paused, because several in a row failed.",
+            ["state"],
+            registry=registry,
+        )
         self._leader = Gauge(
             "reltio_export_leader", "1 on the replica that holds the Lease, else 0.", registry=registry
         )
@@ -96,6 +102,11 @@ class Metrics:
     def watch_overlaps(self, targets: Value) -> None:
         """Read the number of targets that another operator works on too at each scrape."""
         self._overlaps.set_function(targets)
+
+    def watch_circuits(self, opened: Value, half_open: Value) -> None:
+        """Read at each scrape how many circuits are open, and how many wait for the result of a probe."""
+        self._circuits.labels("open").set_function(opened)
+        self._circuits.labels("half-open").set_function(half_open)
 
     def watch_unserved(self, namespaces: Value) -> None:
         """Read the number of namespaces that cannot be listed or watched at each scrape."""

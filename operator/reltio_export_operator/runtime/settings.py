@@ -103,6 +103,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[
         int, Meta(ge=1, le=1000, description="Number of objects of a kind that are reconciled at the same time.")
     ] = 32
+    calls_per_tenant: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Number of calls to one tenant that submit, search, control or verify at the same time. A "
+            "tenant that did not answer the last call gets one.",
+        ),
+    ] = 4
+    unproven_calls: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Number of such calls, for each kind of object, to tenants that did not answer the last call "
+            "or are called for the first time. Each needs a connection.",
+        ),
+    ] = 256
+    circuit_failures: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Calls in a row without a connection to a host, or without an answer from a tenant, after "
+            "which calls to it are paused.",
+        ),
+    ] = 3
+    circuit_retry_cap_seconds: Annotated[
+        float,
+        Meta(ge=5, le=3600, description="Maximum time between tries while calls to a host or tenant are paused."),
+    ] = 60.0
     aws_threads: Annotated[int, Meta(ge=1, le=256, description="Number of concurrent calls to AWS.")] = 8
     bulk_threads: Annotated[int, Meta(ge=1, le=256, description="Number of delivered files that are read at once.")] = 8
     allowed_roles: Annotated[

@@ -131,6 +131,16 @@ class ReltioS3Gateway:
                 return await self._owner(client, busy)
             return Accepted(submitted.task_ids, submitted.group_id)
 
+    async def paused(self, job: ExportJob, submission: Submission) -> CallFailure | None:
+        """Why Reltio cannot be called now, so that no intent should be written; None if it can."""
+        try:
+            paused = (await self._client(job, submission)).paused()
+        except (SecretError, errors.UnusableURL):
+            return None  # the submission finds out and reports it
+        if paused is None:
+            return None
+        return CallFailure(paused.reason, paused.text, retry_after=paused.retry_after)
+
     async def _owner(self, client: ReltioClient, busy: errors.DestinationBusy) -> Accepted:
         """The export that keeps the directory of this attempt busy.
 

@@ -33,6 +33,10 @@ class ExportGateway(Protocol):
         """Start the attempt whose intent is in status, or find out that it runs already."""
         ...
 
+    async def paused(self, job: ExportJob, submission: Submission) -> CallFailure | None:
+        """Why Reltio cannot be called now, so that no intent should be written; None if it can."""
+        ...
+
     async def search(self, job: ExportJob, submission: Submission) -> SearchResult:
         """Search for the attempt: in the lists of active and finished tasks, then in the bucket."""
         ...

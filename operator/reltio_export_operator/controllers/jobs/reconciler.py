@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
-from ...api.job import ExportJob
+from ...api.job import ExportJob, ServiceSnapshot
 from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
@@ -33,16 +33,18 @@ from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
 from ...kube.client import ConflictError, InvalidError, KubeApi
+from ...runtime.circuits import Line
 from ...runtime.clock import Clock
+from ...runtime.permits import without_permit
 from .. import transitions
 from ..cache import JobCache, Key
+from ..call_limiter import CallLimiter
 from ..gate import GateClosedError, SubmissionGate
 from .census import Census
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .filling import fill
 from .gateway_port import CallFailedError, ExportGateway
-from .limiter import KeyedLimiter
 from .loaded import Loaded
 from .observer import TOPICS, Observer, target_key
 from .refused_jobs import RefusedJobs
@@ -52,7 +54,6 @@ from .submitter import Submitter
 from .task_tracker import TaskTracker
 from .unreadable_jobs import UnreadableJobs
 
-_CALLS_PER_TENANT = 4  # concurrent calls that change something at a tenant, or search it
 _REQUEUE_SECONDS = 30.0  # for a job that cannot continue, in case nothing wakes it
 _CONFLICT_REQUEUE_SECONDS = 0.1  # the event of the change is on its way; this is for the case that it is lost
 _WOKEN = 10  # jobs that are woken when a job of their target ends
@@ -78,6 +79,8 @@ class JobController:
         clock: Clock,
         *,
         limits: Limits,
+        limiter: CallLimiter[Key],
+        line_of: Callable[[ServiceSnapshot], Line],
         progress_interval_seconds: float,
         refusal_of: Callable[[ExportTarget], ConditionReason | None] = lambda target: None,
         wake: Callable[[Key], None],
@@ -123,10 +126,15 @@ class JobController:
         self._refused = RefusedJobs(kube, clock, cache, wake, limits=limits)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
-        self._limiter: KeyedLimiter[Key] = KeyedLimiter(_CALLS_PER_TENANT, wake)
+        self._limiter = limiter
+        self._line_of = line_of
 
     async def reconcile(self, key: Key) -> float | None:
         """Take the job one step further. Returns the seconds after which to reconcile again at the latest."""
+        with self._limiter.turn(key):
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(JOBS, *key)
         if raw is None:
             self._handle_deleted(key)
@@ -174,6 +182,10 @@ class JobController:
         obs = await self._observe(job)
         decision = decide(obs)
         if isinstance(decision.action, Submit):
+            paused = await self._gateway.paused(job, decision.action.submission)
+            if paused is not None:
+                decision = results.on_calls_paused(obs, paused)
+        if isinstance(decision.action, Submit):
             try:
                 obs = await self._observer.before_submission(obs)
             except CallFailedError as error:
@@ -196,8 +208,7 @@ class JobController:
         """Limit concurrent calls to a tenant. Yields whether the action may be carried out now."""
         match action:
             case Submit(submission) | Search(submission) | ControlTasks(submission, _, _):
-                service = submission.service
-                return self._limiter.acquire((service.export_service_url, service.tenant), job.metadata.key)
+                return self._limiter.enter(self._line_of(submission.service), job.metadata.key)
             case _:
                 return contextlib.nullcontext(True)
 
@@ -227,7 +238,8 @@ class JobController:
         loaded = await self._writer.write_status(loaded, decision)
         obs = await self._observe(loaded.job)
         try:
-            found = await self._gateway.search(loaded.job, action.submission)
+            async with without_permit():
+                found = await self._gateway.search(loaded.job, action.submission)
         except CallFailedError as error:
             result = results.on_search_failed(obs, error.failure)
         else:
@@ -242,7 +254,8 @@ class JobController:
         if target is None:
             return replace(decision, requeue_after=0)
         try:
-            found = await self._gateway.find_unrecorded(loaded.job, target)
+            async with without_permit():
+                found = await self._gateway.find_unrecorded(loaded.job, target)
         except CallFailedError as error:
             return await self._execute(loaded, results.on_search_failed(obs, error.failure))
         if not unrecorded_attempts(loaded.job, found):
@@ -257,7 +270,8 @@ class JobController:
         loaded = await self._writer.write_status(loaded, decision)
         self._gate.check()  # the write may have taken long
         try:
-            await self._gateway.control(loaded.job, action)
+            async with without_permit():
+                await self._gateway.control(loaded.job, action)
         except CallFailedError as error:
             self._control_log.failed(loaded.job, action, error.failure.reason, str(error))
             failed = results.on_control_failed(await self._observe(loaded.job), action, error.failure)

@@ -15,6 +15,7 @@ from ...jobs.observation import Decision, Limits, Observation
 from ...jobs.results import Accepted, CallFailure
 from ...kube.client import ConflictError, InvalidError, KubeApi
 from ...runtime.clock import Clock
+from ...runtime.permits import without_permit
 from ..cache import Key
 from ..gate import SubmissionGate
 from .gateway_port import CallFailedError, ExportGateway
@@ -97,7 +98,7 @@ class Submitter:
             why = messages.NOT_SENT()
             return CallFailure(why.reason, why.message)
         try:
-            async with asyncio.timeout(left):
+            async with without_permit(), asyncio.timeout(left):
                 return await self._gateway.submit(job, submission, self._gate.is_open)
         except CallFailedError as error:
             return error.failure

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
@@ -21,19 +22,24 @@ from ...kube.client import ConflictError, InvalidError, KubeApi, Raw
 from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
+from ...runtime.permits import without_permit
 from ...targets import canary, messages, readiness
 from ...targets.checks import OPERATOR_CREDENTIALS
 from .. import transitions
-from ..access import Access
+from ..access import Access, snapshot
 from ..cache import JobCache, Key
+from ..call_limiter import CallLimiter
 from ..refusals import REASONS, Refusals
 from ..unreadable import UnreadableObjects, key_of
 from .overlap import CONDITION as OVERLAPPING
 from .overlap import Overlaps
+from .probe_slots import ProbeSlots
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
 _MIN_REQUEST_SECONDS = 60.0  # between verifications that failures of jobs ask for
+_BUSY_REQUEUE_SECONDS = 30.0  # for a target that waits for its turn, in case nothing wakes it
+_HEAD_START_SECONDS = 2.0  # for the tenant to answer, before the checks with AWS begin without its answer
 _CANARY_REQUEUE_SECONDS = 15.0  # while a canary runs
 _UNREADABLE_REQUEUE_SECONDS = 300.0  # for a target that cannot be decoded, in case the event of a change is lost
 
@@ -54,8 +60,8 @@ class TargetController:
         retry_interval_seconds: float,
         probe_timeout_seconds: float,
         aws_probes: int = 4,
+        limiter: CallLimiter[Key],
         wake_job: Callable[[Key], None],
-        defer_failing: Callable[[Key], None] = lambda key: None,
         release: str = "",
     ) -> None:
         self._kube = kube
@@ -66,9 +72,9 @@ class TargetController:
         self._retry_interval = retry_interval_seconds
         self._probe_timeout = probe_timeout_seconds
         # A probe waits here, before its timeout starts, and not for a thread.
-        self._aws_probes = asyncio.Semaphore(aws_probes)
+        self._aws_probes = ProbeSlots(aws_probes)
+        self._limiter = limiter
         self._wake_job = wake_job
-        self._hand_over = defer_failing
         self._clock = clock
         self._unreadable = UnreadableObjects(kube, clock, "ExportTarget")
         self._overlaps = Overlaps(clock, release)
@@ -93,12 +99,12 @@ class TargetController:
         self._found.add(key)
         return True
 
-    async def reconcile(self, key: Key, *, include_failing: bool = True) -> float | None:
-        """Bring the target's status up to date. Returns the seconds after which to reconcile again.
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the target's status up to date. Returns the seconds after which to reconcile again."""
+        with self._limiter.turn(key):
+            return await self._reconcile(key)
 
-        Without `include_failing`, a target that fails, and is due only because time has passed, is deferred to the
-        queue of failing targets: to verify it may take long, and only others of its kind wait there.
-        """
+    async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(TARGETS, *key)
         if raw is None:
             self._cache.drop_target(key)
@@ -108,6 +114,7 @@ class TargetController:
             self._overlaps.forget(key)
             self._requested.pop(key, None)
             self._found.discard(key)
+            self._limiter.forget(key)
             self._wake_jobs(key)
             return None
         try:
@@ -116,12 +123,12 @@ class TargetController:
             return await self._hold_unreadable(raw, error)
         self._unreadable.forget(key)
         due = await self._due(target) if self._is_verified(target) else "No"
-        if due == "Elapsed" and not include_failing and _is_failing(target):
-            self._cache.put_target(target)
-            self._hand_over(key)
-            return None
         try:
-            status = self._overlaps.status_of(target, await self._status(target, due))
+            with self._limit(target, due) as may_call:
+                if not may_call:
+                    self._cache.put_target(target)
+                    return _BUSY_REQUEUE_SECONDS
+                status = self._overlaps.status_of(target, await self._status(target, due))
             raw = await self._write(raw, target, status)
             if raw is None:
                 return None
@@ -147,6 +154,17 @@ class TargetController:
     def overlapping(self) -> int:
         """On how many targets the operator of another release works too."""
         return self._overlaps.count
+
+    @contextmanager
+    def _limit(self, target: ExportTarget, due: _Due) -> Iterator[bool]:
+        """Limit concurrent verifications with a tenant. Yields whether the target may be verified now, if it is due."""
+        if due == "No":
+            yield True
+            return
+        with self._limiter.enter(self._access.line(snapshot(target)), target.metadata.key) as may_call:
+            if not may_call and due == "Changed":
+                self._found.add(target.metadata.key)  # so that it is due as before when its turn comes
+            yield may_call
 
     @property
     def unreadable(self) -> int:
@@ -232,11 +250,17 @@ class TargetController:
         others = (*readiness.ADVISORY_CHECKS, OPERATOR_CREDENTIALS)
         names = [name for name in readiness.checks_of(target) if name not in others]
 
-        async def aws() -> list[Check]:
-            async with self._aws_probes:
+        async def aws(of_reltio: asyncio.Task[list[Check]]) -> list[Check]:
+            # Targets whose tenant does not answer must not hold up the others: these go first.
+            await asyncio.wait([of_reltio], timeout=_HEAD_START_SECONDS)
+            eager = of_reltio.done() and all(check.status == "True" for check in of_reltio.result())
+            async with self._aws_probes.slot(target.metadata.key, eager=eager):
                 return await self._bounded(target, prober.aws(advisory=advisory), names[len(readiness.RELTIO) :])
 
-        reltio, tried = await asyncio.gather(self._bounded(target, prober.reltio(), readiness.RELTIO), aws())
+        async with without_permit(), asyncio.TaskGroup() as group:
+            of_reltio = group.create_task(self._bounded(target, prober.reltio(), readiness.RELTIO))
+            of_aws = group.create_task(aws(of_reltio))
+        reltio, tried = of_reltio.result(), of_aws.result()
         status = readiness.evaluate(
             target, [*reltio, *tried], self._clock.utc_now(), tested=prober.made_advisory_checks, failures=failures
         )
