@@ -2,7 +2,7 @@
 
     .venv/bin/python bench/neighbours.py [--dead N]
 
-The operator runs as a process on the sandbox, with its default limits. The dead targets are in the same namespace. Half
+The operator runs as a process on the sandbox, with its default limits. The dead targets are in another namespace. Half
 of them are verified; the others are taken as Ready, and have a job each. Their hosts accept connections and never
 answer ("silent"), or refuse them ("refused"). Each host has an address of its own. Measured from the creation of the
 object: until the target is Ready, and until the tasks of the job are recorded; at once after the dead ones were
@@ -90,8 +90,11 @@ async def until(world: World, kind: str, name: str, holds: Callable[[dict[str, A
         await asyncio.sleep(0.05)
 
 
-async def dead(world: World, count: int, port: int) -> None:
-    """Create targets whose hosts do not answer, and jobs."""
+async def dead(beside: World, count: int, port: int) -> None:
+    """Create targets whose hosts do not answer, and jobs, in a namespace of their own."""
+    world = World(beside.sandbox, beside.core.api_client, "dead")
+    await world.core.create_namespace({"metadata": {"name": world.namespace}})
+    await world.secret()
     several = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> None:
