@@ -25,7 +25,7 @@ class CallLimits:
 
     tenant: int = 4
     host: int = 256
-    unproven: int = 256
+    unproven: int = 32
 
 
 class _Pool(Generic[Key]):

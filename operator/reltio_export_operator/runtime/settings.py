@@ -120,7 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Number of such calls, for each kind of object, to tenants that did not answer the last call "
             "or are called for the first time. Each needs a connection.",
         ),
-    ] = 256
+    ] = 32
     circuit_failures: Annotated[
         int,
         Meta(

@@ -60,7 +60,7 @@ def test_a_tenant_that_was_never_called_gets_one_call_and_more_once_it_answers()
 
 
 def test_dead_tenants_of_one_host_do_not_use_up_the_calls_of_a_new_tenant_at_it() -> None:
-    stage = Stage()
+    stage = Stage(unproven=256)
     stage.proven("healthy")
     dead = [stage.limiter.enter(stage.line(f"dead-{number}"), job(str(number), "dead")) for number in range(200)]
     assert all(each.__enter__() for each in dead)
