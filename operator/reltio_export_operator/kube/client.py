@@ -9,16 +9,19 @@ from typing import Any, Protocol
 
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
+from msgspec import Raw as Json
+from msgspec import Struct
 
 from ..api import opt_in
 from ..api.foreign import KNOWN, PROCESS, Quoted, quote
 from ..api.meta import API_VERSION, GROUP, VERSION
 from ..runtime.answers import parse_json
+from ..runtime.slices import parse_in_slices
+from .rest import RestClient, path_of
 
-_MERGE = "application/merge-patch+json"
-_TIMEOUT = 30
 PAGE = 500  # objects of one answer
 _REFUSALS = (400, 401, 403, 413, 422)  # an admission policy may choose among these
+_MAX_PAGES = 10_000  # etcd holds 8 GiB at most, and a page of large objects takes most of a MiB
 _COMPONENT = "reltio-export-operator"
 
 Raw = dict[str, Any]
@@ -30,6 +33,10 @@ class ConflictError(Exception):
 
 class InvalidError(Exception):
     """The API server refuses what was written: its schema, an admission policy, a quota or a missing right."""
+
+
+class TooManyPagesError(Exception):
+    """A list of the API server does not end within the bound on its pages. The text is a sentence."""
 
 
 class SecretError(Exception):
@@ -97,16 +104,14 @@ class KubeClient:
     """KubeApi on the Kubernetes client."""
 
     def __init__(self, api: client.ApiClient, *, event_failed: Callable[[], None] = lambda: None) -> None:
-        self._objects = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
+        self._api = RestClient(api)
         self._event_failed = event_failed
+
 
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         """The object, or None when there is none."""
         try:
-            found: Raw = await self._objects.get_namespaced_custom_object(
-                GROUP, VERSION, namespace, plural, name, _request_timeout=_TIMEOUT
-            )
+            found: Raw = await self._api.get(_path(plural, namespace, name))
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -116,33 +121,21 @@ class KubeClient:
     async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
         """Every object of the kind in the namespace or, without one, in all; a page at a time."""
         more: str | None = None
-        while True:
-            page = await self._page(plural, namespace, limit=PAGE, _continue=more)
-            for item in page["items"]:
-                yield item
-            more = page["metadata"].get("continue")
+        for _ in range(_MAX_PAGES):
+            page = await self._api.get_as(_Page, _path(plural, namespace), {"limit": PAGE, "continue": more})
+            for item in page.items:
+                yield await parse_in_slices(bytes(item))
+            more = page.metadata.more
             if not more:
-                break
-
-    async def _page(self, plural: str, namespace: str | None, **options: Any) -> Raw:
-        given = {key: value for key, value in options.items() if value is not None}
-        page: Raw
-        if namespace is None:
-            page = await self._objects.list_cluster_custom_object(
-                GROUP, VERSION, plural, **given, _request_timeout=_TIMEOUT
-            )
-        else:
-            page = await self._objects.list_namespaced_custom_object(
-                GROUP, VERSION, namespace, plural, **given, _request_timeout=_TIMEOUT
-            )
-        return page
+                return
+        raise TooManyPagesError(f"The list of {plural} has more than {_MAX_PAGES:,} pages.")
 
     async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
         """Merge `change` into the status of the object as it was read. None when the object is gone.
 
         Raises ConflictError when the object has changed since.
         """
-        return await self._patch(self._objects.patch_namespaced_custom_object_status, plural, raw, {"status": change})
+        return await self._patch("/status", plural, raw, {"status": change})
 
     async def set_finalizers(
         self, plural: str, raw: Raw, finalizers: list[str], *, annotations: Mapping[str, str | None] | None = None
@@ -151,28 +144,18 @@ class KubeClient:
         change: Raw = {"metadata": {"finalizers": finalizers}}
         if annotations:
             change["metadata"]["annotations"] = dict(annotations)
-        return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
+        return await self._patch("", plural, raw, change)
 
     async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:
         """Add annotations to the object as it was read. None when it is gone. Raises ConflictError, as above."""
-        change = {"metadata": {"annotations": annotations}}
-        return await self._patch(self._objects.patch_namespaced_custom_object, plural, raw, change)
+        return await self._patch("", plural, raw, {"metadata": {"annotations": annotations}})
 
-    async def _patch(self, call: Any, plural: str, raw: Raw, change: Raw) -> Raw | None:
+    async def _patch(self, subresource: str, plural: str, raw: Raw, change: Raw) -> Raw | None:
         meta = raw["metadata"]
         version = {"resourceVersion": meta["resourceVersion"], "uid": meta["uid"]}
         body = {**change, "metadata": {**change.get("metadata", {}), **version}}
         try:
-            patched: Raw = await call(
-                GROUP,
-                VERSION,
-                meta["namespace"],
-                plural,
-                meta["name"],
-                body,
-                _content_type=_MERGE,
-                _request_timeout=_TIMEOUT,
-            )
+            patched: Raw = await self._api.patch(_path(plural, meta["namespace"], meta["name"]) + subresource, body)
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -186,9 +169,7 @@ class KubeClient:
     async def create(self, plural: str, body: Raw) -> Raw | None:
         """Create the object. None when there is one of its name already. Raises InvalidError when it is refused."""
         try:
-            created: Raw = await self._objects.create_namespaced_custom_object(
-                GROUP, VERSION, body["metadata"]["namespace"], plural, body, _request_timeout=_TIMEOUT
-            )
+            created: Raw = await self._api.post(_path(plural, body["metadata"]["namespace"]), body)
         except ApiException as error:
             if error.status == 409:
                 return None
@@ -200,17 +181,9 @@ class KubeClient:
     async def delete(self, plural: str, raw: Raw) -> None:
         """Delete exactly this object: not one that was created since under its name, nor a changed one."""
         meta = raw["metadata"]
-        exactly = client.V1Preconditions(uid=meta["uid"], resource_version=meta["resourceVersion"])
+        exactly = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
         try:
-            await self._objects.delete_namespaced_custom_object(
-                GROUP,
-                VERSION,
-                meta["namespace"],
-                plural,
-                meta["name"],
-                body=client.V1DeleteOptions(preconditions=exactly),
-                _request_timeout=_TIMEOUT,
-            )
+            await self._api.delete(_path(plural, meta["namespace"], meta["name"]), {"preconditions": exactly})
         except ApiException as error:
             if error.status == 409:
                 raise ConflictError(meta["name"]) from None
@@ -222,14 +195,15 @@ class KubeClient:
     async def secret_values(self, namespace: str, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The values under these keys. Raises SecretError when the Secret or a key is missing, or must not be used."""
         try:
-            secret = await self._core.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT)
+            secret = await self._api.get(path_of("", "v1", "secrets", namespace=namespace, name=name))
         except ApiException as error:
             if error.status == 404:
                 raise SecretError(f"Secret {name} does not exist in namespace {namespace}.") from None
             if error.status == 403:
                 raise SecretError(f"The operator may not read Secret {name} in namespace {namespace}.") from None
             raise
-        return self.allowed_values(namespace, name, secret.type, secret.metadata.labels, secret.data or {}, keys)
+        labels = secret["metadata"].get("labels")
+        return self.allowed_values(namespace, name, secret.get("type"), labels, secret.get("data") or {}, keys)
 
     @staticmethod
     def allowed_values(
@@ -250,31 +224,55 @@ class KubeClient:
 
     async def post_event(self, kind: str, raw: Raw, type_: str, reason: str, message: Quoted, now: datetime) -> None:
         """Post a Kubernetes Event about the object. A namespace that is being deleted refuses it (403)."""
-        meta = raw["metadata"]
-        body = client.CoreV1Event(
-            metadata=client.V1ObjectMeta(generate_name=f"{meta['name']}.", namespace=meta["namespace"]),
-            involved_object=client.V1ObjectReference(
-                api_version=API_VERSION,
-                kind=kind,
-                namespace=meta["namespace"],
-                name=meta["name"],
-                uid=meta["uid"],
-                resource_version=meta["resourceVersion"],
-            ),
-            type=type_,
-            reason=reason,
-            message=message[:1024],
-            source=client.V1EventSource(component=_COMPONENT),
-            reporting_component=_COMPONENT,
-            first_timestamp=now,
-            last_timestamp=now,
-            count=1,
-        )
+        about = {"apiVersion": API_VERSION, "kind": kind}
         try:
-            await self._core.create_namespaced_event(meta["namespace"], body, _request_timeout=_TIMEOUT)
+            await post_event(self._api, about, raw["metadata"], type_, reason, message[:1024], now)
         except Exception:
             self._event_failed()
             raise
+
+
+async def post_event(
+    api: RestClient, about: Raw, meta: Raw, type_: str, reason: str, message: str, now: datetime
+) -> None:
+    """Post an event about an object of this `apiVersion` and `kind`, and with this metadata."""
+    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{meta['name']}.", "namespace": meta["namespace"]},
+        "involvedObject": {
+            **about,
+            "namespace": meta["namespace"],
+            "name": meta["name"],
+            "uid": meta.get("uid"),
+            "resourceVersion": meta.get("resourceVersion"),
+        },
+        "type": type_,
+        "reason": reason,
+        "message": message,
+        "source": {"component": _COMPONENT},
+        "reportingComponent": _COMPONENT,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
+    await api.post(path_of("", "v1", "events", namespace=meta["namespace"]), body)
+
+
+class _ListMetadata(Struct, rename={"more": "continue"}):
+    more: str = ""
+
+
+class _Page(Struct):
+    """A page of a list, of which each object is parsed by itself."""
+
+    items: list[Json]
+    metadata: _ListMetadata
+
+
+def _path(plural: str, namespace: str | None, name: str = "") -> str:
+    return path_of(GROUP, VERSION, plural, namespace=namespace, name=name)
 
 
 def _message_of(error: ApiException, namespace: str) -> Quoted:

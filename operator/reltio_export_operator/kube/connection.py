@@ -17,6 +17,7 @@ from kubernetes.aio import client, config
 
 from ..runtime.settings import ConfigurationError
 from .kubeconfig import VARIABLE, checked_context, kubeconfig_files
+from .rest import RestClient, path_of
 
 _log = logging.getLogger(__name__)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST"
@@ -54,10 +55,10 @@ async def load_configuration(environment: Mapping[str, str] = os.environ) -> cli
 
 async def warn_of_absent_namespaces(api: client.ApiClient, namespaces: Sequence[str]) -> None:
     """Log a warning for each namespace that does not exist: it may be misspelt, or may be created later."""
-    core = client.CoreV1Api(api)
+    rest = RestClient(api, seconds=_TIMEOUT)
     for name in namespaces:
         try:
-            await core.read_namespace(name, _request_timeout=_TIMEOUT)
+            await rest.get(path_of("", "v1", "namespaces", name=name))
         except client.ApiException as error:
             if error.status == 404:
                 _log.warning(

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Collection
 
 from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
+from msgspec import Struct
 
 from ..api.meta import GROUP, JOBS, TARGETS, VERSION
 from ..runtime.failures import explain
+from .rest import RestClient, path_of
 
 _log = logging.getLogger(__name__)
 _CALL_SECONDS = 10.0
@@ -22,12 +24,12 @@ Served = Callable[[], Awaitable[Collection[str]]]
 
 def served_by(api: client.ApiClient) -> Served:
     """Asks the API server for the plural names that it serves in our group and version."""
-    objects = client.CustomObjectsApi(api)
+    rest = RestClient(api)
 
     async def served() -> Collection[str]:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
-                listed = await objects.get_api_resources(GROUP, VERSION)
+                listed = await rest.get_as(_Resources, path_of(GROUP, VERSION))
         except ApiException as error:
             if error.status == 404:
                 return ()
@@ -35,6 +37,14 @@ def served_by(api: client.ApiClient) -> Served:
         return [resource.name for resource in listed.resources]
 
     return served
+
+
+class _Resource(Struct):
+    name: str
+
+
+class _Resources(Struct):
+    resources: list[_Resource]
 
 
 class Kinds:

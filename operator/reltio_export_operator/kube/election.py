@@ -20,10 +20,11 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from ..runtime.clock import process_clock
 from ..runtime.failures import explain
+from .client import post_event
+from .rest import RestClient, path_of
 
 _log = logging.getLogger(__name__)
 _GROUP, _VERSION, _PLURAL = "coordination.k8s.io", "v1", "leases"
-_COMPONENT = "reltio-export-operator"
 _RENEW_DEADLINE = 2 / 3  # of the Lease's duration, as client-go's 10 s of 15 s
 _RETRY = 2 / 15  # of the Lease's duration, as client-go's 2 s of 15 s
 _LONGEST_RETRY = 2.0  # seconds; a released Lease is noticed within this time, however long a Lease lasts
@@ -56,17 +57,16 @@ class LeaseClient:
     """The Lease on the API server. Give it a connection of its own: others may use theirs up with slow calls."""
 
     def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
-        self._objects = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
+        self._api = RestClient(api)
         self._namespace = namespace
         self._name = name
+        self._all = path_of(_GROUP, _VERSION, _PLURAL, namespace=namespace)
+        self._path = path_of(_GROUP, _VERSION, _PLURAL, namespace=namespace, name=name)
         self.name = f"{namespace}/{name}"
 
     async def get(self) -> Raw | None:
         try:
-            found: Raw = await self._objects.get_namespaced_custom_object(
-                _GROUP, _VERSION, self._namespace, _PLURAL, self._name
-            )
+            found: Raw = await self._api.get(self._path)
         except ApiException as error:
             if error.status == 404:
                 return None
@@ -80,41 +80,18 @@ class LeaseClient:
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": spec,
         }
-        created: Raw = await self._objects.create_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURAL, lease
-        )
+        created: Raw = await self._api.post(self._all, lease)
         return created
 
     async def replace(self, lease: Raw) -> Raw:
-        replaced: Raw = await self._objects.replace_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURAL, self._name, lease
-        )
+        replaced: Raw = await self._api.put(self._path, lease)
         return replaced
 
     async def announce(self, lease: Raw, message: str) -> None:
         """Post the event that client-go posts."""
-        now = datetime.now(UTC)
-        meta = lease.get("metadata", {})
-        event = client.CoreV1Event(
-            metadata=client.V1ObjectMeta(generate_name=f"{self._name}.", namespace=self._namespace),
-            involved_object=client.V1ObjectReference(
-                api_version=f"{_GROUP}/{_VERSION}",
-                kind="Lease",
-                namespace=self._namespace,
-                name=self._name,
-                uid=meta.get("uid"),
-                resource_version=meta.get("resourceVersion"),
-            ),
-            type="Normal",
-            reason="LeaderElection",
-            message=message,
-            source=client.V1EventSource(component=_COMPONENT),
-            reporting_component=_COMPONENT,
-            first_timestamp=now,
-            last_timestamp=now,
-            count=1,
-        )
-        await self._core.create_namespaced_event(self._namespace, event)
+        about = {"apiVersion": f"{_GROUP}/{_VERSION}", "kind": "Lease"}
+        meta = {**lease.get("metadata", {}), "namespace": self._namespace, "name": self._name}
+        await post_event(self._api, about, meta, "Normal", "LeaderElection", message, datetime.now(UTC))
 
 
 def own_identity() -> str:

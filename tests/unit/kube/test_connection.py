@@ -11,6 +11,7 @@ import pytest
 from kubernetes.aio import client
 
 from reltio_export_operator.kube.connection import load_configuration, warn_of_absent_namespaces
+from reltio_export_operator.kube.rest import RestClient
 from reltio_export_operator.runtime.settings import ConfigurationError
 
 Raw = dict[str, Any]
@@ -151,20 +152,17 @@ async def test_a_mistake_in_a_kubeconfig_is_one_sentence_with_its_path(
     assert str(path) in message
 
 
-class Core:
+async def namespace_of(_: RestClient, path: str) -> None:
     """Answers like an API server that has one namespace, and denies access to another."""
-
-    def __init__(self, api: object) -> None: ...
-
-    async def read_namespace(self, name: str, **_: Any) -> None:
-        if name != "sales":
-            raise client.ApiException(status={"secret": 403}.get(name, 404))
+    name = path.removeprefix("/api/v1/namespaces/")
+    if name != "sales":
+        raise client.ApiException(status={"secret": 403}.get(name, 404))
 
 
 async def test_an_absent_namespace_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client, "CoreV1Api", Core)
+    monkeypatch.setattr(RestClient, "get", namespace_of)
     await warn_of_absent_namespaces(client.ApiClient(client.Configuration()), ("sales", "care", "secret"))
     (record,) = caplog.records
     assert record.levelname == "WARNING"
