@@ -8,15 +8,15 @@ from pathlib import Path
 
 OPERATOR = Path(__file__).parents[2] / "operator" / "reltio_export_operator"
 OUTSIDE = re.compile(
-    r"json\.loads?|json\.decode|\.json$|safe_load|yaml\.load|ParserCreate|fromstring|decompressobj|\bZipFile|\.ZipFile|GzipFile"
+    r"json\.loads?|json\.decode|json\.Decoder|DECODER\.decode|\.json$|safe_load|yaml\.load|ParserCreate|fromstring|decompressobj|\bZipFile|\.ZipFile|GzipFile"
     r"|urlopen|create_connection|open_connection|AsyncClient|AsyncHTTPTransport|ClientSession|TCPConnector|ApiClient"
-    r"|RESTClientObject|URLLib3Session|BotocoreSession|boto3\.(Session|client|resource)|_http\.\w+$"
+    r"|RESTClientObject|URLLib3Session|BotocoreSession|_Session$|boto3\.(Session|client|resource)|_http\.\w+$"
 )
 # The file and what it calls, and why an answer cannot be without limits there.
 KNOWN = {
     ("api/attempt.py", "msgspec.json.decode"): "an annotation, which the API server limits",
     ("aws/answers.py", "expat.ParserCreate"): "is the limit",
-    ("aws/transport.py", "BotocoreSession"): "sends with LimitedSession",
+    ("aws/transport.py", "_Session"): "sends with LimitedSession",
     ("aws/transport.py", "boto3.Session"): "as above",
     ("cli/cluster.py", "client.ApiClient"): "is given LimitedRest",
     ("cli/documents.py", "yaml.safe_load_all"): "a file of the user",
@@ -24,8 +24,11 @@ KNOWN = {
     ("cli/receipt.py", "msgspec.json.decode"): "as above",
     ("delivery/integrity.py", "zipfile.ZipFile"): "an object, with limits of its own",
     ("delivery/gzip_members.py", "zlib.decompressobj"): "as above",
-    ("delivery/manifest.py", "json.loads"): "as above",
+    ("delivery/json_text.py", "json.loads"): "as above",
+    ("delivery/json_text.py", "_DECODER.decode"): "as above",
     ("kube/kubeconfig.py", "yaml.safe_load"): "a file of the administrator",
+    ("kube/rest.py", "msgspec.json.decode"): "what was read within limits",
+    ("kube/slim.py", "msgspec.json.Decoder"): "as above",
     ("kube/routing.py", "client.ApiClient"): "has the middleware `limiting`",
     ("kube/watching.py", "aiohttp.ClientSession"): "as above",
     ("kube/watching.py", "aiohttp.TCPConnector"): "as above",
@@ -33,9 +36,10 @@ KNOWN = {
     ("reltio/client.py", "self._http.request"): "as above",
     ("reltio/transport.py", "httpx.AsyncClient"): "its transport reads within limits",
     ("reltio/transport.py", "httpx.AsyncHTTPTransport"): "as above",
-    ("runtime/answers.py", "msgspec.json.decode"): "the parser of what was read within limits",
+    ("runtime/answers.py", "msgspec.json.Decoder"): "the parser of what was read within limits",
     ("runtime/answers.py", "zlib.decompressobj"): "is the limit",
     ("runtime/settings.py", "msgspec.json.decode"): "what the operator wrote itself",
+    ("runtime/slices.py", "msgspec.json.Decoder"): "the parser of what was read within limits",
     ("runtime/settings_loader.py", "yaml.load"): "a file of the administrator",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..api.foreign import own
 from . import messages
 from .errors import CALL_FAILURES, AwsError, from_botocore
 from .owner import Owner
@@ -13,6 +14,8 @@ from .parsing import understood
 from .sessions import RoleSessions
 
 _DEFAULT_SECONDS = 3600  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html (text of botocore 1.44.5)
+# Of a list. IAM allows a role 20 attached policies, and inline policies of 10,240 characters in all.
+_MAX_POLICIES, _MAX_PAGES = 200, 20
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,26 @@ def _role_and_arn(iam: Any, name: str) -> tuple[str, RoleDescription]:
     return role["Arn"], RoleDescription(role["AssumeRolePolicyDocument"], (), seconds)
 
 
+def _listed(iam: Any, operation: str, key: str, name: str) -> list[Any]:
+    """The policies under this key of all pages."""
+    found: list[Any] = []
+    for number, page in enumerate(iam.get_paginator(operation).paginate(RoleName=name), 1):
+        found += page[key]
+        if number > _MAX_PAGES or len(found) > _MAX_POLICIES:
+            action = "iam:" + operation.title().replace("_", "")
+            limit = own(f"the list has more than {_MAX_POLICIES} policies or {_MAX_PAGES} pages")
+            raise AwsError(messages.ANSWER_BEYOND_LIMITS, action=action, resource=name, limit=limit)
+    return found
+
+
 def _inline_policies(iam: Any, name: str) -> list[Mapping[str, Any]]:
-    pages = iam.get_paginator("list_role_policies").paginate(RoleName=name)
-    names = [policy for page in pages for policy in page["PolicyNames"]]
+    names = _listed(iam, "list_role_policies", "PolicyNames", name)
     return [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in names]
 
 
 def _attached_policies(iam: Any, name: str) -> list[Mapping[str, Any]]:
-    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
     documents = []
-    for attached in (policy for page in pages for policy in page["AttachedPolicies"]):
+    for attached in _listed(iam, "list_attached_role_policies", "AttachedPolicies", name):
         policy = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]
         version = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=policy["DefaultVersionId"])
         documents.append(version["PolicyVersion"]["Document"])

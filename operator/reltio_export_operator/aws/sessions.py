@@ -29,6 +29,7 @@ from ..runtime.clock import SYSTEM_CLOCK, Clock
 from . import credentials, messages
 from .denials import ASSUME_ROLE, principal
 from .errors import CALL_FAILURES, SESSION_POLICY_REFUSED, AwsError, clean, from_botocore
+from .lean import share
 from .owner import Owner
 from .parsing import understood
 
@@ -44,7 +45,8 @@ _RENEW_BEFORE = timedelta(minutes=5)
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (text of botocore 1.44.5)
 SESSION_SECONDS = 3600
 _MAX_POLICY_LENGTH = 2048
-_MAX_CACHED_SESSIONS = 128  # an S3 client holds some hundred kilobytes
+# Each has an S3 client of some hundred kilobytes, in 1,200 objects that garbage collections visit.
+_MAX_CACHED_SESSIONS = 64
 # `total_max_attempts` counts the first try, unlike `max_attempts`.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
 # Used when neither the target nor the environment names a region. STS knows the roles of its own partition only.
@@ -98,6 +100,7 @@ class RoleSessions:
         self._clock = clock
         self._new_session = new_session
         self._boto: boto3.Session | None = None
+        self._shared: dict[str, tuple[Any, Any]] = {}
         self._client_lock = threading.Lock()  # boto3 cannot create clients in two threads at once
         self._cached: OrderedDict[RoleKey, AssumedRole] = OrderedDict()
         self._pending: dict[RoleKey, asyncio.Task[AssumedRole]] = {}
@@ -266,7 +269,9 @@ class RoleSessions:
         with self._client_lock:
             session = self._session()
             region = region or session.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
-            return session.client(service, region_name=region, config=_CONFIG, **own)
+            client: Any = session.client(service, region_name=region, config=_CONFIG, **own)
+            share(client, service, self._shared)
+            return client
 
     def _find_credentials(self) -> Any:
         with self._client_lock:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
 
-from ..api.foreign import KNOWN, quote
+from ..api.foreign import KNOWN, own, quote
 from ..api.target import Encryption
 from ..delivery.integrity import CHUNK_BYTES, RangeStream, Readable, Reading, Summary, is_zip, read_file, read_zip
 from ..delivery.limits import Meter
@@ -28,6 +28,7 @@ _RANGE_BYTES = 4 << 20  # of one request while a ZIP is read
 _HEAD_BYTES = 4  # that show the format of a file
 PROBE_PREFIX = ".reltio-export-operator-probe-"  # of the name of the object that a verification writes and deletes
 _KEY = ":key/"  # in the ARN of a KMS key, which may also name an alias
+_MAX_PAGES = 1_000  # of a listing; S3 returns 1,000 objects a page, and a store that returns fewer must return some
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
 ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject or ENCRYPTION, and why it failed
@@ -99,13 +100,15 @@ class ObjectStore:
     async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """Every object under the prefix. One request for each page of 1,000 objects."""
         token: dict[str, Any] = {}
-        while True:
+        for _ in range(_MAX_PAGES):
             page = await self._call("s3:ListBucket", listing, self._s3, Bucket=self._bucket, Prefix=prefix, **token)
             for item in page.get("Contents", []):
                 yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'))
             if not page["IsTruncated"]:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
+        limit = own(f"the listing has more than {_MAX_PAGES:,} pages")
+        raise AwsError(messages.ANSWER_BEYOND_LIMITS, action="s3:ListBucket", resource=self._bucket, limit=limit)
 
     async def exists(self, key: str) -> bool:
         """Whether the object is in the listing. One request."""

@@ -8,17 +8,21 @@ also those that botocore makes to get credentials, as for IRSA.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ProxyConnectionError
+from botocore.exceptions import BotoCoreError, ProxyConnectionError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session as BotocoreSession
 
 from ..runtime.network import Network
 from .answers import LimitedCredentialsSession, LimitedSession
+from .lean import SERVICES, only_called_operations, register_handlers
 from .parsing import check_answers
 
 _HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
@@ -31,13 +35,37 @@ def session_factory(network: Network) -> Callable[[], boto3.Session]:
     """Makes boto3 sessions. Credentials, endpoints and profiles come from the environment, as everywhere."""
 
     def make() -> boto3.Session:
-        core = BotocoreSession()
+        core = _Session(include_builtin_handlers=False)
+        register_handlers(core)
         core.register("before-send", _Transport(network).send)
         _fetch_credentials_directly(core)
         check_answers(core)
+        only_called_operations(core)
         return boto3.Session(botocore_session=core, region_name=network.region)
 
     return make
+
+
+def preload_models(network: Network) -> None:
+    """Load the models of the services, which takes half a second, and which all sessions share."""
+    session: Any = session_factory(network)()
+    for service in SERVICES:
+        with contextlib.suppress(BotoCoreError):  # as for a profile that does not exist, which is reported when used
+            session.client(service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-")  # noqa: S106
+
+
+@functools.cache
+def _loader(path: str | None) -> Loader:
+    return create_loader(path)
+
+
+class _Session(BotocoreSession):
+    """A session that shares the models it loads with the others."""
+
+    def _register_data_loader(self) -> None:
+        self._components.lazy_register_component(  # type: ignore[attr-defined]
+            "data_loader", lambda: _loader(self.get_config_variable("data_path"))
+        )
 
 
 class _Transport:

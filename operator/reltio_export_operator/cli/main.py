@@ -121,7 +121,10 @@ def run(config: Path | None) -> None:
         network = Network.from_environment(os.environ, ca_bundle=settings.ca_bundle)
         _log_start(settings, network, identity)
 
-        process.run(lambda stop: operator.run(settings, network, identity=identity, stop=stop))
+        process.run(
+            lambda stop: operator.run(settings, network, identity=identity, stop=stop),
+            prepare=lambda: operator.prepare(network),
+        )
     except ConfigurationError as error:
         _log.critical("%s", error)
         process.leave(2)

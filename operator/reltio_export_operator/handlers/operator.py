@@ -12,6 +12,7 @@ import kopf
 from kubernetes.aio import client
 
 from ..api.meta import JOBS, TARGETS
+from ..aws.transport import preload_models
 from ..controllers.gate import SubmissionGate
 from ..controllers.manager import Manager
 from ..kube import routing
@@ -19,6 +20,8 @@ from ..kube.connection import warn_of_absent_namespaces
 from ..kube.discovery import Kinds, served_by
 from ..kube.election import Elector, LeaseClient
 from ..kube.watching import WatchMonitor
+from ..reltio import transport
+from ..runtime.garbage import exclude_what_is_loaded
 from ..runtime.health import Health
 from ..runtime.network import Network
 from ..runtime.process import StopRequest
@@ -31,6 +34,13 @@ _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 # Bounds of the shutdown. Together they stay below runtime.process.STOP_SECONDS.
 _DRAIN_SECONDS = 10.0  # for submissions under way: one that is abandoned costs its job the settling time
 _CANCEL_SECONDS = 1.0  # for tasks to end once they are cancelled
+
+
+def prepare(network: Network) -> None:
+    """Load what would hold up the event loop, and other threads, at its first use."""
+    transport.preload()
+    preload_models(network)
+    exclude_what_is_loaded()
 
 
 async def run(settings: Settings, network: Network, *, identity: str, stop: StopRequest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import httpx
 
 from ..runtime.network import Network
@@ -21,6 +23,12 @@ def http_client(
     """
     transport = _RoutedTransport(network, limits or httpx.Limits(), hosts or ReltioHosts())
     return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
+
+
+def preload() -> None:
+    """Load what httpx loads at its first request."""
+    for name in ("anyio._backends._asyncio", "anyio.streams.tls", "anyio.to_thread"):
+        importlib.import_module(name)
 
 
 class _RoutedTransport(httpx.AsyncBaseTransport):

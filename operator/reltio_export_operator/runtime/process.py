@@ -54,9 +54,15 @@ class StopRequest:
                 self._loop.call_soon_threadsafe(self._event.set)
 
 
-def run(main: Callable[[StopRequest], Coroutine[Any, Any, None]], *, stop_seconds: float = STOP_SECONDS) -> None:
+def run(
+    main: Callable[[StopRequest], Coroutine[Any, Any, None]],
+    *,
+    prepare: Callable[[], None] = lambda: None,
+    stop_seconds: float = STOP_SECONDS,
+) -> None:
     """Run `main` in an event loop until it ends; call it in the main thread. Raises what `main` raises.
 
+    `prepare` is called before, in the same thread: it may take as long as it needs to, as no loop waits for it.
     SIGTERM and SIGINT set the StopRequest. A second one ends the process at once, and so does a `main` that takes
     longer than `stop_seconds` to end. Threads may still run when this returns: follow it with `leave`.
     """
@@ -64,7 +70,7 @@ def run(main: Callable[[StopRequest], Coroutine[Any, Any, None]], *, stop_second
     outcome: list[BaseException | None] = []
     with _wake_ups() as (wakes, wake), _signals_to(stop):
         threading.Thread(
-            target=_loop_until_ended, args=(main, stop, outcome, wake), name="event-loop", daemon=True
+            target=_loop_until_ended, args=(main, prepare, stop, outcome, wake), name="event-loop", daemon=True
         ).start()
         deadline: float | None = None
         while not outcome:
@@ -129,12 +135,14 @@ def _signals_to(stop: StopRequest) -> Iterator[None]:
 
 def _loop_until_ended(
     main: Callable[[StopRequest], Coroutine[Any, Any, None]],
+    prepare: Callable[[], None],
     stop: StopRequest,
     outcome: list[BaseException | None],
     wake: Callable[[], None],
 ) -> None:
     error: BaseException | None = None
     try:
+        prepare()
         # Not asyncio.run: it would wait for the threads of the default executor, which may hang in a DNS lookup.
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)

@@ -325,3 +325,15 @@ async def test_the_encryption_is_that_which_s3_returns_for_the_object(
 async def test_other_content_than_was_written_fails_the_reading(pool: ThreadPoolExecutor) -> None:
     bucket = Bucket(pool, get_object=lambda **_: object_answer(b"x" * len(store._PROBE_BODY)))
     assert (await bucket.probe())["s3:GetObject"] == "ContentDiffers"
+
+
+async def test_a_listing_that_does_not_end_is_an_error(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MAX_PAGES", 3)
+    endless = {"Contents": [], "IsTruncated": True, "NextContinuationToken": "x"}
+    bucket = Bucket(pool, list_objects_v2=lambda **_: endless)
+    with pytest.raises(AwsError, match="the listing has more than 3 pages") as raised:
+        assert not [found async for found in bucket.store.list("x/")]
+    assert raised.value.transient
+    assert len(bucket.s3.named("list_objects_v2")) == 3

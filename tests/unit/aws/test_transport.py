@@ -57,7 +57,7 @@ def network(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Network:
 
 def ask(network: Network, **keys: str) -> Exception:
     def call() -> None:
-        client(network, **keys).list_buckets()
+        client(network, **keys).get_object(Bucket="b", Key="k")
 
     with pytest.raises((BotoCoreError, ClientError)) as failure:
         call()

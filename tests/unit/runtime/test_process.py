@@ -155,6 +155,23 @@ def test_threads_that_hang_do_not_keep_the_process() -> None:
     assert process.end() == (0, ["left"])
 
 
+def test_what_is_prepared_is_ready_before_the_loop_starts() -> None:
+    process = Process(
+        """
+        def main(stop):
+            say(f"main {threading.current_thread().name}")
+            return asyncio.sleep(0)
+
+        def prepare():
+            say(f"prepare {threading.current_thread().name}")
+            assert asyncio._get_running_loop() is None
+
+        run, process.run = process.run, lambda main, **options: run(main, prepare=prepare, **options)
+        """
+    )
+    assert process.end() == (0, ["prepare event-loop", "main event-loop", "left"])
+
+
 def test_what_main_raises_is_raised_in_the_main_thread() -> None:
     process = Process(
         """
