@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .names import is_hidden
+from .order import in_order
 
 if TYPE_CHECKING:
     from .manifest import Delivery, FileReport
@@ -253,7 +254,8 @@ def _form(name: str) -> tuple[str, str]:
 def unlisted(files: Iterable[str], names: Iterable[str], others: Iterable[str]) -> list[str]:
     """The objects that are neither listed, nor `others`, nor hidden."""
     known = {*names, *others}
-    return sorted(name for name in files if name not in known and not is_hidden(name) and not name.endswith("/"))
+    other = (name for name in files if name not in known and not is_hidden(name) and not name.endswith("/"))
+    return list(in_order(other))
 
 
 def _about_contents(delivery: Delivery) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ https://docs.reltio.com/en/developer-resources/load-and-export-apis/load-and-exp
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,9 @@ from ..api.job import ExportSpec
 from . import findings, limits
 from .findings import Effect, Finding, count_in
 from .limits import DeliveryTooLargeError
+from .manifest_json import SLICE_BYTES, TooLongError, parse_by_value, values_in
 from .names import Directory, Listed, is_hidden, name_in
+from .order import in_order
 from .records import Proof
 
 MANIFEST = "manifest.json"
@@ -26,7 +27,7 @@ CHECKSUMS = "_export-receipt.sha256"
 UNLISTED_FILES = frozenset({MANIFEST, RECEIPT, CHECKSUMS})  # the manifest does not list them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """An object of the directory. `size` is in bytes."""
 
@@ -185,18 +186,17 @@ def differences_of(delivery: Delivery) -> list[str]:
 
 
 def parse(content: bytes) -> object:
-    """The JSON of a manifest; a text if it is not JSON. Raises DeliveryTooLargeError.
-
-    The parser of json holds the interpreter for the whole of its work, so what it is given is bounded first.
-    """
+    """The JSON of a manifest; a text if it is not JSON. Raises DeliveryTooLargeError."""
     bound = limits.LIMITS.manifest_values
-    values = sum(content.count(mark) for mark in (b",", b"[", b"{"))
-    if values > bound:
+    if values_in(content, bound) > bound:
         raise DeliveryTooLargeError(f"{MANIFEST} has more than {bound} values, which is the most that is read")
     try:
-        parsed: object = json.loads(content)
+        parsed = parse_by_value(content)
     except RecursionError:
         raise DeliveryTooLargeError(f"{MANIFEST} is nested too deeply to be read") from None
+    except TooLongError:
+        most = f"{SLICE_BYTES >> 10} KiB, the most that is read"
+        raise DeliveryTooLargeError(f"{MANIFEST} has a value that is longer than {most}") from None
     except ValueError:
         return "unparsable"
     return "null" if parsed is None else parsed
@@ -233,7 +233,7 @@ def may_be_empty(export: ExportSpec) -> bool:
 
 def digest_of(delivery: Delivery, names: list[str]) -> str:
     """One digest of the delivery: SHA-256 over size, ETag and name of each file, sorted by name."""
-    lines = (f"{delivery.files[name].size} {delivery.files[name].etag} {name}\n" for name in sorted(names))
+    lines = (f"{delivery.files[name].size} {delivery.files[name].etag} {name}\n" for name in in_order(names))
     return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 
@@ -246,7 +246,7 @@ def receipt_of(delivery: Delivery, names: list[str], about: Mapping[str, Any]) -
             "etag": delivery.files[name].etag,
             "sha256": delivery.reports[name].sha256,
         }
-        for name in sorted(names)
+        for name in in_order(names)
     ]
     open_ = [*delivery.uncertain, *delivery.open]
     receipt = {**about, "digest": digest_of(delivery, names), "notCompared": open_, "files": files}

@@ -107,7 +107,6 @@ class KubeClient:
         self._api = RestClient(api)
         self._event_failed = event_failed
 
-
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         """The object, or None when there is none."""
         try:

@@ -31,6 +31,7 @@ from ...delivery.manifest import (
     parse,
     receipt_of,
 )
+from ...delivery.order import in_order
 from ...delivery.records import Proof
 
 _MAX_WHOLE_FILE_BYTES = 8 * 2**20  # `Objects` reads smaller files to their end
@@ -107,7 +108,7 @@ class DeliveryReader:
         if delivery.differences or delivery.has_no_list or (spec.verify == "Manifest" and not delivery.uncertain):
             return delivery
         names = delivery.to_read
-        whole = set(names) if spec.verify == "Full" else _smallest_files(delivery, names)
+        whole = set(names) if spec.verify == "Full" else await store.compute(_smallest_files, delivery, names)
         delivery = replace(delivery, reports=await self._read_all(delivery, names, whole))
         await store.compute(delivery.prepare)
         if spec.receipt and not delivery.differences and delivery.missing is None:
@@ -266,7 +267,7 @@ def _smallest_files(delivery: Delivery, names: Sequence[str]) -> set[str]:
     """The files that `Objects` reads to their end: the smallest ones, up to the limit for one delivery."""
     files = delivery.files
     chosen, bytes_left = set(), _MAX_WHOLE_BYTES
-    for name in sorted(names, key=lambda name: files[name].size):
+    for name in in_order(names, key=lambda name: files[name].size):
         bytes_left -= files[name].size
         if files[name].size > _MAX_WHOLE_FILE_BYTES or bytes_left < 0:
             break
