@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 
-from ..runtime.answers import SLICE_BYTES, BeyondLimitsError, Body, JsonGuard
+from ..runtime.answers import SLICE_BYTES, BeyondLimitsError, Body, JsonGuard, check_json
 from ..runtime.bounds import Answer, answer_limits
+from ..runtime.slices import Steps, in_turns
 
 _log = logging.getLogger(__name__)
 _KIND = Answer.API_SERVER
 _SMALLER = 10  # the divisor of a page that was too large
 # What a session needs for the middleware: it decompresses in the middleware's place otherwise, without a limit.
-SESSION_OPTIONS: dict[str, Any] = {"auto_decompress": False}
+# And a small buffer, as all that it holds is examined at once.
+SESSION_OPTIONS: dict[str, Any] = {"auto_decompress": False, "read_bufsize": SLICE_BYTES}
 
 
 class AnswerRefused(aiohttp.ClientPayloadError):
@@ -84,6 +86,28 @@ async def _read(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
     else:
         response.release()
     return response
+
+
+async def replace_body(response: aiohttp.ClientResponse, change: Callable[[bytes], Steps[bytes]]) -> None:
+    """Put what `change` makes of the body in its place. Raises AnswerRefused where it raises ValueError."""
+    try:
+        body = await in_turns(change(await response.content.read()))
+    except ValueError as error:
+        raise AnswerRefused(f"The answer of {_KIND.value} is not understood: {error}.") from None
+    response.content = _Read(response.content, body)  # type: ignore[assignment]
+
+
+async def check_discovery(response: aiohttp.ClientResponse) -> None:
+    """Refuse what takes long to parse at once, as kopf does. Raises AnswerRefused."""
+    body = await response.content.read()
+    kind = Answer.DISCOVERY
+    try:
+        if len(body) > answer_limits(kind).decoded_bytes:
+            raise BeyondLimitsError.of_size(kind)
+        check_json(kind, body)
+    except BeyondLimitsError as error:
+        raise AnswerRefused(str(error)) from None
+    response.content = _Read(response.content, body)  # type: ignore[assignment]
 
 
 class _Content:

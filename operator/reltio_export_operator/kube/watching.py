@@ -20,7 +20,8 @@ from kubernetes.aio import client
 
 from ..api.meta import GROUP, VERSION
 from ..runtime.failures import explain, explain_status
-from .answers import AnswerRefused, is_watch
+from .answers import AnswerRefused, check_discovery, is_watch, replace_body
+from .slim import slim_event, slim_list
 
 _log = logging.getLogger(__name__)
 _PATH = re.compile(rf"/apis/{re.escape(GROUP)}/{VERSION}/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[a-z]+)$")
@@ -196,16 +197,24 @@ async def _asked(
         return response, None
     if response.status >= 400 and response.status != _GONE:
         return response, explain_status(response.status, response.reason, await _body(response))
-    if key is not None and response.status < 400:
-        watch = is_watch(request)
-        monitor.answered(key, watch=watch)
-        if watch:
+    if response.status >= 400:
+        return response, None
+    try:
+        if key is None:
+            await check_discovery(response)
+        elif is_watch(request):
             response.content = _Heard(response.content, lambda: monitor.heard(key))  # type: ignore[assignment]
+        else:
+            await replace_body(response, slim_list)
+    except AnswerRefused as error:
+        return None, str(error).rstrip(".")
+    if key is not None:
+        monitor.answered(key, watch=is_watch(request))
     return response, None
 
 
 class _Heard:
-    """The content of a response, that reports each chunk which is read from it."""
+    """The content of a watch, without what kopf needs not know. Reports each line that is read from it."""
 
     def __init__(self, content: aiohttp.StreamReader, heard: Callable[[], None]) -> None:
         self._content = content
@@ -215,9 +224,13 @@ class _Heard:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        async for chunk in self._content.iter_chunked(size):
+        async for line in self._content.iter_chunked(size):
             self._report()
-            yield chunk
+            try:
+                yield line if line.isspace() else slim_event(line)
+            except ValueError as error:
+                _log.warning("A line of a watch is left out: %s.", error, extra={"reason": "WatchLineNotUnderstood"})
+            await asyncio.sleep(0)  # lines that have arrived already would be handled without a pause
 
 
 def _key_of(request: aiohttp.ClientRequest) -> Key | None:

@@ -11,11 +11,11 @@ import httpx
 
 from ..api.foreign import KNOWN, MAX_SCOPES, PROCESS, own
 from ..api.task import ObservedTask
-from ..runtime.answers import parse_json
 from ..runtime.bounds import Answer
 from ..runtime.circuits import Circuits, Line
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.lru import LruCache
+from ..runtime.slices import Steps, in_turns, parse_in_slices
 from .answers import ANSWER
 from .auth import TokenSource
 from .errors import (
@@ -39,6 +39,7 @@ _READ_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 # As AWS allows: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+_TASKS_OF_A_SLICE = 500  # that are read without a pause: some milliseconds
 _MAX_ID = 256  # characters; those of Reltio have 36
 
 
@@ -165,7 +166,7 @@ class ReltioClient:
             body = await self._with_retries("GET", path, params={"max": size, "offset": offset})
             if not isinstance(body, list):
                 raise UnexpectedAnswer(status=200, detail=own("there is no list of tasks"))
-            return [_parsed(raw) for raw in body]
+            return await in_turns(_tasks(body))
 
         return TaskList(page)
 
@@ -214,9 +215,18 @@ class ReltioClient:
         if not response.content:
             return None
         try:
-            return parse_json(response.content)
+            return await parse_in_slices(response.content)
         except ValueError:
             raise UnexpectedAnswer(status=200, detail=own("it is not JSON"), ambiguous=mutating) from None
+
+
+def _tasks(listed: list[object]) -> Steps[list[ObservedTask]]:
+    tasks = []
+    for number, raw in enumerate(listed, 1):
+        tasks.append(_parsed(raw))
+        if number % _TASKS_OF_A_SLICE == 0:
+            yield
+    return tasks
 
 
 def _parsed(raw: object) -> ObservedTask:

@@ -228,6 +228,10 @@ class AnswerRefused(ReltioError):
     transient = True
 
 
+class AnswerTooLarge(AnswerRefused):
+    """A request for less may succeed."""
+
+
 class UnexpectedAnswer(ReltioError):
     entry = messages.UNEXPECTED_ANSWER
     transient = True
@@ -308,7 +312,8 @@ def error_from_transport(
         return UnusableURL(error=quote(error, KNOWN.of([PROCESS])))
     kind = own(type(error).__name__)
     if isinstance(error, AnswerBeyondLimits):
-        return AnswerRefused(ambiguous=mutating, host=_host(error), limit=own(error.limit), status=200)
+        refused = AnswerRefused if error.is_late else AnswerTooLarge
+        return refused(ambiguous=mutating, host=_host(error), limit=own(error.limit), status=200)
     if isinstance(error, httpx.ProxyError):  # the proxy refused to connect, so nothing was sent to the service
         status = _STATUS.match(str(error))
         return Unreachable(host=_host(error), error=own(f"the proxy returned {status[0]}") if status else kind)

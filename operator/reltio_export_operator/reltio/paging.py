@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from ..api.task import ObservedTask
-from .errors import SearchIncomplete
+from .errors import AnswerTooLarge, SearchIncomplete
 
 PAGE_SIZE = 100
 _OVERLAP = 5
 _MAX_PAGES = 2_000
+_SMALLER_SIZES = (30, 10)  # tasks, after a page that was beyond the limits on answers
 _WHOLE_SIZES = (400, 800)  # tasks, for a list that is to come in one page: well within the bounds on an answer
 _QUIET_PASSES = 8  # in a row without a new task, after which a list without an order counts as read
 
@@ -24,6 +25,7 @@ class TaskList:
         self._read_page = read
         self._pages = 0
         self._known: set[str] = set()
+        self._largest = max(_WHOLE_SIZES)  # page that is asked for
 
     async def tasks(
         self, is_complete: Callable[[Page], bool] | None = None, *, thorough: bool = True
@@ -49,7 +51,7 @@ class TaskList:
                 continue
             new = self._new(page)
             if not new and len(page) <= _OVERLAP:
-                if is_complete is None and offset >= PAGE_SIZE - _OVERLAP:
+                if is_complete is None and offset >= min(PAGE_SIZE, self._largest) - _OVERLAP:
                     async for task in self._moved_to_the_front():
                         yield task
                 return
@@ -97,10 +99,19 @@ class TaskList:
         return tuple(new.values())
 
     async def _read(self, offset: int, size: int) -> Page:
-        if self._pages >= _MAX_PAGES:
-            raise SearchIncomplete(pages=_MAX_PAGES)
-        self._pages += 1
-        return await self._read_page(offset, size)
+        """A page. After one that is too large, all are smaller, as if Reltio capped their size."""
+        while True:
+            if self._pages >= _MAX_PAGES:
+                raise SearchIncomplete(pages=_MAX_PAGES)
+            self._pages += 1
+            asked = min(size, self._largest)
+            try:
+                return await self._read_page(offset, asked)
+            except AnswerTooLarge:
+                smaller = next((one for one in (PAGE_SIZE, *_SMALLER_SIZES) if one < asked), None)
+                if smaller is None:
+                    raise
+                self._largest = smaller
 
 
 class _Order:

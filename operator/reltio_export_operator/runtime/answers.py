@@ -36,6 +36,10 @@ class BeyondLimitsError(Exception):
     def of_time(cls, kind: Answer) -> BeyondLimitsError:
         return cls(kind, f"was not complete within {answer_limits(kind).seconds:.0f} s", is_late=True)
 
+    @classmethod
+    def of_size(cls, kind: Answer) -> BeyondLimitsError:
+        return cls(kind, f"is larger than {_size(answer_limits(kind).decoded_bytes)}")
+
 
 class Body:
     """The decompressed body of one answer. Nested or numerous values of JSON are noticed as they arrive.

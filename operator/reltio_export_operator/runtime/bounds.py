@@ -22,6 +22,7 @@ class Answer(Enum):
     AWS = "AWS"
     CREDENTIALS = "the credentials endpoint"
     API_SERVER = "the API server"
+    DISCOVERY = "API discovery"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class AnswerLimits:
     seconds: float
 
 
-# A parsed answer takes up to ten times its size, and parsing 4 MiB keeps the event loop for some 30 ms.
+# A parsed answer takes up to ten times its size. What is larger than a slice is parsed in slices (runtime/slices.py);
+# to split 4 MiB with 100,000 values keeps the event loop for some 15 ms.
 _LIMITS = {
     # A page has at most 100 tasks, of some kilobytes each.
     Answer.RELTIO: AnswerLimits(4 * _MIB, 4 * _MIB, 64 * _KIB, 32, 100_000, 60.0),
@@ -49,12 +51,15 @@ _LIMITS = {
     Answer.SUBMISSION: AnswerLimits(1 * _MIB, 1 * _MIB, 64 * _KIB, 32, 10_000, 150.0),
     # A token of some kilobytes.
     Answer.TOKEN: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
-    # A page of 1,000 keys with 1,024 bytes, of which each takes three when it is escaped, and 400 bytes more.
-    Answer.AWS: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 32, 50_000, 60.0),
+    # A page of 1,000 keys with 1,024 bytes, of which each takes three when it is escaped, and 400 bytes more in 9
+    # elements. The parser of botocore holds the interpreter for some 30 ms.
+    Answer.AWS: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 32, 20_000, 60.0),
     # Credentials of some kilobytes, from this node.
     Answer.CREDENTIALS: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
     # etcd takes objects of 1.5 MiB. A page that is larger is asked for again with fewer objects.
     Answer.API_SERVER: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 64, 100_000, 60.0),
+    # The names of a hundred groups and versions, which kopf parses at once.
+    Answer.DISCOVERY: AnswerLimits(1 * _MIB, 1 * _MIB, 256 * _KIB, 32, 20_000, 60.0),
 }
 
 

@@ -6,12 +6,15 @@ import random
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reltio_export_operator.reltio import errors
+from reltio_export_operator.reltio.answers import AnswerBeyondLimits
 from reltio_export_operator.reltio.auth import TokenSource
 from reltio_export_operator.reltio.client import ReltioClient
+from reltio_export_operator.runtime.answers import BeyondLimitsError
+from reltio_export_operator.runtime.bounds import Answer
 
 TOKEN_URL = "https://auth.reltio.com/oauth/token"
 # Before a page is served: how many tasks are removed, from which index, and how many are inserted at the front.
@@ -19,14 +22,19 @@ Change = tuple[int, int, int]
 
 
 class Listing:
-    """A list of tasks that changes between its pages. `cap`: the largest page that Reltio returns."""
+    """A list of tasks that changes between its pages.
 
-    def __init__(self, count: int, changes: list[Change], cap: int = 1000) -> None:
+    `cap`: the largest page that Reltio returns. `fits`: the largest one that is within the limits on answers.
+    """
+
+    def __init__(self, count: int, changes: list[Change], cap: int = 1000, fits: int = 1000) -> None:
         self.ids = [f"task-{n}" for n in range(count)]
         self.staying = set(self.ids)
         self.changes = list(changes)
         self.cap = cap
+        self.fits = fits
         self.pages = 0
+        self.asked: list[int] = []
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
         tokens = TokenSource(TOKEN_URL, "client", "secret", http=http)
         self.client = ReltioClient("https://na99-prod.reltio.com/jobs", "acme01", tokens, http=http)
@@ -38,6 +46,9 @@ class Listing:
         if self.changes:
             self._change(*self.changes.pop(0))
         first, size = int(request.url.params["offset"]), min(int(request.url.params["max"]), self.cap)
+        self.asked.append(int(request.url.params["max"]))
+        if len(self.ids[first : first + size]) > self.fits:
+            raise AnswerBeyondLimits(BeyondLimitsError.of_size(Answer.RELTIO))
         return httpx.Response(200, json=[{"id": id_} for id_ in self.ids[first : first + size]])
 
     def _change(self, leaving: int, place: int, coming: int) -> None:
@@ -210,3 +221,37 @@ async def test_a_list_of_the_wrong_type_is_an_error(body: object) -> None:
     client = ReltioClient("https://a.example", "acme01", TokenSource(TOKEN_URL, "c", "s", http=http), http=http)
     with pytest.raises(errors.UnexpectedAnswer):
         [task async for task in client.active_tasks()]
+
+
+@pytest.mark.parametrize("fits", [10, 29, 30, 99])
+@pytest.mark.parametrize("count", [1, 11, 40, 350])
+async def test_a_page_that_is_too_large_is_asked_for_again_with_fewer_tasks(count: int, fits: int) -> None:
+    listing = Listing(count, [], fits=fits)
+    assert await listing.read() == listing.ids
+    refused = [size for size in listing.asked if min(size, count) > fits]
+    assert len(refused) <= 2
+    assert set(listing.asked) <= {100, 30, 10}
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 120), changes, st.sampled_from([10, 30]))
+async def test_tasks_that_stay_are_found_with_smaller_pages(count: int, changes: list[Change], fits: int) -> None:
+    listing = Listing(
+        count, [(min(leaving, 5), place, min(coming, 5)) for leaving, place, coming in changes], fits=fits
+    )
+    assert listing.staying <= set(await listing.read())
+
+
+async def test_a_page_of_ten_tasks_that_is_too_large_is_an_error() -> None:
+    listing = Listing(40, [], fits=9)
+    with pytest.raises(errors.AnswerTooLarge):
+        await listing.read()
+    assert listing.asked == [100, 30, 10]
+
+
+async def test_a_page_that_takes_too_long_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = Listing(40, [], fits=9)
+    monkeypatch.setattr(BeyondLimitsError, "of_size", BeyondLimitsError.of_time)
+    with pytest.raises(errors.AnswerRefused):
+        await listing.read()
+    assert listing.asked == [100]
