@@ -16,11 +16,15 @@ from reltio_export_operator.aws.roles import _attached_policies, _inline_policie
 from reltio_export_operator.aws.transport import session_factory
 from reltio_export_operator.runtime.network import Network
 
-_KEYS = {"region_name": "us-east-1", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
+_KEYS: Any = {"region_name": "us-east-1", "aws_access_key_id": "k", "aws_secret_access_key": "s"}
 
 
 def _session() -> Any:
     return session_factory(Network(region="us-east-1"))()
+
+
+def _plain() -> Any:
+    return boto3.Session()
 
 
 def test_a_further_client_is_small() -> None:
@@ -39,7 +43,7 @@ def test_a_further_client_is_small() -> None:
 
 @pytest.mark.parametrize("service", lean.SERVICES)
 def test_clients_have_the_operations_that_are_called_and_no_others(service: str) -> None:
-    made, full = _session().client(service, **_KEYS), boto3.Session().client(service, **_KEYS)
+    made, full = _session().client(service, **_KEYS), _plain().client(service, **_KEYS)
     operations = set(full.meta.method_to_api_mapping)
     assert {name for name in operations if hasattr(made, name)} == operations & lean._OPERATIONS
     assert operations & lean._OPERATIONS
@@ -48,7 +52,7 @@ def test_clients_have_the_operations_that_are_called_and_no_others(service: str)
 def test_every_operation_that_is_kept_exists() -> None:
     existing = set[str]()
     for service in lean.SERVICES:
-        existing |= set(boto3.Session().client(service, **_KEYS).meta.method_to_api_mapping)
+        existing |= set(_plain().client(service, **_KEYS).meta.method_to_api_mapping)
     assert existing >= lean._OPERATIONS
 
 
@@ -58,14 +62,14 @@ def test_a_client_that_shares_rules_has_the_endpoint_of_its_region(region: str) 
     for chosen in ("us-east-1", region):
         client = _session().client("s3", **{**_KEYS, "region_name": chosen})
         lean.share(client, "s3", shared)
-        plain = boto3.Session().client("s3", **{**_KEYS, "region_name": chosen})
+        plain = _plain().client("s3", **{**_KEYS, "region_name": chosen})
         urls = [one.generate_presigned_url("get_object", {"Bucket": "lake", "Key": "k"}) for one in (client, plain)]
         assert urls[0].partition("?")[0] == urls[1].partition("?")[0]
 
 
 def test_the_handlers_that_s3_needs_are_kept() -> None:
     """A bucket whose name is not a host name, and a path that has to be escaped, are handled by botocore's handlers."""
-    made, plain = (make().client("s3", **_KEYS) for make in (_session, boto3.Session))
+    made, plain = (make().client("s3", **_KEYS) for make in (_session, _plain))
     for bucket in ("lake", "lake.with.dots", "arn:aws:s3:us-east-1:111122223333:accesspoint/ap"):
         urls = [one.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b/ü"}) for one in (made, plain)]
         assert urls[0].partition("?")[0] == urls[1].partition("?")[0]

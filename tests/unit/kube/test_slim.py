@@ -113,13 +113,13 @@ def test_a_part_of_another_form_is_as_if_absent(part: str, value: object) -> Non
 @pytest.mark.parametrize(
     "line", [b"", b"x", b"[]", b"null", b'{"object":1}', b'{"object":{"metadata":[]}}', b"{" * 9999]
 )
-def test_what_is_no_event_is_an_error(line: bytes) -> None:
+def test_what_is_not_an_event_is_an_error(line: bytes) -> None:
     with pytest.raises(ValueError, match="not an event"):
         slim_event(line)
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"[]", b'{"items":1}', b'{"items":[1]}'])
-def test_what_is_no_list_is_an_error(content: bytes) -> None:
+def test_what_is_not_a_list_is_an_error(content: bytes) -> None:
     with pytest.raises(ValueError, match="not a list"):
         list(slim_list(content))
 
