@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,9 @@ mutation: $(VENV)/.dev ## Change decisions at random; prints which changes the u
 
 attack-matrix: $(VENV)/.dev ## Attack the operator, with each defence and without it; prints what the attackers got
 	cd tests && ../$(BIN)/python -m attack.matrix $(MATRIX_ARGS)
+
+loop-bench: $(VENV)/.dev ## Give the operator the largest answers; prints the longest delay of its event loop
+	$(BIN)/python bench/loop_delay.py $(BENCH_ARGS)
 
 body-matrix: $(VENV)/.dev ## Cut and damage the bodies of S3 objects at every place; prints false proofs and false failures
 	cd tests && ../$(BIN)/python -m bodies.matrix $(MATRIX_ARGS)

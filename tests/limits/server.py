@@ -8,7 +8,7 @@ import gzip
 import socketserver
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.attack = ""
         self.status = 200
         self.format = JSON
+        self.parts: Iterable[bytes | Iterable[bytes]] = ()  # of the answer `lines`
         self.sent = 0
         self.requests = 0
         self.ended = threading.Event()
@@ -114,6 +115,13 @@ class _Answer(socketserver.BaseRequestHandler):
 
     def many(self, format: Format) -> None:
         self._whole(format, (b"[" if format.open[:1] == b"{" else b"<a>") + format.many * 200_000)
+
+    def lines(self, format: Format) -> None:
+        """The parts, as the body of a watch."""
+        self.request.sendall(self._head(format))
+        for part in self.server.parts:
+            for piece in (part,) if isinstance(part, bytes) else part:
+                self._send(piece)
 
     def _whole(self, format: Format, body: bytes) -> None:
         self.request.sendall(self._head(format, f"Content-Length: {len(body)}"))

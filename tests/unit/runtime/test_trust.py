@@ -118,7 +118,7 @@ async def by_botocore(url: str, network: Network) -> None:
         aws_secret_access_key="secret",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    await asyncio.to_thread(s3.list_buckets)
+    await asyncio.to_thread(s3.list_objects_v2, Bucket="b")
 
 
 async def by_the_kubernetes_client(_: str, network: Network) -> None:
