@@ -81,8 +81,15 @@ class TaskList:
                 yield task
             if len(page) >= size:
                 continue
-            if not await self._read(len(page), 1):
-                return
+            # Nothing behind the page: it has the whole list, unless Reltio caps the size of pages, and the list has
+            # shrunk to that since. In that case another reading of the page shows what was behind it.
+            while not await self._read(len(page), 1):
+                page = await self._read(0, size)
+                new = self._new(page)
+                if not new:
+                    return
+                for task in new:
+                    yield task
             break  # Reltio caps the size of pages
         quiet = 0
         while thorough and quiet < _QUIET_PASSES:
@@ -122,6 +129,8 @@ class _Order:
 
     def is_kept_by(self, page: Page) -> bool:
         """Whether the known tasks of the page come in the known order. Ranks its new tasks between them."""
+        if self._ranks and not any(task.id in self._ranks for task in page):
+            return True  # it may be from anywhere in the list, so its tasks have no rank yet
         low, waiting = min(self._ranks.values(), default=0.0) - 1, list[str]()
         for task in page:
             rank = self._ranks.get(task.id)

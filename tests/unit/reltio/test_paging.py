@@ -6,7 +6,7 @@ import random
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reltio_export_operator.reltio import errors
@@ -83,6 +83,7 @@ changes = st.lists(st.tuples(st.integers(0, 150), st.integers(0, 400), st.intege
 
 
 @given(st.integers(0, 450), changes, st.sampled_from([30, 100]))
+@example(1, [(0, 0, 120), (38, 0, 33), (17, 12, 2), (0, 2, 7), (92, 15, 84)], 100)
 async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     count: int, changes: list[Change], cap: int
 ) -> None:
@@ -114,7 +115,27 @@ async def test_a_list_in_another_order_for_each_page_is_read_completely(count: i
 async def test_a_list_in_another_order_needs_few_pages_if_one_page_can_have_all_of_it() -> None:
     listing = Shuffled(700, 5000)
     assert sorted(await listing.read()) == sorted(listing.ids)
-    assert listing.pages == 5
+    assert listing.pages == 6
+
+
+async def test_a_list_that_shrinks_to_the_largest_page_hides_no_task_behind_it() -> None:
+    listing = Shuffled(130, 100)
+    answer, seen = listing._answer, set[str]()
+
+    def shrinking(request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("max") == "1":
+            # Of the tasks that were shown some end, and the list is as long as a page now.
+            ended = [id_ for id_ in listing.ids if id_ in seen][: max(0, len(listing.ids) - 100)]
+            listing.ids = [id_ for id_ in listing.ids if id_ not in ended]
+        answered = answer(request)
+        if str(request.url) != TOKEN_URL:
+            seen.update(task["id"] for task in answered.json())
+        return answered
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(shrinking))
+    tokens = TokenSource(TOKEN_URL, "client", "secret", http=http)
+    listing.client = ReltioClient("https://na99-prod.reltio.com/jobs", "acme01", tokens, http=http)
+    assert set(listing.ids) <= set(await listing.read())
 
 
 async def test_a_list_in_another_order_is_read_repeatedly_only_if_it_must_be_complete() -> None:
