@@ -51,10 +51,16 @@ async def test_a_role_that_is_broken_while_its_target_is_ready_makes_it_not_read
     target = await world.ready(status="False", within=60)
     assert reason(target, "Ready") == "AssumeRoleDenied"
     job = await world.get("ExportJob", "nightly")
-    assert [failure["reason"] for failure in job["status"].get("failures", [])] in ([], ["TaskFailed"])
+    assert [failure["reason"] for failure in job["status"].get("failures", [])] in (
+        [],
+        ["TaskFailed"],
+        ["TaskFailed"] * 2,
+    )
     await asyncio.to_thread(trusted, "reltio-exporter", EXTERNAL_ID)
     await world.ready()
     job = await world.finished()
     assert condition(job, "Complete")
-    assert [failure["reason"] for failure in job["status"]["failures"]] == ["TaskFailed"]
-    assert len(world.sandbox.reltio.engine.runs) == 2, "the attempt that failed, and one more"
+    failures = [failure["reason"] for failure in job["status"]["failures"]]
+    # A slow verification may end after the second attempt has begun.
+    assert set(failures) == {"TaskFailed"}
+    assert len(world.sandbox.reltio.engine.runs) == len(failures) + 1, "the attempts that failed, and one more"

@@ -225,16 +225,16 @@ class KubeClient:
         """Post a Kubernetes Event about the object. A namespace that is being deleted refuses it (403)."""
         about = {"apiVersion": API_VERSION, "kind": kind}
         try:
-            await post_event(self._api, about, raw["metadata"], type_, reason, message[:1024], now)
+            await create_event(self._api, about, raw["metadata"], type_, reason, message[:1024], now)
         except Exception:
             self._event_failed()
             raise
 
 
-async def post_event(
+async def create_event(
     api: RestClient, about: Raw, meta: Raw, type_: str, reason: str, message: str, now: datetime
 ) -> None:
-    """Post an event about an object of this `apiVersion` and `kind`, and with this metadata."""
+    """Create an event about an object of this `apiVersion` and `kind`, and with this metadata."""
     time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {
         "apiVersion": "v1",

@@ -20,7 +20,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from ..runtime.clock import process_clock
 from ..runtime.failures import explain
-from .client import post_event
+from .client import create_event
 from .rest import RestClient, path_of
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class LeaseClient:
         """Post the event that client-go posts."""
         about = {"apiVersion": f"{_GROUP}/{_VERSION}", "kind": "Lease"}
         meta = {**lease.get("metadata", {}), "namespace": self._namespace, "name": self._name}
-        await post_event(self._api, about, meta, "Normal", "LeaderElection", message, datetime.now(UTC))
+        await create_event(self._api, about, meta, "Normal", "LeaderElection", message, datetime.now(UTC))
 
 
 def own_identity() -> str:
