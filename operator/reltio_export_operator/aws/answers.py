@@ -47,7 +47,7 @@ _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 class LimitedSession(URLLib3Session):
     """botocore's HTTP session, which reads whole answers within limits, and objects not at all."""
 
-    answer = Answer.AWS
+    answer, error = Answer.AWS, Answer.AWS_ERROR
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -58,19 +58,22 @@ class LimitedSession(URLLib3Session):
     def send(self, request: Any) -> Any:
         """Raises what botocore's session raises, and AnswerRefusedError."""
         is_object, request.stream_output = request.stream_output, True  # or botocore would read it
-        deadline = Deadline(answer_limits(self.answer).seconds)
+        kind = self.answer
+        deadline = Deadline(answer_limits(kind).seconds)
         try:
             with deadline:
                 response: Any = super().send(request)
-                if not is_object or response.status_code >= 300:
-                    response._content = _content(self.answer, response, request.url)
+                failed = response.status_code >= 300
+                kind = self.error if failed else kind
+                if failed or not is_object:
+                    response._content = _content(kind, response, request.url)
             if deadline.has_passed:
-                raise BeyondLimitsError.of_time(self.answer)
+                raise BeyondLimitsError.of_time(kind)
         except BeyondLimitsError as error:
             raise AnswerRefusedError(limit=error.limit) from None
         except Exception:
             if deadline.has_passed:
-                raise AnswerRefusedError(limit=BeyondLimitsError.of_time(self.answer).limit) from None
+                raise AnswerRefusedError(limit=BeyondLimitsError.of_time(kind).limit) from None
             raise
         finally:
             request.stream_output = is_object
@@ -80,7 +83,7 @@ class LimitedSession(URLLib3Session):
 class LimitedCredentialsSession(LimitedSession):
     """The same for credentials, which come from this node."""
 
-    answer = Answer.CREDENTIALS
+    answer = error = Answer.CREDENTIALS
 
 
 def _content(kind: Answer, response: Any, url: str) -> bytes:

@@ -20,6 +20,7 @@ class Answer(Enum):
     SUBMISSION = "Reltio's submission"
     TOKEN = "the token service"  # noqa: S105 - the name of a service
     AWS = "AWS"
+    AWS_ERROR = "AWS to a failed call"
     CREDENTIALS = "the credentials endpoint"
     API_SERVER = "the API server"
     DISCOVERY = "API discovery"
@@ -30,8 +31,9 @@ class AnswerLimits:
     """The most that one answer may take; infinity switches a limit off.
 
     `encoded_bytes`: as received. `decoded_bytes`: after decompression. `error_bytes`: the same of an answer with an
-    error status, of which the rest is left out. `depth`: of nested values. `entries`: values and keys of JSON, elements
-    and attributes of XML. `seconds`: from the request to the last byte of the answer.
+    error status, of which the rest is left out; errors of AWS are a kind of their own. `depth`: of nested values.
+    `entries`: values and keys of JSON, elements and attributes of XML. `seconds`: from the request to the last byte of
+    the answer.
     """
 
     encoded_bytes: float
@@ -53,7 +55,10 @@ _LIMITS = {
     Answer.TOKEN: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
     # A page of 1,000 keys with 1,024 bytes, of which each takes three when it is escaped, and 400 bytes more in 9
     # elements. The parser of botocore holds the interpreter for some 30 ms.
-    Answer.AWS: AnswerLimits(4 * _MIB, 4 * _MIB, 256 * _KIB, 32, 20_000, 60.0),
+    Answer.AWS: AnswerLimits(4 * _MIB, 4 * _MIB, 4 * _MIB, 32, 20_000, 60.0),
+    # A code and a message, of some kilobytes. It is refused and not cut: XML cannot be parsed without its end.
+    # botocore goes through the elements of an error several times.
+    Answer.AWS_ERROR: AnswerLimits(256 * _KIB, 256 * _KIB, 256 * _KIB, 32, 1_000, 60.0),
     # Credentials of some kilobytes, from this node.
     Answer.CREDENTIALS: AnswerLimits(256 * _KIB, 256 * _KIB, 64 * _KIB, 16, 1_000, 30.0),
     # etcd takes objects of 1.5 MiB. A page that is larger is asked for again with fewer objects.
