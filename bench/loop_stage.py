@@ -7,16 +7,18 @@ import contextlib
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "tests")]
 
-from attack.gateway import Gateway, Request  # noqa: E402
-from integration.conftest import World, entered, options  # noqa: E402
+from attack.gateway import Answer, Gateway, Request, Rule  # noqa: E402
+from integration.conftest import World, condition, entered, options  # noqa: E402
 from reltio_export_sandbox.environment import CLIENT, REPLICA, Sandbox  # noqa: E402
 
 _SETTLE_SECONDS = 0.5  # after an answer, for what follows from it
@@ -93,6 +95,17 @@ class KubeGateway(Gateway):
             task.add_done_callback(self._watches.discard)
         await super()._forward(request, writer)
 
+    def on_list(self, answer: Answer, *, times: int) -> Rule:
+        """Answer requests for the list of jobs."""
+
+        def matches(request: Request) -> bool:
+            path, _, query = request.path.partition("?")
+            return request.method == "GET" and path.endswith("/exportjobs") and "watch=" not in query
+
+        rule = Rule(matches, answer, times)
+        self.rules.append(rule)
+        return rule
+
     def end_watches(self) -> None:
         for task in list(self._watches):
             task.cancel()
@@ -117,6 +130,8 @@ class Stage:
         request.touch()
         while request.exists():  # noqa: ASYNC110 - another process is watched
             await asyncio.sleep(0.02)
+        for gateway in (self.kube, self.reltio, self.aws):
+            gateway.requests.clear()
 
     async def measured(self) -> tuple[float, int, str]:
         """The longest delay in seconds, the most memory in bytes, and what held the loop up."""
@@ -127,7 +142,8 @@ class Stage:
         callback = found["callback"].partition("coro=<")[2].partition(" ")[0] or found["callback"]
         why = f"wall {found['wall'] * 1000:.0f}, gc {found['gc'] * 1000:.0f}, callback {found['cpu'] * 1000:.0f} ms"
         if not self.was_asked:
-            why = f"NOT ASKED FOR; {why}"
+            asked = Counter(urlsplit(request.path).path for request in self._requests())
+            why = f"NOT ASKED FOR, but {', '.join(f'{n} x {path}' for path, n in asked.most_common(4))}; {why}"
         return found["delay"], peak, f"{why} {callback[:60]}"
 
     async def used(self, *rules: Any) -> None:
@@ -139,6 +155,29 @@ class Stage:
                     await asyncio.sleep(0.02)
                 self.was_asked = True
         await asyncio.sleep(_SETTLE_SECONDS)
+
+    async def manifest_used(self, job: str) -> None:
+        """Wait until the manifest of a job was asked for, and its content checked.
+
+        Then it is asked for again, as it may change, or the job is over.
+        """
+
+        def asked(request: Request) -> bool:
+            path = urlsplit(request.path).path
+            return f"/{job}/" in path and path.endswith("/manifest.json")
+
+        self.was_asked = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN):
+                while (times := sum(map(asked, self.aws.requests))) < 2:
+                    raw = await self.world.get("ExportJob", job)
+                    if times and (condition(raw, "Complete") or condition(raw, "Failed")):
+                        break
+                    await asyncio.sleep(0.1)
+                self.was_asked = True
+
+    def _requests(self) -> list[Request]:
+        return [*self.kube.requests, *self.reltio.requests, *self.aws.requests]
 
     def clear(self) -> None:
         for gateway in (self.kube, self.reltio, self.aws):
@@ -152,6 +191,19 @@ class Stage:
             "credentialsSecretRef": {"name": credentials},
         }
         await self.world.target(name, spec={"reltio": service})
+
+    async def remove(self, job: str) -> None:
+        """Delete the job, as the next one waits for it: exports with the same credentials are limited."""
+        await self.world.delete("ExportJob", job)
+        async with asyncio.timeout(WITHIN):
+            while any(item["metadata"]["name"] == job for item in await self._jobs()):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.1)
+
+    async def _jobs(self) -> list[dict[str, Any]]:
+        found = await self.world.objects.list_namespaced_custom_object(
+            "export.reltio.com", "v1alpha1", "default", "exportjobs"
+        )
+        return list(found["items"])
 
     async def secret(self, name: str) -> None:
         body = {
