@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
-from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from ..api.foreign import KNOWN, Secrets
@@ -32,6 +31,7 @@ from .errors import CALL_FAILURES, SESSION_POLICY_REFUSED, AwsError, clean, from
 from .lean import share
 from .owner import Owner
 from .parsing import understood
+from .transport import CALLS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,8 +47,6 @@ SESSION_SECONDS = 3600
 _MAX_POLICY_LENGTH = 2048
 # Each has an S3 client of some hundred kilobytes, in 1,200 objects that garbage collections visit.
 _MAX_CACHED_SESSIONS = 64
-# `total_max_attempts` counts the first try, unlike `max_attempts`.
-_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
 # Used when neither the target nor the environment names a region. STS knows the roles of its own partition only.
 _DEFAULT_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -269,7 +267,7 @@ class RoleSessions:
         with self._client_lock:
             session = self._session()
             region = region or session.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
-            client: Any = session.client(service, region_name=region, config=_CONFIG, **own)
+            client: Any = session.client(service, region_name=region, config=CALLS, **own)
             share(client, service, self._shared)
             return client
 

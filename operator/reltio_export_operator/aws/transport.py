@@ -28,7 +28,9 @@ from .parsing import check_answers
 _HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
 _CONNECTIONS = 32  # that are kept of a host
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]  # botocore's own default
-_NO_CONFIG = Config()
+_TIMEOUTS = Config(connect_timeout=5, read_timeout=15)  # seconds
+# `total_max_attempts` counts the first try, unlike `max_attempts`.
+CALLS = _TIMEOUTS.merge(Config(retries={"total_max_attempts": 3, "mode": "standard"}))
 
 
 def session_factory(network: Network) -> Callable[[], boto3.Session]:
@@ -41,6 +43,7 @@ def session_factory(network: Network) -> Callable[[], boto3.Session]:
         _fetch_credentials_directly(core)
         check_answers(core)
         only_called_operations(core)
+        core.set_default_client_config(_TIMEOUTS)  # also of the clients that botocore makes to get credentials
         return boto3.Session(botocore_session=core, region_name=network.region)
 
     return make
@@ -78,7 +81,7 @@ class _Transport:
     def send(self, **event: Any) -> Any:
         """Answer the event: the response to its prepared request. Raises what botocore's own sending raises."""
         request = event["request"]
-        config = request.context.get("client_config", _NO_CONFIG)
+        config = request.context.get("client_config", CALLS)
         proxy = self._network.proxies.proxy_for(request.url)
         key = (proxy.url if proxy else None, config.connect_timeout, config.read_timeout)
         if key not in self._sessions:
