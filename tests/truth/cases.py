@@ -102,6 +102,30 @@ def _leave_tenant_to_others(world: TruthWorld, **behaviour: Any) -> None:
     world.simulator.others(3, **behaviour)
 
 
+def _hold_activities(world: TruthWorld) -> None:
+    world.simulator.tenants[0].activity_items = 3
+
+
+def _refuse_location(world: TruthWorld) -> None:
+    world.simulator.refusal = (
+        "An error occurred (AccessDenied) when calling the GetBucketLocation operation: User: "
+        "arn:aws:sts::111122223333:assumed-role/exporter/reltio-export is not authorized to perform: "
+        's3:GetBucketLocation on resource: "arn:aws:s3:::lake" because no identity-based policy allows the '
+        "s3:GetBucketLocation action"
+    )
+
+
+def _gateway(form: str, since: float, until: float) -> Callable[[TruthWorld], None]:
+    """Let the gateway refuse the operator's address between these times."""
+
+    def arrange(world: TruthWorld) -> None:
+        config = world.simulator.reltio.config
+        world.clock.after(since, lambda: setattr(config, "gateway_403", form))
+        world.clock.after(until, lambda: setattr(config, "gateway_403", ""))
+
+    return arrange
+
+
 def _refuse(**fault: Any) -> Callable[[TruthWorld], None]:
     return lambda world: world.simulator.fault(**fault)
 
@@ -274,6 +298,22 @@ TRUTHS = (
     ),
     Truth("manifest.json", "is never written", "Stalled ManifestMissing", behaviour={"no_manifest": True}),
     Truth("totalObjects", "is an estimate", behaviour={"total_off_by": -3}),
+    *(
+        Truth(
+            "totalObjects",
+            f"counts {counted}, {spec.get('fileFormat', 'CSV')} {spec['type']}{note}",
+            config={"total_counts": counted},
+            arrange=_hold_activities,
+            spec={"export": spec},
+        )
+        for counted in ("objects", "read", "records", "items")
+        for spec, note in (
+            ({"type": "Activities"}, ""),
+            ({"type": "Activities", "fileFormat": "JSON"}, ""),
+            ({"type": "Entities", "includeTypes": ["configuration/entityTypes/HCP"]}, " of one type"),
+            ({"type": "Entities", "updatedSince": "2031-01-15T00:00:00Z"}, " of an empty window"),
+        )
+    ),
     Truth("Permissions on metadata", "hide all objects", also=("Empty NoObjects",), behaviour={"rows": 0}),
     Truth(
         "Permissions on metadata",
@@ -296,6 +336,17 @@ TRUTHS = (
     ),
     Truth(
         "403 at submission", "lasts", "Stalled AccessDenied", arrange=_refuse(status=403, html=True, times=0), exports=0
+    ),
+    *(
+        Truth(
+            f"403 of a gateway, {form or 'none'}",
+            when,
+            also=("Reconciling AccessDenied",),
+            config={"gateway_403": form if since < 1 else "", **_SLOW},
+            arrange=_gateway(form, since, until),
+        )
+        for form in ("html", "json", "empty")
+        for when, since, until in (("before the submission", 0.0, 120.0), ("while the export runs", 60.0, 900.0))
     ),
     Truth(
         "400 at submission",
@@ -342,6 +393,35 @@ TRUTHS = (
         "others run more tasks, then fewer",
         also=("Reconciling TenantBusy",),
         arrange=lambda world: _leave_tenant_to_others(world, canceled_after=900.0, stuck=True),
+    ),
+    *(
+        Truth("Names of files", named, config=config, spec={"export": {"type": "Entities", **spec}})
+        for named, config, spec in (
+            ("part_00000.csv.gz", {"default_template": "part_{{n}}", "format_extension": True}, {}),
+            ("part-00000", {"append_extension": False}, {}),
+            ("part-00000 without compression", {"append_extension": False, "compression": "NONE"}, {}),
+            ("part-00000 as JSON", {"append_extension": False, "compression": "ZIP"}, {"fileFormat": "JSON"}),
+            ("export-file00000.gz", {}, {"filenameTemplate": "export-file"}),
+            ("export-file-00000.gz", {"number_separator": "-"}, {"filenameTemplate": "export-file"}),
+            ("combined, by the name of the service", {"combined_names": "exportName"}, {"skipPostprocessing": False}),
+            ("in a directory of the service", {"subdirectory": "2031/05-Sep-2031"}, {}),
+        )
+    ),
+    *(
+        Truth(
+            "Names in manifest.json",
+            f"{form}{', in a directory of the service' if below else ''}",
+            config={"manifest_names": form, "subdirectory": below},
+        )
+        for form in ("key", "s3", "https")
+        for below in ("", "2031/05-Sep-2031")
+    ),
+    Truth(
+        "Region of the bucket",
+        "is asked for with a call that the role may not make",
+        "Failed TaskFailed",
+        arrange=_refuse_location,
+        spec=_ONCE,
     ),
     Truth("Files", "combined into one", spec={"export": {"type": "Entities", "skipPostprocessing": False}}),
     Truth("Type of hierarchies", "HIERARCHIES", spec={"export": {"type": "Hierarchies", "hierarchyID": "0ABlc0A"}}),

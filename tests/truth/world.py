@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -66,13 +67,14 @@ class Simulator:
 
     def __init__(self, clock: Clock, epoch: float, objects: dict[str, bytes], config: dict[str, Any]) -> None:
         self._clock = clock
+        self.refusal = ""  # of the bucket, with which tasks fail
         self._offset = epoch - clock.now
         self.tenants = [Tenant("acme01", entities=600, max_tasks=1000)]
         self.reltio = ReltioService(
             SimulatorConfig(**config),
             tenants=self.tenants,
             clients=[Client("id", "secret")],
-            sink=_Sink(objects),
+            sink=_Sink(objects, lambda: self.refusal),
             executor=Inline(),
             now=epoch,
             seed=1,
@@ -132,10 +134,13 @@ class Simulator:
 class _Sink:
     """Puts the objects of the operator's bucket into that bucket, and forgets all others."""
 
-    def __init__(self, objects: dict[str, bytes]) -> None:
+    def __init__(self, objects: dict[str, bytes], refusal: Callable[[], str]) -> None:
         self._objects = objects
+        self._refusal = refusal
 
     def open(self, order: Order) -> Folder:
+        if refusal := self._refusal():
+            raise PermissionError(refusal)
         is_other = order.destination["s3Bucket"] == _OTHER_CLIENT["s3Bucket"]
         return _Folder({} if is_other else self._objects)
 

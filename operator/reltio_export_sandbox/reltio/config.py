@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 # What the default role of a client may do with exports: service permissions, object and privilege.
 ROLE_API = frozenset({"export.data:EXECUTE", "export.tasks:READ", "export.tasks:UPDATE", "export.tasks:EXECUTE"})
@@ -65,8 +66,18 @@ class SimulatorConfig:
     total_key: str = "total"  # or value, as the OpenAPI text has it
     compression: str = "GZIP"  # or ZIP, NONE
     json_array: bool = False  # the layout of JSON files is not documented
+    total_counts: Literal["objects", "read", "records", "items"] = "objects"  # what totalObjects of the manifest is
+    default_template: str = "part-{{n}}"  # or part_{{n}}, as the overview page has it
+    number_separator: str = ""  # before the number, if the template has no place for it; - in the OpenAPI text
+    format_extension: bool = False  # .csv.gz instead of .gz, as on the overview page
+    append_extension: bool = True  # false: names have no extension at all
+    combined_names: Literal["name", "exportName"] = "name"  # what combined files are called by
+    subdirectory: str = ""  # of the path, into which the service puts everything
+    manifest_names: Literal["name", "key", "s3", "https"] = "name"  # how the manifest lists files
     page_cap: int = 1000
     task_limit_status: int = 400  # not documented
+    gateway_403: Literal["", "html", "json", "empty"] = ""  # the caller's address is not allowed: every call is refused
     storage_error: str = ""  # S3, GCS or AZURE: the service's own bucket is gone
+    region_detection: Literal["HeadBucket", "GetBucketLocation"] = "HeadBucket"  # without s3Region
     renew_sessions: bool = False  # assume the role again for each file; else once a task
     session_seconds: int | None = None  # DurationSeconds of the assumed role; None: what STS gives by default

@@ -8,11 +8,13 @@ import io
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from .config import SimulatorConfig
 from .data import Record
-from .submit import Order
+from .submit import Order, normal
 
 EXTENSIONS = {"GZIP": ".gz", "ZIP": ".zip"}
 
@@ -22,22 +24,49 @@ def is_json(order: Order) -> bool:
     return order.export_type == "MERGE_TREE" or order.file_format == "JSON"
 
 
-def file_name(order: Order, number: int, compression: str) -> str:
+def file_name(order: Order, number: int, config: SimulatorConfig) -> str:
     """`part-00000.gz` and the like: the number takes the place of `{{n}}`, or follows the template."""
-    template = order.query.get("filenameTemplate", "part-{{n}}")
+    template = order.query.get("filenameTemplate", config.default_template)
     digits = f"{number:05d}"
-    base = template.replace("{{n}}", digits) if "{{n}}" in template else template + digits
-    return base + _extension(order, compression)
+    base = template.replace("{{n}}", digits) if "{{n}}" in template else template + config.number_separator + digits
+    return base + _extension(order, config)
 
 
-def combined_name(order: Order, number: int, compression: str) -> str:
+def combined_name(order: Order, number: int, config: SimulatorConfig) -> str:
     """`<name>_part_1.zip` and the like, numbered from one; without a size of parts, the only file is `<name>.zip`."""
+    name = order.made_up_name if config.combined_names == "exportName" else order.name
     part = f"_part_{number}" if order.part_bytes is not None else ""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", order.name) + part + _extension(order, compression)
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name) + part + _extension(order, config)
 
 
-def _extension(order: Order, compression: str) -> str:
-    return EXTENSIONS.get(compression, ".json" if is_json(order) else ".csv")
+def key_of(order: Order, name: str, config: SimulatorConfig) -> str:
+    """The key of an object of the export, in the path or in the subdirectory that the service adds."""
+    directory = normal("/".join((order.destination["s3Path"], config.subdirectory)))
+    return f"{directory}/{name}"
+
+
+def listed_as(order: Order, name: str, config: SimulatorConfig) -> str:
+    """How the manifest lists a file."""
+    bucket, key = order.destination["s3Bucket"], key_of(order, name, config)
+    forms = {"key": key, "s3": f"s3://{bucket}/{key}", "https": link_to(order, name, config)}
+    return forms.get(config.manifest_names, name)
+
+
+def link_to(order: Order, name: str, config: SimulatorConfig) -> str:
+    return f"https://{order.destination['s3Bucket']}.s3.amazonaws.com/{key_of(order, name, config)}"
+
+
+def counts(rows: Sequence[Record], order: Order) -> Counter[str]:
+    """What totalObjects may count of these rows: objects, records in the files, and items."""
+    items = sum(len(row.get("items", ("itself",))) for row in rows)
+    return Counter(objects=len(rows), items=items, records=len(rows) if is_json(order) else items)
+
+
+def _extension(order: Order, config: SimulatorConfig) -> str:
+    if not config.append_extension:
+        return ""
+    packed, form = EXTENSIONS.get(config.compression, ""), ".json" if is_json(order) else ".csv"
+    return form + packed if config.format_extension or not packed else packed
 
 
 def encoded(rows: Sequence[Record], order: Order, *, as_array: bool = False) -> bytes:

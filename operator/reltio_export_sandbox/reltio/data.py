@@ -121,6 +121,11 @@ def selected(tenant: Tenant, export_type: str, parameters: dict[str, Any]) -> li
     return [record for record in held if wanted(record, parameters)]
 
 
+def read(tenant: Tenant, export_type: str) -> int:
+    """How many objects an export reads, those included that it leaves out then."""
+    return 0 if tenant.hides_types else count(tenant, export_type)
+
+
 def _with_items(activity: Record, number: int) -> Record:
     items = [{"id": f"{activity['activityId']}-{n}", "objectUri": activity["objectUri"]} for n in range(number)]
     whole = {key: value for key, value in activity.items() if key != "objectUri"}

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .config import SimulatorConfig
-from .content import combined_name, compressed, encoded, file_name
+from .content import combined_name, compressed, encoded, file_name, key_of, listed_as
 from .data import Record
 from .destinations import Folder, ObjectSink
-from .submit import Order, normal
+from .submit import Order
 from .tasks import Run, Task
 
 
@@ -29,15 +29,15 @@ class Delivery:
         if run.order.is_combined:
             run.rows.extend(rows)
         else:
-            self._write(run, self._folder(task), file_name(run.order, number, self._config.compression), rows)
+            self._write(run, self._folder(task), file_name(run.order, number, self._config), rows)
 
     def finish(self, run: Run, seconds: float) -> None:
         """Clean up and write the manifest: uses all four actions that the role must allow."""
         order, folder = run.order, self._folder(run.tasks[0])
-        folder.keys(_key(order, ""))
+        folder.keys(self._key(order, ""))
         for number, rows in enumerate(cut(run.rows, order.part_bytes), 1):
-            self._write(run, folder, combined_name(order, number, self._config.compression), rows)
-        probe = _key(order, "_writing")
+            self._write(run, folder, combined_name(order, number, self._config), rows)
+        probe = self._key(order, "_writing")
         folder.put(probe, b"")
         folder.get(probe)
         folder.delete(probe)
@@ -46,13 +46,13 @@ class Delivery:
             self.write_manifest(run, seconds)
 
     def write_manifest(self, run: Run, seconds: float) -> None:
-        manifest = json.dumps(_manifest(run, seconds)).encode()
-        self._folder(run.tasks[0]).put(_key(run.order, "manifest.json"), manifest)
+        manifest = json.dumps(self._manifest(run, seconds)).encode()
+        self._folder(run.tasks[0]).put(self._key(run.order, "manifest.json"), manifest)
 
     def _write(self, run: Run, folder: Folder, name: str, rows: Sequence[Record]) -> None:
         content = encoded(rows, run.order, as_array=self._config.json_array)
         packed = compressed(content, name, self._config.compression)
-        folder.put(_key(run.order, name), packed)
+        folder.put(self._key(run.order, name), packed)
         run.files.append(name)
         run.sizes[name] = len(packed)
 
@@ -61,14 +61,29 @@ class Delivery:
             return self.open(task.order)
         return task.folder
 
-    @staticmethod
-    def _damage(run: Run, folder: Folder) -> None:
+    def _manifest(self, run: Run, seconds: float) -> dict[str, Any]:
+        odd = run.behaviour
+        files = [listed_as(run.order, name, self._config) for name in sorted(run.files)]
+        files += [odd.outside_file] if odd.outside_file else []
+        return {
+            "success": not odd.unsuccessful,
+            "files": files,
+            "totalObjects": run.counted[self._config.total_counts] + odd.total_off_by,
+            "totalNumberOfFiles": len(files),
+            "duration": f"PT{int(seconds)}S",
+            "outputFileFormat": run.order.file_format.lower(),
+        }
+
+    def _key(self, order: Order, name: str) -> str:
+        return key_of(order, name, self._config)
+
+    def _damage(self, run: Run, folder: Folder) -> None:
         odd, order = run.behaviour, run.order
         if odd.extra_file:
-            folder.put(_key(order, "part-99999.gz"), b"left over")
+            folder.put(self._key(order, "part-99999.gz"), b"left over")
         if not run.files:
             return
-        last = _key(order, run.files[-1])
+        last = self._key(order, run.files[-1])
         if odd.truncated_file:
             content = folder.get(last)
             folder.put(last, content[: len(content) // 2])
@@ -84,20 +99,3 @@ def cut(rows: Sequence[Record], size: float | None) -> Iterator[Sequence[Record]
         if (size is not None and held >= size) or end == len(rows):
             yield rows[start:end]
             start, held = end, 0
-
-
-def _key(order: Order, name: str) -> str:
-    return f"{normal(order.destination['s3Path'])}/{name}"
-
-
-def _manifest(run: Run, seconds: float) -> dict[str, Any]:
-    odd = run.behaviour
-    files = sorted(run.files) + ([odd.outside_file] if odd.outside_file else [])
-    return {
-        "success": not odd.unsuccessful,
-        "files": files,
-        "totalObjects": run.objects + odd.total_off_by,
-        "totalNumberOfFiles": len(files),
-        "duration": f"PT{int(seconds)}S",
-        "outputFileFormat": run.order.file_format.lower(),
-    }

@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from .config import SimulatorConfig
 from .submit import Order
 
 _CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30, proxies={})  # it is on loopback
+
+_DEFAULT_REGION = "us-east-1"
+_REGION_HEADER = "x-amz-bucket-region"
 
 
 class Folder(Protocol):
@@ -69,18 +73,21 @@ class S3Sink:
 
     def open(self, order: Order) -> Folder:
         """Raises botocore's ClientError when the role cannot be assumed."""
-        region = order.destination.get("s3Region", "us-east-1")
+        given = order.destination.get("s3Region")
+        region = given or _DEFAULT_REGION
         common = {"endpoint_url": self._endpoint, "region_name": region, "config": _CONFIG}
         credentials = self._client("sts", **common, **self._key).assume_role(
             RoleArn=order.destination["roleArn"], RoleSessionName="reltio-export", **self._more(order)
         )["Credentials"]
-        s3 = self._client(
-            "s3",
-            **common,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-        )
+        keys = {
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
+        s3 = self._client("s3", **common, **keys)
+        if given is None:
+            detected = region_of(s3, order.destination["s3Bucket"], self._config.region_detection)
+            s3 = s3 if detected == region else self._client("s3", **(common | {"region_name": detected}), **keys)
         return _S3Folder(s3, order)
 
     def _client(self, service: Any, **more: Any) -> Any:
@@ -95,6 +102,23 @@ class S3Sink:
         if self._config.session_seconds is not None:
             more["DurationSeconds"] = self._config.session_seconds
         return more
+
+
+def region_of(s3: Any, bucket: str, call: str) -> str:
+    """The region of the bucket, as this call says it. Raises botocore's ClientError when it does not.
+
+    HeadBucket also says it to whom it refuses all else. GetBucketLocation needs a permission that the documentation
+    does not ask for.
+    """
+    if call == "GetBucketLocation":
+        return str(s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] or _DEFAULT_REGION)
+    try:
+        answer = s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        answer = error.response
+        if _REGION_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"]:
+            raise
+    return str(answer["ResponseMetadata"]["HTTPHeaders"].get(_REGION_HEADER, _DEFAULT_REGION))
 
 
 class _S3Folder:

@@ -12,7 +12,8 @@ from typing import Any
 from .agenda import Agenda
 from .behaviour import Behaviour
 from .config import SimulatorConfig, Tenant
-from .data import selected
+from .content import counts
+from .data import read, selected
 from .delivery import Delivery
 from .destinations import ObjectSink
 from .errors import busy, storage_error, task_limit
@@ -92,6 +93,7 @@ class Engine:
         if len(self._active[order.tenant]) >= tenant.max_tasks:
             raise task_limit(self.config.task_limit_status)
         run = Run(order, [], self._behaviour(order))
+        run.counted["read"] = read(tenant, order.export_type)
         total = len(self._rows(run))
         parts = max(run.behaviour.tasks, -(-total // self.config.objects_per_task), 1)
         for part in range(parts):
@@ -245,6 +247,7 @@ class Engine:
     def _part_written(self, task: Task, _: None) -> None:
         run = self._run_of[task.id]
         run.objects += task.part_rows
+        run.counted += counts(task.rows[task.exported : task.exported + task.part_rows], run.order)
         task.exported += task.part_rows
 
     def _join(self, task: Task) -> None:

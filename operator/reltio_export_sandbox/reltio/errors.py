@@ -60,6 +60,18 @@ def forbidden() -> Refusal:
     return api_error(403, 804, "Security error. This endpoint is forbidden for current user.")
 
 
+_OF_GATEWAY: dict[str, object] = {
+    "html": "<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>",
+    "json": {"message": "Forbidden"},
+    "empty": "",
+}
+
+
+def gateway_403(form: str) -> Answer:
+    """What an address gets that the tenant does not allow, even with a valid token. Its body is not documented."""
+    return Answer(403, _OF_GATEWAY[form])
+
+
 def bad_max() -> Refusal:
     return api_error(
         400, 2001, "'max' must be greater than zero", exception="java.lang.IllegalArgumentException: 'max'"

@@ -12,7 +12,7 @@ from typing import Any
 from .config import Client, SimulatorConfig, Tenant
 from .destinations import ObjectSink
 from .engine import Engine
-from .errors import Refusal, bad_max, forbidden, internal_error, not_found
+from .errors import Refusal, bad_max, forbidden, gateway_403, internal_error, not_found
 from .faults import Fault, struck
 from .messages import Answer, Call, Outcome
 from .shown import manifest, shown
@@ -67,6 +67,8 @@ class ReltioService:
 
     def answer(self, call: Call) -> Answer:
         """What the service answers when nothing goes wrong on the way."""
+        if self.config.gateway_403 and _SERVICE.match(call.path):
+            return gateway_403(self.config.gateway_403)
         try:
             for method, pattern, handler in _ROUTES:
                 if method == call.method and (match := pattern.fullmatch(call.path)):
@@ -199,7 +201,7 @@ class ReltioService:
         task = self.engine.find(path["id"])
         if task is None:
             raise not_found(path["id"])
-        return manifest(self.engine.run_of(task), self.engine.now)
+        return manifest(self.engine.run_of(task), self.engine.now, self.config)
 
     def _pause(self, call: Call, path: Path) -> Any:
         self.engine.pause(self._find(call, path))
@@ -239,6 +241,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 _S = ReltioService
+_SERVICE = re.compile("(?:/services)?/jobs(?:/|$)")
 _TENANT = r"(?:/(?P<tenant>[^/]+))?"
 _EXPORTS = "|".join(re.escape(endpoint) for endpoint in EXPORT_TYPES)
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .config import SimulatorConfig
-from .content import is_json
-from .submit import Order
+from .content import EXTENSIONS, is_json, link_to
 from .tasks import DONE, EXPORTING, STAGES, Run, Task
 
 _LINK_LIFE = 2 * 86400.0  # seconds; the documentation's example expires after about two days
@@ -51,17 +50,17 @@ def shown(task: Task, now: float, config: SimulatorConfig) -> dict[str, Any]:
     return found
 
 
-def manifest(run: Run, now: float) -> dict[str, Any]:
+def manifest(run: Run, now: float, config: SimulatorConfig) -> dict[str, Any]:
     """What `_manifest` answers: links to the files."""
     order = run.order
     return {
         "name": order.name,
         "files": [
             {
-                "url": f"https://{order.place[0]}.s3.amazonaws.com/{order.place[1]}/{name}",
+                "url": link_to(order, name, config),
                 "fileName": name,
                 "fileSize": run.sizes[name],
-                "fileFormat": {"gz": "GZIP", "zip": "ZIP"}.get(name.rpartition(".")[2], order.file_format),
+                "fileFormat": config.compression if config.compression in EXTENSIONS else order.file_format,
                 "urlExpirationTimestamp": _timestamp(now + _LINK_LIFE),
             }
             for name in sorted(run.files)
@@ -93,8 +92,8 @@ def _parameters(task: Task, config: SimulatorConfig) -> dict[str, str]:
         "tenantId": order.tenant,
         "username": order.user,
         "exportType": order.export_type,
-        "exportName": order.name if config.export_names else _made_up_name(order),
-        "taskId": f"{_made_up_name(order)}_{task.id[:6]}",
+        "exportName": order.name if config.export_names else order.made_up_name,
+        "taskId": f"{order.made_up_name}_{task.id[:6]}",
         "fileFormat": order.file_format,
         "fileCompression": config.compression,
         "skipPostprocessing": "true",
@@ -102,11 +101,6 @@ def _parameters(task: Task, config: SimulatorConfig) -> dict[str, str]:
         **order.query,
         **{key: json.dumps(value) for key, value in from_body.items() if value is not None},
     }
-
-
-def _made_up_name(order: Order) -> str:
-    """As in `merill_16-41_entities`: it has nothing of the name that was given."""
-    return f"{order.tenant}_{order.export_type}_{order.number}".lower()
 
 
 def _processed(task: Task, now: float, rate: float) -> int:

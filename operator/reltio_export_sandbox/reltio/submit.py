@@ -53,6 +53,11 @@ class Order:
         return {**self.body, **self.query}
 
     @property
+    def made_up_name(self) -> str:
+        """As in `merill_16-41_entities`: it has nothing of the name that was given."""
+        return f"{self.tenant}_{self.export_type}_{self.number}".lower()
+
+    @property
     def file_format(self) -> str:
         """CSV or JSON."""
         return self.query.get("fileFormat", "csv").upper()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -83,3 +84,4 @@ class Run:
     sizes: dict[str, int] = field(default_factory=dict)  # bytes, by name
     next_file: int = 0
     objects: int = 0
+    counted: Counter[str] = field(default_factory=Counter)  # what totalObjects may count

@@ -45,6 +45,27 @@ def test_a_gateway_answers_with_a_page(status: int) -> None:
     assert str(status).encode() in outcome.content
 
 
+@pytest.mark.parametrize(
+    ("form", "body"), [("html", "403 Forbidden"), ("json", '"message": "Forbidden"'), ("empty", "")]
+)
+def test_an_address_that_is_not_allowed_gets_no_further_than_the_gateway(form: Any, body: str) -> None:
+    driver = Driver()
+    task_id = driver.started()
+    driver.reltio.service.config.gateway_403 = form
+    answers = [
+        driver.submit(headers={"s3path": "other"}),
+        driver.call("GET", "/acme01/tasks"),
+        driver.call("GET", f"/acme01/tasks/{task_id}"),
+        driver.call("GET", "/acme01/tasks", {"authorization": "Bearer wrong"}),
+    ]
+    assert [answer.status for answer in answers] == [403] * 4
+    assert all(body in answer.content.decode() for answer in answers)
+    assert len(driver.reltio.accepted) == 1
+    assert driver.ask_token().status == 200
+    driver.reltio.service.config.gateway_403 = ""
+    assert driver.call("GET", f"/acme01/tasks/{task_id}").status == 200
+
+
 def test_the_errors_of_the_service_itself_have_its_shapes() -> None:
     outcomes = [submitted(Driver(), Fault(status=status)) for status in (401, 500)]
     bodies = [outcome.body for outcome in outcomes if isinstance(outcome, Answer)]

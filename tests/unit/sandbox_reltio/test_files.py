@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reltio_export_sandbox.reltio import SimulatorConfig, Tenant
+from reltio_export_sandbox.reltio import Behaviour, SimulatorConfig, Tenant
 from reltio_export_sandbox.reltio.content import compressed, encoded
 from reltio_export_sandbox.reltio.data import selected
 from reltio_export_sandbox.reltio.delivery import cut
@@ -158,6 +158,81 @@ def test_combined_files_are_cut_at_their_size() -> None:
     assert [len(lot) for lot in cut(rows, 300)] == [3, 3, 3, 1]
     assert [len(lot) for lot in cut(rows, None)] == [10]
     assert list(cut([], 300)) == []
+
+
+@pytest.mark.parametrize(
+    ("switches", "query", "name"),
+    [
+        ({"default_template": "part_{{n}}", "format_extension": True}, {}, "part_00000.json.gz"),
+        ({"format_extension": True, "compression": "NONE"}, {}, "part-00000.json"),
+        ({"format_extension": True}, {"fileFormat": "csv"}, "part-00000.csv.gz"),
+        ({"append_extension": False}, {}, "part-00000"),
+        ({"number_separator": "-"}, {"filenameTemplate": "export-file"}, "export-file-00000.gz"),
+        ({"number_separator": "-"}, {"filenameTemplate": "results{{n}}"}, "results00000.gz"),
+        ({"combined_names": "exportName"}, {"skipPostprocessing": "false"}, "acme01_entities_1.gz"),
+        ({"subdirectory": "/2031/05-Sep-2031/"}, {}, "2031/05-Sep-2031/part-00000.gz"),
+    ],
+)
+def test_names_of_files_have_the_variants_of_the_documentation(
+    switches: dict[str, Any], query: dict[str, Any], name: str
+) -> None:
+    assert name in exported(SimulatorConfig(objects_per_file=4, **switches), name="nightly", **query).delivered()
+
+
+@pytest.mark.parametrize(
+    ("form", "listed"),
+    [
+        ("name", "part-00000.gz"),
+        ("key", f"{PATH}/sub/part-00000.gz"),
+        ("s3", f"s3://{BUCKET}/{PATH}/sub/part-00000.gz"),
+        ("https", f"https://{BUCKET}.s3.amazonaws.com/{PATH}/sub/part-00000.gz"),
+    ],
+)
+def test_the_manifest_lists_files_by_name_key_or_url(form: Any, listed: str) -> None:
+    driver = exported(SimulatorConfig(manifest_names=form, subdirectory="sub"))
+    assert json.loads(driver.content("sub/manifest.json"))["files"] == [listed]
+
+
+@pytest.mark.parametrize("compression", ["GZIP", "ZIP", "NONE"])
+def test_the_manifest_call_knows_files_without_an_extension_and_in_a_subdirectory(compression: str) -> None:
+    driver = exported(SimulatorConfig(append_extension=False, subdirectory="sub", compression=compression))
+    (task_id,) = driver.listed("/history")
+    (file,) = driver.call("GET", f"/tasks/{task_id}/_manifest").body["files"]
+    assert file["url"] == f"https://{BUCKET}.s3.amazonaws.com/{PATH}/sub/part-00000"
+    assert file["fileFormat"] == {"NONE": "JSON"}.get(compression, compression)
+
+
+@pytest.mark.parametrize(
+    ("counted", "csv_total", "json_total"),
+    [("objects", 2, 2), ("read", 2, 2), ("records", 6, 2), ("items", 6, 6)],
+)
+def test_the_total_of_activities_counts_what_the_switch_says(counted: Any, csv_total: int, json_total: int) -> None:
+    def total(form: str) -> int:
+        driver = Driver(SimulatorConfig(total_counts=counted), Tenant("acme01", activities=2, activity_items=3))
+        driver.reltio.behaviours.append(Behaviour(tasks=2))
+        assert driver.submit("activities", fileFormat=form).status == 200
+        driver.advance(120)
+        return int(driver.manifest()["totalObjects"])
+
+    assert (total("csv"), total("json")) == (csv_total, json_total)
+
+
+@pytest.mark.parametrize(("counted", "total"), [("objects", 4), ("read", 10), ("records", 4), ("items", 4)])
+def test_the_total_may_count_objects_that_were_read_and_left_out(counted: Any, total: int) -> None:
+    body = {"includeType": ["configuration/entityTypes/HCP"]}
+    assert exported(SimulatorConfig(total_counts=counted), body=body).manifest()["totalObjects"] == total
+
+
+def test_nothing_is_read_of_types_that_are_hidden() -> None:
+    driver = Driver(SimulatorConfig(total_counts="read"), Tenant("acme01", entities=10, hides_types=True))
+    driver.started()
+    driver.advance(120)
+    assert driver.manifest()["totalObjects"] == 0
+
+
+def test_combined_files_have_the_total_of_their_parts() -> None:
+    manifest = exported(SimulatorConfig(total_counts="records"), skipPostprocessing="false").manifest()
+    assert manifest["totalObjects"] == 10
 
 
 def test_the_links_of_the_manifest_call_are_those_of_the_files() -> None:
