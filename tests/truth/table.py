@@ -12,7 +12,8 @@ from rich.table import Table
 
 from crash.world import quiet
 
-from .cases import TRUTHS, play
+from .cases import TRUTHS
+from .truth import play
 
 _COLUMNS = ("Question", "Possible truth", "Ending", "On the way", "What the user sees", "Exports", "Right")
 _USUAL = {f"Reconciling {reason}" for reason in ("Submitting", "ExportRunning", "VerifyingDelivery")}

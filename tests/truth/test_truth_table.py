@@ -6,7 +6,8 @@ import pytest
 
 from crash.world import quiet
 
-from .cases import TRUTHS, Truth, play
+from .cases import TRUTHS
+from .truth import Truth, play
 
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.id)
