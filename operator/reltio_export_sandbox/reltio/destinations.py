@@ -105,10 +105,11 @@ class S3Sink:
 
 
 def region_of(s3: Any, bucket: str, call: str) -> str:
-    """The region of the bucket, as this call says it. Raises botocore's ClientError when it does not.
+    """The region of the bucket, as this call says it.
 
-    HeadBucket also says it to whom it refuses all else. GetBucketLocation needs a permission that the documentation
-    does not ask for.
+    HeadBucket also says it to whom it refuses all else; where it does not, the first region stands, and the calls after
+    it fail in words, which the answer to a HEAD does not have. GetBucketLocation needs a permission that the
+    documentation does not ask for, and raises botocore's ClientError without it.
     """
     if call == "GetBucketLocation":
         return str(s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] or _DEFAULT_REGION)
@@ -116,8 +117,6 @@ def region_of(s3: Any, bucket: str, call: str) -> str:
         answer = s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         answer = error.response
-        if _REGION_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"]:
-            raise
     return str(answer["ResponseMetadata"]["HTTPHeaders"].get(_REGION_HEADER, _DEFAULT_REGION))
 
 
