@@ -14,6 +14,7 @@ class Limits:
 
     manifest_bytes: int = 8 * _MIB
     manifest_values: int = 200_000  # names, numbers, lists and objects of its JSON
+    manifest_value_bytes: int = 64 << 10  # a text, a number or a space: the event loop waits while one is parsed
     objects: int = 100_000  # in the directory of an attempt
     inflated_ratio: float = 200  # decompressed bytes for each byte of a file
     inflated_free_bytes: float = 64 * _MIB  # that a file may decompress to at any ratio
@@ -23,7 +24,7 @@ class Limits:
     zip_directory_bytes: int = _MIB
 
 
-UNLIMITED = Limits(*(10**18,) * 3, *(math.inf,) * 5, zip_directory_bytes=10**18)
+UNLIMITED = Limits(*(10**18,) * 4, *(math.inf,) * 5, zip_directory_bytes=10**18)
 LIMITS = Limits()
 
 

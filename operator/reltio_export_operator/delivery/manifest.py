@@ -16,7 +16,7 @@ from ..api.job import ExportSpec
 from . import findings, limits
 from .findings import Effect, Finding, count_in
 from .limits import DeliveryTooLargeError
-from .manifest_json import SLICE_BYTES, TooLongError, parse_by_value, values_in
+from .manifest_json import TooLongError, parse_by_value, values_in
 from .names import Directory, Listed, is_hidden, name_in
 from .order import in_order
 from .records import Proof
@@ -191,11 +191,11 @@ def parse(content: bytes) -> object:
     if values_in(content, bound) > bound:
         raise DeliveryTooLargeError(f"{MANIFEST} has more than {bound} values, which is the most that is read")
     try:
-        parsed = parse_by_value(content)
+        parsed = parse_by_value(content, limits.LIMITS.manifest_value_bytes)
     except RecursionError:
         raise DeliveryTooLargeError(f"{MANIFEST} is nested too deeply to be read") from None
     except TooLongError:
-        most = f"{SLICE_BYTES >> 10} KiB, the most that is read"
+        most = f"{limits.LIMITS.manifest_value_bytes >> 10} KiB, the most that is read"
         raise DeliveryTooLargeError(f"{MANIFEST} has a value that is longer than {most}") from None
     except ValueError:
         return "unparsable"

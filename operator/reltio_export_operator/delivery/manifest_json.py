@@ -30,7 +30,7 @@ _DECODER = _ByValue()
 
 
 class TooLongError(Exception):
-    """A text, a number or a space is longer than a slice."""
+    """A text, a number or a space is too long."""
 
 
 def values_in(content: bytes, most: int) -> int:
@@ -42,12 +42,15 @@ def values_in(content: bytes, most: int) -> int:
     return count
 
 
-def parse_by_value(content: bytes) -> Any:
-    """What json.loads returns. Raises ValueError and RecursionError as it does, and TooLongError."""
+def parse_by_value(content: bytes, longest: int = SLICE_BYTES) -> Any:
+    """What json.loads returns. Raises ValueError and RecursionError as it does, and TooLongError.
+
+    No text, number or space may be twice as long as `longest` bytes; one that is no longer is always taken.
+    """
     if len(content) <= SLICE_BYTES:
         return json.loads(content)
-    for start in range(0, len(content) - SLICE_BYTES, SLICE_BYTES):
-        part = content[start : start + SLICE_BYTES]
+    for start in range(0, len(content) - longest, longest):
+        part = content[start : start + longest]
         # It may begin after a backslash, so it is read in both ways.
         if any(_BREAKS.search(_ESCAPED.sub(b"", part[skipped:])) is None for skipped in (0, 1)):
             raise TooLongError
