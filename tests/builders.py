@@ -8,8 +8,17 @@ from typing import Any
 from reltio_export_operator.api.decoding import decode_job, decode_target
 from reltio_export_operator.api.job import ExportJob
 from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.delivery.manifest import StoredFile
 
 T0 = datetime(2031, 1, 15, 3, 0, tzinfo=UTC)
+# A manifest, and the files that are in the directory with it.
+GOOD_MANIFEST: dict[str, Any] = {
+    "success": True,
+    "files": ["part-00000.gz", "part-00001.gz"],
+    "totalObjects": 12,
+    "totalNumberOfFiles": 2,
+}
+STORED_FILES = {"part-00000.gz": StoredFile(100), "part-00001.gz": StoredFile(50), "manifest.json": StoredFile(9)}
 
 
 def stamp(seconds: float = 0) -> str:

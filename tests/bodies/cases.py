@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builders import job, running
@@ -25,10 +24,9 @@ from reltio_export_operator.aws.errors import AwsError
 from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
-from reltio_export_operator.aws.transport import session_factory
 from reltio_export_operator.cli import receipt
 from reltio_export_operator.controllers.jobs.delivery_reader import DeliveryReader
-from reltio_export_operator.delivery.manifest import RECEIPT, differences_of
+from reltio_export_operator.delivery.manifest import RECEIPT
 from reltio_export_operator.runtime.network import Network
 from reltio_export_operator.runtime.trust import Trust
 
@@ -155,7 +153,7 @@ class Bench:
             delivery = asyncio.run(DeliveryReader(open_store, without_receipt, {}, sleep=at_once).delivery())
         except AwsError as error:
             return "transient" if error.transient else f"final: {error}"
-        found = differences_of(delivery) or delivery.missing or delivery.uncertain
+        found = delivery.differences or delivery.missing or delivery.uncertain
         return f"failed: {found}" if found else f"delivered {[report.sha256 for report in delivery.reports.values()]}"
 
     def _receipt(self, subject: ExportJob) -> str:
@@ -200,18 +198,9 @@ def receipt_file(objects: dict[str, bytes], path: str) -> bytes:
 @contextmanager
 def bench(tls: tuple[ssl.SSLContext, str] | None) -> Iterator[Bench]:
     """`tls`: the context of the server, and the certificate of its authority in PEM form."""
-    config = Config(connect_timeout=5, read_timeout=0.3, retries={"max_attempts": 1}, s3={"addressing_style": "path"})
     network = Network(trust=Trust(tls[1])) if tls else Network()
     with Server({}, tls[0] if tls else None).running() as server, ThreadPoolExecutor(4) as pool:
-        s3 = session_factory(network)().client(
-            "s3",
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="key",
-            aws_secret_access_key="secret",
-            config=config,
-        )
-        yield Bench(server, s3, pool)
+        yield Bench(server, server.client(network, read_timeout=0.3), pool)
 
 
 def is_right(clean: str, once: str, always: str) -> bool:

@@ -14,8 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from botocore.config import Config
+
+from reltio_export_operator.aws.transport import session_factory
+from reltio_export_operator.runtime.network import Network
 
 # What happens to a body at a position.
 CUTTING = ("close", "reset", "stall", "broken chunk", "chunks end early", "short chunks", "short length", "no length")
@@ -61,6 +67,22 @@ class Server:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             thread.join(5)
+
+    def client(self, network: Network, *, read_timeout: float) -> Any:
+        """A client of this endpoint as the operator makes them, without retries of its own."""
+        return session_factory(network)().client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            config=Config(
+                connect_timeout=5,
+                read_timeout=read_timeout,
+                retries={"max_attempts": 1},
+                s3={"addressing_style": "path"},
+            ),
+        )
 
     def strike(self, key: str, fault: Fault | None) -> None:
         self.struck, self.fault, self.hits = key, fault, 0

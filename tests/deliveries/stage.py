@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.config import Config
-
 from bodies.server import Server
 from builders import T0, job, running, target
 from reltio_export_operator.api.conditions import find, is_true
 from reltio_export_operator.aws.owner import Owner
 from reltio_export_operator.aws.sessions import AssumedRole, RoleKey, RoleSessions
 from reltio_export_operator.aws.store import ObjectStore
-from reltio_export_operator.aws.transport import session_factory
 from reltio_export_operator.controllers.jobs.delivery_reader import DeliveryReader
 from reltio_export_operator.jobs import results
 from reltio_export_operator.jobs.observation import Observation
@@ -86,14 +83,5 @@ class Stage:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    config = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 1}, s3={"addressing_style": "path"})
     with Server({}).running() as server, ThreadPoolExecutor(4) as pool:
-        s3 = session_factory(Network())().client(
-            "s3",
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            aws_access_key_id="key",
-            aws_secret_access_key="secret",
-            config=config,
-        )
-        yield Stage(server, s3, pool)
+        yield Stage(server, server.client(Network(), read_timeout=5), pool)

@@ -27,6 +27,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from integration.conftest import World, options
+from integration.replicas import Replicas, open_replicas
 from reltio_export_sandbox.environment import Sandbox, crds
 from tools import tool
 
@@ -155,6 +156,15 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield Path(os.environ["KUBECONFIG"])
     else:
         pytest.skip("no real API server: set KUBEBUILDER_ASSETS (etcd and kube-apiserver) or KUBECONFIG")
+
+
+@asynccontextmanager
+async def replicas_beside(kubeconfig: Path, directory: Path, other: str) -> AsyncIterator[Replicas]:
+    """Operators of the test's own on the real API server, with a second namespace whose name ends in `other`."""
+    chosen = replace(options(directory), kubeconfig=kubeconfig, operator=False)
+    async with Sandbox(chosen) as sandbox, open_replicas(sandbox) as opened:
+        await _prepare(opened.objects.api_client, f"{opened.namespace}-{other}")
+        yield opened
 
 
 async def _prepare(api: client.ApiClient, namespace: str) -> None:

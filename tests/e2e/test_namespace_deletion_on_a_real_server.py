@@ -10,17 +10,15 @@ import asyncio
 import json
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes.aio import client
 
-from e2e.conftest import _as_service_account, _prepare, has_controllers
-from integration.conftest import condition, options
-from integration.replicas import Replicas, open_replicas, until
-from reltio_export_sandbox.environment import Sandbox
+from e2e.conftest import _as_service_account, has_controllers, replicas_beside
+from integration.conftest import condition
+from integration.replicas import Replicas, until
 from reltio_export_sandbox.reltio import Fault
 from tools import tool
 
@@ -31,9 +29,7 @@ BOUND = 8.0  # seconds; the cleanup timeout
 
 @pytest.fixture
 async def world(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Replicas]:
-    chosen = replace(options(tmp_path), kubeconfig=kubeconfig, operator=False)
-    async with Sandbox(chosen) as sandbox, open_replicas(sandbox) as opened:
-        await _prepare(opened.objects.api_client, f"{opened.namespace}-ops")
+    async with replicas_beside(kubeconfig, tmp_path, "ops") as opened:
         yield opened
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from kubernetes.aio import client
 
-from e2e.conftest import _as_service_account, _prepare, _with_token
-from integration.conftest import options
-from integration.replicas import Replicas, is_complete, open_replicas, until
-from reltio_export_sandbox.environment import Sandbox, crds
+from e2e.conftest import _as_service_account, _with_token, replicas_beside
+from integration.replicas import Replicas, is_complete, until
+from reltio_export_sandbox.environment import crds
 from tools import tool
 
 NOT_INSTALLED = "CRDs are not installed: kubectl apply -f crds/"
@@ -23,9 +21,7 @@ NOT_INSTALLED = "CRDs are not installed: kubectl apply -f crds/"
 
 @pytest.fixture
 async def world(kubeconfig: Path, tmp_path: Path) -> AsyncIterator[Replicas]:
-    chosen = replace(options(tmp_path), kubeconfig=kubeconfig, operator=False)
-    async with Sandbox(chosen) as sandbox, open_replicas(sandbox) as opened:
-        await _prepare(opened.objects.api_client, f"{opened.namespace}-other")
+    async with replicas_beside(kubeconfig, tmp_path, "other") as opened:
         yield opened
 
 

@@ -15,7 +15,7 @@ from ..reltio.auth import TokenSource
 from ..reltio.client import ReltioClient
 from ..reltio.errors import HostNotAllowed, UnusableURL
 from ..reltio.hosts import ReltioHosts
-from ..runtime.circuits import Circuits, Line
+from ..runtime.circuits import Circuits, Endpoint
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.lru import LruCache
 
@@ -65,7 +65,7 @@ class Access:
                 client_id,
                 secret,
                 http=self._http,
-                line=self._circuits.line(service.auth_url, client_id),
+                endpoint=self._circuits.endpoint(service.auth_url, client_id),
                 clock=self._clock,
             ),
         )
@@ -76,16 +76,16 @@ class Access:
                 service.tenant,
                 tokens,
                 http=self._http,
-                line=self.line(service),
+                endpoint=self.endpoint(service),
                 clock=self._clock,
             ),
         )
         client.namespaces.put(namespace, None)
         return client
 
-    def line(self, service: ServiceSnapshot) -> Line:
-        """The line to the tenant of the service, by which its calls are limited."""
-        return self._circuits.line(service.export_service_url, service.tenant)
+    def endpoint(self, service: ServiceSnapshot) -> Endpoint:
+        """The endpoint by which calls to the tenant of the service are limited."""
+        return self._circuits.endpoint(service.export_service_url, service.tenant)
 
     def check_hosts(self, service: ServiceSnapshot) -> None:
         """Raise UnusableURL or HostNotAllowed if no request may be sent to a URL of the service."""

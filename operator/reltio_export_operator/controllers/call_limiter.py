@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..runtime.circuits import Circuit, Circuits, Line
+from ..runtime.circuits import Circuit, Circuits, Endpoint
 from ..runtime.fair import FairQueue
 
 Key = TypeVar("Key", bound=Hashable)
@@ -56,9 +56,9 @@ class CallLimiter(Generic[Key]):
         circuits.subscribe(self._on_change)
 
     @contextmanager
-    def enter(self, line: Line, key: Key) -> Iterator[bool]:
+    def enter(self, endpoint: Endpoint, key: Key) -> Iterator[bool]:
         """Yields whether the limits allow a call; if so, the block counts as one."""
-        names = self._pools_of(line)
+        names = self._pools_of(endpoint)
         full = next((name for name in names if not self._pools[name].has_room_for(key)), None)
         before = self._remove(key)
         if full is not None:
@@ -96,10 +96,10 @@ class CallLimiter(Generic[Key]):
         """How many keys wait."""
         return sum(len(pool.waiting) for pool in self._pools.values())
 
-    def _pools_of(self, line: Line) -> list[str]:
-        """The pools in which a call on this line counts, which exist afterwards."""
+    def _pools_of(self, endpoint: Endpoint) -> list[str]:
+        """The pools in which a call to this endpoint counts, which exist afterwards."""
         limits = self._limits
-        host, tenant = line.host, line.tenant
+        host, tenant = endpoint.host, endpoint.tenant
         pools: dict[str, Callable[[], int]] = {
             tenant.name: lambda: limits.tenant if tenant.is_proven else 1,
             host.name: lambda: limits.host if host.is_proven else limits.tenant,

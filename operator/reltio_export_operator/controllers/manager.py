@@ -131,7 +131,7 @@ class Manager:
                 cleanup_timeout_seconds=settings.cleanup_timeout_seconds,
             ),
             limiter=CallLimiter(circuits, self.jobs.add, call_limits),
-            line_of=access.line,
+            endpoint_of=access.endpoint,
             progress_interval_seconds=settings.progress_interval_seconds,
             refusal_of=Refusals(access, sessions).reason_of,
             wake=self.jobs.add,

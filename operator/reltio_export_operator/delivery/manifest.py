@@ -175,16 +175,6 @@ def manifest_name(files: Iterable[str]) -> str | None:
     return MANIFEST if MANIFEST in found else found[0] if len(found) == 1 else None
 
 
-def listed_files(delivery: Delivery) -> list[str] | None:
-    """The names in the manifest, relative to the directory; None if it has no list."""
-    return delivery.names
-
-
-def differences_of(delivery: Delivery) -> list[str]:
-    """What fails the job: how the files differ from the manifest, and which are damaged."""
-    return delivery.differences
-
-
 def parse(content: bytes) -> object:
     """The JSON of a manifest; a text if it is not JSON. Raises DeliveryTooLargeError."""
     bound = limits.LIMITS.manifest_values

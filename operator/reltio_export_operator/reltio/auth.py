@@ -10,7 +10,7 @@ import httpx
 from ..api.foreign import own
 from ..runtime.answers import parse_json
 from ..runtime.bounds import Answer
-from ..runtime.circuits import Circuits, Line
+from ..runtime.circuits import Circuits, Endpoint
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from .answers import ANSWER
 from .errors import (
@@ -50,13 +50,13 @@ class TokenSource:
         client_secret: str,
         *,
         http: httpx.AsyncClient,
-        line: Line | None = None,
+        endpoint: Endpoint | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._url = url
         self._auth = httpx.BasicAuth(client_id, client_secret)
         self._http = http
-        self._line = line or Circuits(clock).line(url, client_id)
+        self._endpoint = endpoint or Circuits(clock).endpoint(url, client_id)
         self._clock = clock
         self._token = ""
         self._renew_at = 0.0
@@ -86,7 +86,7 @@ class TokenSource:
         """Why no token can be got now; None if there is one, or if it can be fetched."""
         if self._token and self._clock.monotonic() < self._renew_at:
             return None
-        paused = self._line.paused()
+        paused = self._endpoint.paused()
         return paused_error(paused) if paused else None
 
     def invalidate(self, token: str) -> None:
@@ -98,7 +98,7 @@ class TokenSource:
         """A token, and when to renew it by `clock`."""
         sent_at = self._clock.monotonic()
         response = await send(
-            self._line,
+            self._endpoint,
             lambda: self._http.post(
                 self._url,
                 data={"grant_type": "client_credentials"},

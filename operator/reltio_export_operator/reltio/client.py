@@ -12,7 +12,7 @@ import httpx
 from ..api.foreign import KNOWN, MAX_SCOPES, PROCESS, own
 from ..api.task import ObservedTask
 from ..runtime.bounds import Answer
-from ..runtime.circuits import Circuits, Line
+from ..runtime.circuits import Circuits, Endpoint
 from ..runtime.clock import SYSTEM_CLOCK, Clock
 from ..runtime.lru import LruCache
 from ..runtime.slices import Steps, in_turns, parse_in_slices
@@ -57,7 +57,7 @@ class ReltioClient:
         tokens: TokenSource,
         *,
         http: httpx.AsyncClient,
-        line: Line | None = None,
+        endpoint: Endpoint | None = None,
         retry_seconds: float = 20.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -65,7 +65,7 @@ class ReltioClient:
         self._tenant = percent_encoded(tenant, safe="")
         self._tokens = tokens
         self._http = http
-        self._line = line or Circuits(clock).line(export_service_url, tenant)
+        self._endpoint = endpoint or Circuits(clock).endpoint(export_service_url, tenant)
         self._retry_seconds = retry_seconds
         # That use this client: Reltio may repeat their secrets.
         self.namespaces: LruCache[str, None] = LruCache(MAX_SCOPES)
@@ -73,7 +73,7 @@ class ReltioClient:
 
     def paused(self) -> CallsPaused | None:
         """Why no call may be made now; None if one may."""
-        paused = self._line.paused()
+        paused = self._endpoint.paused()
         return paused_error(paused) if paused else self._tokens.paused()
 
     async def authenticate(self) -> None:
@@ -200,7 +200,7 @@ class ReltioClient:
         more.setdefault("timeout", _READ_TIMEOUT)
         more.setdefault("extensions", {ANSWER: Answer.RELTIO})
         response = await send(
-            self._line,
+            self._endpoint,
             lambda: self._http.request(
                 method,
                 f"{self._base}/{path}",

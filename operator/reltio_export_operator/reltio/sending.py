@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from ..api.foreign import own
-from ..runtime.circuits import Call, Line, PausedError
+from ..runtime.circuits import Call, Endpoint, PausedError
 from .answers import AnswerBeyondLimits
 from .errors import CallsPaused, error_from_transport
 
@@ -16,14 +16,14 @@ _NO_ANSWER = (httpx.ReadTimeout, httpx.WriteTimeout)
 
 
 async def send(
-    line: Line, request: Callable[[], Awaitable[httpx.Response]], *, mutating: bool = False
+    endpoint: Endpoint, request: Callable[[], Awaitable[httpx.Response]], *, mutating: bool = False
 ) -> httpx.Response:
     """The response, whatever its status is. Raises ReltioError.
 
     `mutating`: as in `error_from_transport`. CallsPaused is raised before anything is sent.
     """
     try:
-        with line.call() as call:
+        with endpoint.call() as call:
             try:
                 response = await request()
             except httpx.TransportError as error:

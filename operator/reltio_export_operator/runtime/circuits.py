@@ -146,8 +146,8 @@ class Call:
             self._tenant.abandoned(self)
 
 
-class Line:
-    """Calls to one tenant of one host."""
+class Endpoint:
+    """One tenant at one host."""
 
     def __init__(self, host: Circuit, tenant: Circuit, clock: Clock) -> None:
         self.host = host
@@ -186,14 +186,14 @@ class Circuits:
         """Call this whenever a circuit opens or closes, gets its first answer, or is free for a probe."""
         self._listeners.append(listener)
 
-    def line(self, url: str, tenant: str) -> Line:
-        """The line to a tenant, or a client, at the host of a URL."""
+    def endpoint(self, url: str, tenant: str) -> Endpoint:
+        """The endpoint of a tenant, or a client, at the host of a URL."""
         try:
             parts = urlsplit(url)
             host = f"{parts.scheme}://{parts.netloc}".lower()
         except ValueError:
             host = url  # no request can be sent to it
-        return Line(self._circuit(host), self._circuit(f"{host}/{tenant}"), self._clock)
+        return Endpoint(self._circuit(host), self._circuit(f"{host}/{tenant}"), self._clock)
 
     def count(self, state: State) -> int:
         """How many circuits are in this state."""

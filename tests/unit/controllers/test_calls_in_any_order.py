@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from crash.clock import Clock, MortalLoop
 from reltio_export_operator.controllers.call_limiter import CallLimiter, CallLimits
 from reltio_export_operator.kube.workqueue import WorkQueue
-from reltio_export_operator.runtime.circuits import Call, CircuitLimits, Circuits, Line, PausedError
+from reltio_export_operator.runtime.circuits import Call, CircuitLimits, Circuits, Endpoint, PausedError
 from reltio_export_operator.runtime.clock import SystemClock
 from reltio_export_operator.runtime.permits import without_permit
 
@@ -26,12 +26,12 @@ Key = tuple[str, str]
 WORKERS = 2
 LIMITS = CallLimits(tenant=3, host=6, unproven=3)
 # The tenant of each key: three tenants at two hosts, which the namespaces share.
-LINES = {
+ENDPOINTS = {
     (namespace, name): (f"https://host{index % 2}.test", f"tenant{index}")
     for namespace in "abc"
     for index, name in enumerate("123")
 }
-KEYS = st.sampled_from(sorted(LINES))
+KEYS = st.sampled_from(sorted(ENDPOINTS))
 
 OUTCOMES: dict[str, Callable[[Call], object]] = {
     "answered": Call.answered,
@@ -64,8 +64,8 @@ class Calls(RuleBasedStateMachine):
         self.task = self.loop.create_task(self.queue.run())
         self.settle()
 
-    def line(self, key: Key) -> Line:
-        return self.circuits.line(*LINES[key])
+    def endpoint(self, key: Key) -> Endpoint:
+        return self.circuits.endpoint(*ENDPOINTS[key])
 
     async def reconcile(self, key: Key) -> float | None:
         self.running[key] += 1
@@ -79,16 +79,16 @@ class Calls(RuleBasedStateMachine):
             self.running[key] -= 1
 
     async def call(self, key: Key) -> float | None:
-        line = self.line(key)
-        if paused := line.paused():
+        endpoint = self.endpoint(key)
+        if paused := endpoint.paused():
             return paused.retry_after
-        with self.limiter.enter(line, key) as may_call:
+        with self.limiter.enter(endpoint, key) as may_call:
             if not may_call:
                 return None
             await asyncio.sleep(0)  # the intent is written
             try:
                 async with without_permit():
-                    with line.call() as call:
+                    with endpoint.call() as call:
                         self.calls[key] = self.loop.create_future()
                         try:
                             outcome = await self.calls[key]
@@ -158,9 +158,9 @@ class Calls(RuleBasedStateMachine):
     @rule(key=KEYS, outcome=st.sampled_from(sorted(OUTCOMES)))
     def something_else_calls_the_tenant(self, key: Key, outcome: str) -> None:
         """The poll of running tasks, which the limiter does not count."""
-        line = self.line(key)
-        if line.paused() is None:
-            with line.call() as call:
+        endpoint = self.endpoint(key)
+        if endpoint.paused() is None:
+            with endpoint.call() as call:
                 OUTCOMES[outcome](call)
         self.settle()
 
@@ -183,8 +183,8 @@ class Calls(RuleBasedStateMachine):
 
     @invariant()
     def the_limits_hold(self) -> None:
-        tenants = Counter(LINES[key] for key in self.calls)
-        hosts = Counter(LINES[key][0] for key in self.calls)
+        tenants = Counter(ENDPOINTS[key] for key in self.calls)
+        hosts = Counter(ENDPOINTS[key][0] for key in self.calls)
         assert all(count <= LIMITS.tenant for count in tenants.values())
         assert all(count <= LIMITS.host for count in hosts.values())
 
@@ -206,7 +206,7 @@ class Calls(RuleBasedStateMachine):
             self.loop.close()
 
     def is_cancelled_in_calls(self) -> None:
-        for key in LINES:
+        for key in ENDPOINTS:
             self.wanted[key] += 1
             self.queue.add(key)
         self.settle()

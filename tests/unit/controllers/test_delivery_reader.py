@@ -23,7 +23,7 @@ from reltio_export_operator.aws.store import ObjectStore
 from reltio_export_operator.controllers.jobs.delivery_reader import DeliveryReader, Reports
 from reltio_export_operator.delivery import limits
 from reltio_export_operator.delivery.limits import DeliveryTooLargeError
-from reltio_export_operator.delivery.manifest import Delivery, differences_of
+from reltio_export_operator.delivery.manifest import Delivery
 
 FILES = 10_000
 KEY = RoleKey(Owner("mdm", "lake"), "arn:aws:iam::111122223333:role/reltio-exporter", None, "us-east-1", (), 3600)
@@ -100,7 +100,7 @@ async def test_ten_thousand_files_are_read_with_a_bounded_number_of_requests(
     bucket, reader = store
     subject = job_with(verify)
     fill(bucket, subject)
-    assert differences_of(await read(reader, subject)) == []
+    assert (await read(reader, subject)).differences == []
     assert bucket.requests == {"list": 11, "get": gets}
 
 
@@ -130,7 +130,7 @@ async def test_one_bad_file_of_ten_thousand_is_found(
     bucket, reader = store
     subject = job_with("Objects")
     damage(bucket, fill(bucket, subject))
-    (difference,) = differences_of(await read(reader, subject))
+    (difference,) = (await read(reader, subject)).differences
     assert text in difference
 
 
@@ -208,7 +208,7 @@ class Check:
 
             found = await DeliveryReader(open_store, self.subject, self.known, sleep=sleep).delivery()
             self.missing = found.missing
-            return differences_of(found)
+            return found.differences
 
 
 async def test_a_read_continues_with_a_new_session_when_the_old_one_expires() -> None:

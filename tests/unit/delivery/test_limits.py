@@ -14,7 +14,7 @@ import pytest
 from reltio_export_operator.delivery import limits
 from reltio_export_operator.delivery.integrity import Summary, read_file, read_zip
 from reltio_export_operator.delivery.limits import UNLIMITED, DeliveryTooLargeError, Limits, Meter
-from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile, differences_of, parse
+from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile, parse
 
 BOMB = gzip.compress(bytes(16 << 20), mtime=0)
 SMALL = Limits(manifest_values=10, inflated_free_bytes=1 << 20, inflated_ratio=2, zip_directory_bytes=0)
@@ -95,5 +95,5 @@ def test_a_manifest_with_too_many_values_is_not_judged(monkeypatch: pytest.Monke
 def test_records_are_not_compared_where_a_file_was_read_in_part() -> None:
     manifest = {"success": True, "files": ["a.gz"], "totalObjects": 5}
     delivery = Delivery(manifest, {"a.gz": StoredFile(9)}, {"a.gz": FileReport(partial=True)}, countable=True)
-    assert differences_of(delivery) == []
+    assert delivery.differences == []
     assert delivery.partly_read == ["a.gz"]

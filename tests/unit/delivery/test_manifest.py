@@ -14,10 +14,8 @@ from reltio_export_operator.delivery.manifest import (
     Delivery,
     FileReport,
     StoredFile,
-    differences_of,
     digest_of,
     is_countable,
-    listed_files,
     may_be_empty,
     receipt_of,
 )
@@ -93,7 +91,7 @@ def counted(records: int, first_line: str = "Header") -> FileReport:
     ],
 )
 def test_a_difference_fails_the_job(case: Delivery, text: str) -> None:
-    assert text in "; ".join(differences_of(case))
+    assert text in "; ".join(case.differences)
 
 
 def without(field: str) -> dict[str, Any]:
@@ -287,7 +285,7 @@ EMPTY = {"success": True, "files": [], "totalObjects": 0, "totalNumberOfFiles": 
     ],
 )
 def test_a_complete_delivery_has_no_differences(case: Delivery) -> None:
-    assert differences_of(case) == []
+    assert case.differences == []
 
 
 @given(st.integers(0, 10_000))
@@ -295,7 +293,7 @@ def test_one_missing_file_of_many_is_reported(missing: int) -> None:
     names = [f"part-{n:05d}.gz" for n in range(10_001)]
     files = {name: StoredFile(10) for name in names if name != names[missing]}
     manifest = {**GOOD, "files": names, "totalNumberOfFiles": len(names)}
-    assert differences_of(delivery(manifest, files)) == [f"{names[missing]} is listed but was not found"]
+    assert delivery(manifest, files).differences == [f"{names[missing]} is listed but was not found"]
 
 
 @given(
@@ -305,7 +303,7 @@ def test_one_missing_file_of_many_is_reported(missing: int) -> None:
     )
 )
 def test_any_json_can_be_compared(manifest: object) -> None:
-    assert isinstance(differences_of(delivery(manifest)), list)
+    assert isinstance(delivery(manifest).differences, list)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +322,7 @@ def test_objects_are_countable_if_each_is_one_record(export: dict[str, Any], cou
 
 
 def test_a_difference_with_an_unpaired_surrogate_in_a_name_can_be_encoded() -> None:
-    (first, *_) = differences_of(delivery({**GOOD, "files": ["\ud800", "part-00001.gz"]}))
+    (first, *_) = delivery({**GOOD, "files": ["\ud800", "part-00001.gz"]}).differences
     assert first.encode() == b"? is listed but was not found"
 
 
@@ -334,7 +332,7 @@ def test_line_breaks_in_names_are_escaped_as_by_sha256sum() -> None:
 
 
 def test_the_digest_is_over_size_etag_and_name_sorted_by_name() -> None:
-    names = listed_files(delivery())
+    names = delivery().names
     assert names is not None
     lines = "100 a part-00000.gz\n50 b part-00001.gz\n"
     assert digest_of(delivery(), names[::-1]) == f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import T0, job, running, stamp, submission, target
+from builders import GOOD_MANIFEST, STORED_FILES, T0, job, running, stamp, submission, target
 from reltio_export_operator.api.foreign import own
 from reltio_export_operator.api.job import Submission
 from reltio_export_operator.api.task import ObservedTask
@@ -24,14 +24,6 @@ from reltio_export_operator.jobs.observation import (
     Submit,
 )
 from reltio_export_operator.jobs.results import Accepted, CallFailure, SearchResult
-
-GOOD: dict[str, Any] = {
-    "success": True,
-    "files": ["part-00000.gz", "part-00001.gz"],
-    "totalObjects": 12,
-    "totalNumberOfFiles": 2,
-}
-SIZES = {"part-00000.gz": StoredFile(100), "part-00001.gz": StoredFile(50), "manifest.json": StoredFile(9)}
 
 
 def doubtful(known_for: float = 0.0, **more: Any) -> Observation:
@@ -212,17 +204,17 @@ def test_a_duplicate_found_at_the_end_is_reported_and_stopped_before_the_job_com
     obs = Observation(job=job(status=status), now=T0, target=target())
     mine = ObservedTask(id="task-0", status="COMPLETED", group_id="g1", created_ms=1)
     double = ObservedTask(id="z", status="PROCESSING", group_id="g2", created_ms=99_000)
-    decision = on_delivery_read(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, double)))
+    decision = on_delivery_read(obs, Delivery(GOOD_MANIFEST, STORED_FILES), SearchResult(tasks=(mine, double)))
     assert decision.status.phase != "Complete"
     assert [task.id for task in decision.status.duplicates] == ["z"]
     ended = msgspec.structs.replace(double, status="CANCELED")
-    decision = on_delivery_read(obs, Delivery(GOOD, SIZES), SearchResult(tasks=(mine, ended)))
+    decision = on_delivery_read(obs, Delivery(GOOD_MANIFEST, STORED_FILES), SearchResult(tasks=(mine, ended)))
     assert decision.status.phase == "Complete"
     assert [event.reason for event in decision.events] == ["DuplicateDetected", "Completed"]
 
 
 def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
-    decision = on_delivery_read(finished(), Delivery(GOOD, SIZES))
+    decision = on_delivery_read(finished(), Delivery(GOOD_MANIFEST, STORED_FILES))
     output = decision.status.output
     assert output is not None
     assert (output.files, output.bytes, output.objects) == (2, 150, 12)
@@ -232,14 +224,14 @@ def test_a_delivery_that_agrees_with_its_manifest_completes_the_job() -> None:
 
 
 def test_a_delivery_that_disagrees_fails_the_job_with_what_differs() -> None:
-    decision = on_delivery_read(finished(), Delivery({**GOOD, "success": False}, SIZES))
+    decision = on_delivery_read(finished(), Delivery({**GOOD_MANIFEST, "success": False}, STORED_FILES))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert failed.reason == "DeliveryMismatch"
     assert "success: False" in failed.message
 
 
 def test_a_long_list_of_differences_is_cut() -> None:
-    many = {**GOOD, "files": [f"part-{n:05d}.gz" for n in range(40)], "totalNumberOfFiles": 40}
+    many = {**GOOD_MANIFEST, "files": [f"part-{n:05d}.gz" for n in range(40)], "totalNumberOfFiles": 40}
     decision = on_delivery_read(finished(), Delivery(many, {}))
     failed = next(c for c in decision.status.conditions if c.type == "Failed")
     assert "; and 30 more. Create" in failed.message

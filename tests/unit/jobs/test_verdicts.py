@@ -7,20 +7,12 @@ from typing import Any
 
 import pytest
 
-from builders import T0, job, running, target
+from builders import GOOD_MANIFEST, STORED_FILES, T0, job, running, target
 from reltio_export_operator.api.conditions import find
 from reltio_export_operator.api.meta import to_wire
 from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile
 from reltio_export_operator.jobs import results
 from reltio_export_operator.jobs.observation import Decision, Observation
-
-GOOD: dict[str, Any] = {
-    "success": True,
-    "files": ["part-00000.gz", "part-00001.gz"],
-    "totalObjects": 12,
-    "totalNumberOfFiles": 2,
-}
-SIZES = {"part-00000.gz": StoredFile(100), "part-00001.gz": StoredFile(50), "manifest.json": StoredFile(9)}
 
 
 def on_delivery_read(obs: Observation, delivery: Delivery) -> Decision:
@@ -61,7 +53,7 @@ def test_a_manifest_with_a_list_of_files_is_waited_for_an_hour_and_then_a_person
     assert stalled is not None
     assert "1 objects of 100 bytes: part-00000.gz" in stalled.message
     assert "kubectl annotate exportjob nightly -n mdm export.reltio.com/accept-delivery=true" in stalled.message
-    completed = on_delivery_read(later(decision.status, 700), Delivery(GOOD, SIZES))
+    completed = on_delivery_read(later(decision.status, 700), Delivery(GOOD_MANIFEST, STORED_FILES))
     assert completed.status.phase == "Complete"
 
 
@@ -86,15 +78,19 @@ def test_an_export_that_was_not_successful_fails_without_a_list_of_files() -> No
 @pytest.mark.parametrize(
     ("manifest", "reports", "verified"),
     [
-        (GOOD, {name: FileReport(sha256="1", records=6) for name in GOOD["files"]}, ("True", "FilesVerified")),
-        (GOOD, {}, ("Unknown", "CountsOpen")),
-        ({**GOOD, "totalObjects": None}, {}, ("Unknown", "DeliveryUncertain")),
+        (
+            GOOD_MANIFEST,
+            {name: FileReport(sha256="1", records=6) for name in GOOD_MANIFEST["files"]},
+            ("True", "FilesVerified"),
+        ),
+        (GOOD_MANIFEST, {}, ("Unknown", "CountsOpen")),
+        ({**GOOD_MANIFEST, "totalObjects": None}, {}, ("Unknown", "DeliveryUncertain")),
     ],
 )
 def test_a_condition_says_whether_the_delivery_is_verified(
     manifest: dict[str, Any], reports: dict[str, FileReport], verified: tuple[str, str]
 ) -> None:
-    decision = on_delivery_read(finished(), Delivery(manifest, SIZES, reports, countable=True))
+    decision = on_delivery_read(finished(), Delivery(manifest, STORED_FILES, reports, countable=True))
     assert shown(decision, "DeliveryVerified") == verified
     assert shown(decision, "Complete") == ("True", "Delivered")
     warned = [event.reason for event in decision.events if event.type == "Warning"]
@@ -105,7 +101,7 @@ def test_a_smallest_number_of_objects_that_cannot_be_compared_is_named() -> None
     given = Observation(
         job=job(spec={"delivery": {"minObjects": 5}}, status=running("COMPLETED")), now=T0, target=target()
     )
-    decision = on_delivery_read(given, Delivery({**GOOD, "totalObjects": "many"}, SIZES))
+    decision = on_delivery_read(given, Delivery({**GOOD_MANIFEST, "totalObjects": "many"}, STORED_FILES))
     condition = find(decision.status.conditions, "DeliveryVerified")
     assert condition is not None
     assert "spec.delivery.minObjects" in condition.message

@@ -33,7 +33,7 @@ from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
 from ...kube.client import ConflictError, InvalidError, KubeApi
-from ...runtime.circuits import Line
+from ...runtime.circuits import Endpoint
 from ...runtime.clock import Clock
 from ...runtime.permits import without_permit
 from .. import transitions
@@ -80,7 +80,7 @@ class JobController:
         *,
         limits: Limits,
         limiter: CallLimiter[Key],
-        line_of: Callable[[ServiceSnapshot], Line],
+        endpoint_of: Callable[[ServiceSnapshot], Endpoint],
         progress_interval_seconds: float,
         refusal_of: Callable[[ExportTarget], ConditionReason | None] = lambda target: None,
         wake: Callable[[Key], None],
@@ -127,7 +127,7 @@ class JobController:
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
         self._limiter = limiter
-        self._line_of = line_of
+        self._endpoint_of = endpoint_of
 
     async def reconcile(self, key: Key) -> float | None:
         """Take the job one step further. Returns the seconds after which to reconcile again at the latest."""
@@ -208,7 +208,7 @@ class JobController:
         """Limit concurrent calls to a tenant. Yields whether the action may be carried out now."""
         match action:
             case Submit(submission) | Search(submission) | ControlTasks(submission, _, _):
-                return self._limiter.enter(self._line_of(submission.service), job.metadata.key)
+                return self._limiter.enter(self._endpoint_of(submission.service), job.metadata.key)
             case _:
                 return contextlib.nullcontext(True)
 

@@ -161,7 +161,7 @@ class TargetController:
         if due == "No":
             yield True
             return
-        with self._limiter.enter(self._access.line(snapshot(target)), target.metadata.key) as may_call:
+        with self._limiter.enter(self._access.endpoint(snapshot(target)), target.metadata.key) as may_call:
             if not may_call and due == "Changed":
                 self._found.add(target.metadata.key)  # so that it is due as before when its turn comes
             yield may_call
