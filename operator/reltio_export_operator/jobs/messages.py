@@ -167,9 +167,7 @@ THROTTLED = Reason(
 JOB_SUSPENDED = Reason("JobSuspended", "The export is paused.", "Set spec.suspend to false to continue.")
 PAUSING = Reason("Pausing", "The job is suspended. The operator is pausing its tasks in Reltio.")
 CONTINUING = Reason("Resuming", "The export continues.")
-RESUMING_TASKS = Reason(
-    "Resuming", "The job is not to be suspended any more. The operator is resuming its tasks in Reltio."
-)
+RESUMING_TASKS = Reason("Resuming", "The job is no longer suspended. The operator is resuming its tasks in Reltio.")
 NOT_CONTROLLED = Reason(_FAILED_CALL, "The operator cannot {action} the tasks, and tries again: {error}")
 SIBLING_FAILED = Reason("SiblingFailed", "A task of the export failed. The operator is stopping the others.")
 TASK_FAILED = Reason("TaskFailed", "{count} of {total} tasks did not complete: {tasks}.")
