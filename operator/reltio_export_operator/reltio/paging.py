@@ -38,11 +38,13 @@ class TaskList:
         # Tasks that finish during the listing shift later ones to earlier offsets, so a page may skip some. A page
         # that starts with a known task proves that none was skipped; otherwise the listing goes back one page. New
         # tasks shift known ones to later offsets, and Reltio may cap the size of pages: so neither a page of known
-        # tasks nor a short page ends the listing, but only a page with nothing but the overlap.
+        # tasks nor a short page ends the listing, but only a page with nothing but the overlap. Reltio is taken to
+        # return two tasks at least: a page as long as the longest one may have been capped.
         order = _Order()
-        offset = 0
+        offset = longest = 0
         while True:
             page = await self._read(offset, PAGE_SIZE)
+            longest = max(longest, len(page))
             is_joined = offset == 0 or bool(page and page[0].id in self._known)
             if not order.is_kept_by(page):
                 break
@@ -50,7 +52,7 @@ class TaskList:
                 offset = max(0, offset - PAGE_SIZE)
                 continue
             new = self._new(page)
-            if not new and len(page) <= _OVERLAP:
+            if not new and len(page) <= _OVERLAP and (len(page) < longest or longest <= 1):
                 if is_complete is None and offset >= min(PAGE_SIZE, self._largest) - _OVERLAP:
                     async for task in self._moved_to_the_front():
                         yield task

@@ -60,7 +60,7 @@ class Listing:
         return [task.id async for task in self.client.active_tasks()]
 
 
-@pytest.mark.parametrize("cap", [7, 50, 1000])
+@pytest.mark.parametrize("cap", [2, 5, 7, 50, 1000])
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 6, 99, 100, 101, 350])
 async def test_an_unchanged_list_is_read_completely_and_once(count: int, cap: int) -> None:
     listing = Listing(count, [], cap)
@@ -82,7 +82,7 @@ async def test_no_task_is_skipped_when_the_list_shrinks_below_the_next_page() ->
 changes = st.lists(st.tuples(st.integers(0, 150), st.integers(0, 400), st.integers(0, 120)), max_size=8)
 
 
-@given(st.integers(0, 450), changes, st.sampled_from([30, 100]))
+@given(st.integers(0, 450), changes, st.sampled_from([2, 5, 30, 100]))
 @example(1, [(0, 0, 120), (38, 0, 33), (17, 12, 2), (0, 2, 7), (92, 15, 84)], 100)
 async def test_tasks_that_stay_on_the_list_are_found_and_none_is_found_twice(
     count: int, changes: list[Change], cap: int
