@@ -218,7 +218,7 @@ PARSERS = {
     "task": Parser(_task, [_TASK], OBJECTS.map(lambda raw: {"id": 1, **raw})),
     "answer to a submission": Parser(parse_submitted, [_SUBMITTED], VALUES),
     "token endpoint": Parser(_token, _TOKENS, _ANSWER, (ReltioError,)),
-    "list of tasks": Parser(_tasks, [(1, one) for one in _ANSWERED], _ANSWER, (ReltioError,)),
+    "list of tasks": Parser(_tasks, [(1, one) for one in (*_ANSWERED, *_bytes([_TASK]))], _ANSWER, (ReltioError,)),
     "submission": Parser(_submit, [(1, one) for one in _ANSWERED], _ANSWER, (ReltioError,)),
     "number of tasks": Parser(_count, [(1, one) for one in _ANSWERED], _ANSWER, (ReltioError,)),
     "Retry-After": Parser(_retry, ["Wed, 21 Oct 2026 07:28:00 GMT", "120", "Mon, 1 Jan 0001 00:00:00 +2359"], DATES),
