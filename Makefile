@@ -109,8 +109,9 @@ lint: $(VENV)/.dev ## Ruff, mypy, import layers, vocabulary, length of modules, 
 	$(BIN)/python hack/module_length.py
 	@helm="$${HELM:-$(BIN)/helm}"; [ -x "$$helm" ] || helm=helm; "$$helm" lint --strict helm/reltio-export-operator
 
-crds: ## Copy the CRDs into the chart
+crds: ## Copy the CRDs into the chart and into deploy/
 	cp crds/*.yaml helm/reltio-export-operator/files/crds/
+	cp crds/*.yaml deploy/crds/
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
@@ -120,6 +121,8 @@ generate: $(VENV)/.dev ## Write the files that are derived from the code
 	$(BIN)/python hack/generate_settings.py
 	$(BIN)/python hack/troubleshooting.py
 	$(BIN)/python hack/delivery_rules.py
+	$(BIN)/python hack/argocd.py
+	cd tests && ../$(BIN)/python -m gitops.table
 
 docs: $(VENV)/.dev ## Write docs/troubleshooting.md and the table in docs/delivery.md from the code
 	$(BIN)/python hack/troubleshooting.py

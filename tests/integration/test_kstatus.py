@@ -32,21 +32,25 @@ def result(raw: Raw) -> str:
 async def seen(world: World, kind: str) -> AsyncIterator[list[Raw]]:
     """The versions of the objects of this kind, but for those that last less than some milliseconds."""
     versions: list[Raw] = []
+    known: set[tuple[str, str]] = set()
+
+    async def read() -> None:
+        listed = await world.objects.list_namespaced_custom_object(GROUP, VERSION, world.namespace, PLURALS[kind])
+        for raw in listed["items"]:
+            version = (raw["metadata"]["name"], raw["metadata"]["resourceVersion"])
+            if version not in known:
+                known.add(version)
+                versions.append(raw)
 
     async def follow() -> None:
-        known = set()
         while True:
-            listed = await world.objects.list_namespaced_custom_object(GROUP, VERSION, world.namespace, PLURALS[kind])
-            for raw in listed["items"]:
-                version = (raw["metadata"]["name"], raw["metadata"]["resourceVersion"])
-                if version not in known:
-                    known.add(version)
-                    versions.append(raw)
+            await read()
             await asyncio.sleep(0.05)
 
     following = asyncio.create_task(follow())
     try:
         yield versions
+        await read()  # what was written since the last time
     finally:
         if following.done():
             following.result()

@@ -50,6 +50,6 @@ def new_job(finished: Raw, name: str | None, namespace: str) -> Raw:
     return {
         "apiVersion": API_VERSION,
         "kind": "ExportJob",
-        "metadata": {"name": name} if name else {"generateName": f"{old[:_BASE_LENGTH]}-"},
+        "metadata": {"name": name} if name else {"generateName": f"{old[:_BASE_LENGTH].rstrip('-.')}-"},
         "spec": {field: value for field, value in finished["spec"].items() if field not in _OF_ONE_RUN},
     }

@@ -19,6 +19,8 @@ _MARKS = {
     "kapp.k14s.io/app": "kapp",
     "addonmanager.kubernetes.io/mode": "the add-on manager",
 }
+# A hook runs at each sync or release whether its last object still exists or not, so deleting that starts nothing.
+_HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
 _MANAGERS = {
     "argocd": "Argo CD",
     "kustomize-controller": "Flux",
@@ -39,9 +41,11 @@ def recreated_by(job: ExportJob) -> str | None:
     """Name of the tool or owner that would create the job again once it is deleted; None when nobody would.
 
     Recognized by tracking labels and annotations, by field managers, and by owners that are not of our own group
-    (an ExportSchedule gives each job a new name).
+    (an ExportSchedule gives each job a new name). A hook is an export for each sync, as its author asked.
     """
     meta = job.metadata
+    if any(hook in meta.annotations for hook in _HOOKS):
+        return None
     by_attempt = next((tool for mark, tool in _MARKS.items() if mark in meta.labels or mark in meta.annotations), None)
     if by_attempt:
         return by_attempt

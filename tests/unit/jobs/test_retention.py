@@ -33,6 +33,14 @@ def expired(metadata: dict[str, Any]) -> Decision:
         ({"labels": {"app.kubernetes.io/instance": "exports"}}, "Argo CD or Helm"),
         ({"labels": {"kustomize.toolkit.fluxcd.io/name": "exports"}}, "Flux"),
         ({"annotations": {"meta.helm.sh/release-name": "exports"}}, "Helm"),
+        (
+            {
+                "annotations": {"argocd.argoproj.io/tracking-id": "app:x", "argocd.argoproj.io/hook": "PostSync"},
+                "managedFields": [{"manager": "argocd-controller"}],
+            },
+            None,
+        ),
+        ({"annotations": {"helm.sh/hook": "post-upgrade"}, "managedFields": [{"manager": "helm"}]}, None),
         ({"managedFields": [{"manager": "argocd-controller"}]}, "Argo CD"),
         ({"managedFields": [{"manager": "kustomize-controller"}]}, "Flux"),
         ({"managedFields": [{"manager": "Terraform"}]}, "Terraform"),
