@@ -18,13 +18,16 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(VENV)/.sandbox ## Run an export end to end on the embedded sandbox and show it arriving in S3
 	$(BIN)/reltio-export-operator demo
+
+demo-gitops: $(VENV)/.sandbox ## Keep jobs in a Git repository on the sandbox, and count the exports
+	$(BIN)/reltio-export-operator demo-gitops
 
 sandbox: $(VENV)/.sandbox ## Start the sandbox and leave it running
 	$(BIN)/reltio-export-operator sandbox

@@ -43,6 +43,24 @@ def demo(examples: Path) -> None:
     sys.exit(code)
 
 
+@click.command("demo-gitops")
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path, exists=True),
+    default="examples",
+    show_default=True,
+    help="Folder with the example manifests.",
+)
+def demo_gitops(examples: Path) -> None:
+    """Keep jobs in a Git repository on the sandbox, and count the exports that each change leads to."""
+    with _libraries_installed():
+        from . import gitops_demo
+
+    with configured():
+        code = asyncio.run(gitops_demo.demo(examples))
+    sys.exit(code)
+
+
 @click.command()
 @click.option(
     "--directory",

@@ -35,7 +35,7 @@ _USER_COMMANDS = {
     "why": "jobs:why",
 }
 _HOOKS = {"pre-delete": "predelete:pre_delete"}  # of the Helm chart
-_SANDBOX = ("demo", "sandbox")  # commands of the sandbox, a package of its own that the image leaves out
+_SANDBOX = ("demo", "demo-gitops", "sandbox")  # commands of the sandbox, a package of its own that the image leaves out
 _ENTRY_POINTS = "reltio_export_operator.commands"
 
 
