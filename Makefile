@@ -122,6 +122,7 @@ format: $(VENV)/.dev ## Format the code
 
 generate: $(VENV)/.dev ## Write the files that are derived from the code
 	$(BIN)/python hack/generate_settings.py
+	$(BIN)/python hack/schedule_crd.py
 	$(BIN)/python hack/troubleshooting.py
 	$(BIN)/python hack/delivery_rules.py
 	$(BIN)/python hack/argocd.py

@@ -44,12 +44,18 @@ class MemoryKube:
     async def get(self, plural: str, namespace: str, name: str) -> Raw | None:
         return await self._call("get", lambda: copy.deepcopy(self.objects.get((plural, namespace, name))))
 
-    async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+    async def list_objects(
+        self, plural: str, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[Raw]:
+        wanted = dict([label_selector.split("=")]) if label_selector else {}
+
         def effect() -> list[Raw]:
             return [
                 copy.deepcopy(raw)
                 for (kind, where, _), raw in self.objects.items()
-                if kind == plural and namespace in (None, where)
+                if kind == plural
+                and namespace in (None, where)
+                and wanted.items() <= raw["metadata"].get("labels", {}).items()
             ]
 
         for raw in await self._call("list", effect):
@@ -64,6 +70,10 @@ class MemoryKube:
         more = {"annotations": dict(annotations)} if annotations else {}
         change: Raw = {"metadata": {"finalizers": finalizers, **more}}
         return await self._call("set_finalizers", lambda: self._patch(plural, raw, change))
+
+    async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:
+        change: Raw = {"metadata": {"annotations": annotations}}
+        return await self._call("annotate", lambda: self._patch(plural, raw, change))
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
         meta = body["metadata"]

@@ -16,7 +16,7 @@ from reltio_export_sandbox.environment import BUCKET, CLIENT, EXTERNAL_ID, Optio
 from reltio_export_sandbox.reltio import SimulatorConfig
 
 GROUP, VERSION = "export.reltio.com", "v1alpha1"
-PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs"}
+PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs", "ExportSchedule": "exportschedules"}
 Raw = dict[str, Any]
 
 

@@ -15,6 +15,7 @@ OUTSIDE = re.compile(
 # The file and what it calls, and why an answer cannot be without limits there.
 KNOWN = {
     ("api/attempt.py", "msgspec.json.decode"): "an annotation, which the API server limits",
+    ("api/schedule.py", "msgspec.json.decode"): "as above",
     ("aws/answers.py", "expat.ParserCreate"): "is the limit",
     ("aws/transport.py", "_Session"): "sends with LimitedSession",
     ("aws/transport.py", "boto3.Session"): "as above",

@@ -26,8 +26,8 @@ def schema(plural: str) -> Schema:
     return schema_of(plural)
 
 
-def test_both_kinds_are_defined() -> None:
-    assert PLURALS == ["exportjobs", "exporttargets"]
+def test_all_kinds_are_defined() -> None:
+    assert PLURALS == ["exportjobs", "exportschedules", "exporttargets"]
 
 
 def test_the_chart_installs_the_same_definitions() -> None:

@@ -1,13 +1,13 @@
 {{- /* What the operator does in a namespace that it watches. */ -}}
 {{- define "operator.rules" -}}
 - apiGroups: [export.reltio.com]
-  resources: [exporttargets]
+  resources: [exporttargets, exportschedules]
   verbs: [get, list, watch]
 - apiGroups: [export.reltio.com]
   resources: [exportjobs]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [export.reltio.com]
-  resources: [exporttargets/status, exportjobs/status]
+  resources: [exporttargets/status, exportjobs/status, exportschedules/status]
   verbs: [patch]
 - apiGroups: [""]
   resources: [secrets]

@@ -21,10 +21,11 @@ from .foreign import MAX_FOREIGN, NOTHING_SECRET, quote
 from .job import HEADLINES, ExportJob, JobSpec, JobStatus
 from .meta import LIST_KEYS, Model, ObjectMeta, Problem, Time
 from .reasons import Reason
+from .schedule import ExportSchedule, ScheduleSpec, ScheduleStatus
 from .target import ExportTarget, TargetSpec, TargetStatus
 
 Raw = Mapping[str, Any]
-Status = TypeVar("Status", JobStatus, TargetStatus)
+Status = TypeVar("Status", JobStatus, TargetStatus, ScheduleStatus)
 Path = tuple[str | int, ...]
 
 STATUS_INVALID = "StatusInvalid"  # a condition that appears only while it is true
@@ -35,7 +36,8 @@ _INVALID: Any = object()
 # OverflowError: a time far outside of the calendar. UnicodeError: half of a character, which may be escaped in JSON.
 _UNDECODABLE = (msgspec.ValidationError, OverflowError, UnicodeError)
 _WITHOUT_STATUS: dict[type[Model], Any] = {
-    model: msgspec.defstruct("Object", [("metadata", ObjectMeta), ("spec", model)]) for model in (JobSpec, TargetSpec)
+    model: msgspec.defstruct("Object", [("metadata", ObjectMeta), ("spec", model)])
+    for model in (JobSpec, TargetSpec, ScheduleSpec)
 }
 
 
@@ -53,6 +55,13 @@ def decode_target(raw: Raw) -> ExportTarget:
     return ExportTarget(metadata=metadata, spec=spec, status=status, status_problems=problems)
 
 
+def decode_schedule(raw: Raw) -> ExportSchedule:
+    """Decode an ExportSchedule. Raises msgspec.ValidationError when its metadata or spec cannot be decoded."""
+    metadata, spec = _metadata_and_spec(raw, ScheduleSpec)
+    status, problems = decode_status(raw, ScheduleStatus)
+    return ExportSchedule(metadata=metadata, spec=spec, status=status, status_problems=problems)
+
+
 def decode_status(raw: Raw, model: type[Status]) -> tuple[Status, tuple[Problem, ...]]:
     """Decode the status of an object. Returns it with what in it is not understood. Never raises."""
     stored = raw.get("status", {})
@@ -67,7 +76,9 @@ def decode_status(raw: Raw, model: type[Status]) -> tuple[Status, tuple[Problem,
     return (model() if decoded is _INVALID else decoded), tuple(problems)
 
 
-def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason, now: datetime) -> Status:
+def with_report(
+    owner: ExportJob | ExportTarget | ExportSchedule, status: Status, reason: Reason, now: datetime
+) -> Status:
     """A status to be written, with condition StatusInvalid if something of the stored one was not understood.
 
     With `status.message`, and with the times of the reasons.
@@ -85,16 +96,16 @@ def with_report(owner: ExportJob | ExportTarget, status: Status, reason: Reason,
     return with_summary(owner.status, msgspec.structs.replace(status, conditions=conditions.result()), now)
 
 
-def with_summary(before: JobStatus | TargetStatus, after: Status, now: datetime) -> Status:
+def with_summary(before: JobStatus | TargetStatus | ScheduleStatus, after: Status, now: datetime) -> Status:
     """A status with its message and since when each reason holds. Both stay as they are while no condition changes."""
     if before.conditions == after.conditions:
         return after
-    why = headline(after.conditions, HEADLINES) if isinstance(after, JobStatus) else _headline_of_target(after)
+    why = headline(after.conditions, HEADLINES) if isinstance(after, JobStatus) else _ready_or_suspended(after)
     times = reason_times(before.conditions, before.reason_times, after.conditions, now)
     return msgspec.structs.replace(after, message=why.message if why else None, reason_times=times)
 
 
-def _headline_of_target(status: TargetStatus) -> Condition | None:
+def _ready_or_suspended(status: TargetStatus | ScheduleStatus) -> Condition | None:
     return find(status.conditions, "Ready") or headline(status.conditions, ("Suspended",))
 
 

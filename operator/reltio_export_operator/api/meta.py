@@ -13,11 +13,14 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 TARGETS = "exporttargets"
 JOBS = "exportjobs"
+SCHEDULES = "exportschedules"
 FINALIZER = f"{GROUP}/running-export"
 CANCEL_ANNOTATION = f"{GROUP}/cancel"
 ATTEMPT_ANNOTATION = f"{GROUP}/attempt"  # written by the operator
 RESTORED_ANNOTATION = f"{GROUP}/restored"  # a person's answer: adopt or new
 ACCEPT_ANNOTATION = f"{GROUP}/accept-delivery"  # "true": complete a job whose manifest is missing
+RUN_ANNOTATION = f"{GROUP}/run"  # what a job was created for by its schedule
+SCHEDULE_LABEL = f"{GROUP}/schedule"
 VERIFY_ANNOTATION = f"{GROUP}/verify-requested-at"
 
 _INITIALISMS = {"arn": "ARN", "id": "ID", "ids": "IDs", "url": "URL", "json": "JSON"}
@@ -27,7 +30,14 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 # Lists of a status whose items have a key, as in the CRDs.
-LIST_KEYS = {"conditions": "type", "reasonTimes": "type", "checks": "name", "tasks": "id", "duplicates": "id"}
+LIST_KEYS = {
+    "conditions": "type",
+    "reasonTimes": "type",
+    "checks": "name",
+    "tasks": "id",
+    "duplicates": "id",
+    "active": "name",
+}
 
 
 def field_name(attribute: str) -> str:
@@ -95,3 +105,16 @@ def to_wire(value: Model) -> dict[str, Any]:
     """Encode as plain JSON values, times as RFC 3339 in UTC."""
     encoded: dict[str, Any] = msgspec.to_builtins(value, str_keys=True)
     return encoded
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as ``1h30m``; the CRD admits nothing else."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    seconds, digits = 0.0, ""
+    for char in text:
+        if char.isdigit():
+            digits += char
+        else:
+            seconds += int(digits) * units[char]
+            digits = ""
+    return seconds

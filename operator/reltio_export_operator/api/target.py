@@ -163,16 +163,3 @@ def leaves_open(target: ExportTarget) -> bool:
 def partition_of(role_arn: str) -> str:
     """The AWS partition of a role: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
     return role_arn.split(":")[1]
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as ``1h30m``; the CRD admits nothing else."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    seconds, digits = 0.0, ""
-    for char in text:
-        if char.isdigit():
-            digits += char
-        else:
-            seconds += int(digits) * units[char]
-            digits = ""
-    return seconds

@@ -37,6 +37,7 @@ from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
 from .jobs.task_tracker import TaskTracker
 from .refusals import Refusals
+from .schedules.reconciler import ScheduleController, schedule_of
 from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ _RESYNC_SECONDS = 60.0
 _SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
 _SYNCED_AT_ONCE = 8  # namespaces
 _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
+_SCHEDULE_WORKERS = 8  # they call nothing but the API server
 
 
 class Manager:
@@ -97,8 +99,19 @@ class Manager:
             kind="ExportTarget",
             observe=lambda seconds, failed: metrics.reconciled("targets", seconds, failed=failed),
         )
+
+        async def reconcile_schedule(key: Key) -> float | None:
+            return await schedule_controller.reconcile(key) if gate.is_open() else _NOT_LEADING_SECONDS
+
+        self.schedules: WorkQueue[Key] = WorkQueue(
+            reconcile_schedule,
+            workers=_SCHEDULE_WORKERS,
+            kind="ExportSchedule",
+            observe=lambda seconds, failed: metrics.reconciled("schedules", seconds, failed=failed),
+        )
         metrics.watch_depth("jobs", lambda: self.jobs.depth)
         metrics.watch_depth("targets", lambda: self.targets.depth)
+        metrics.watch_depth("schedules", lambda: self.schedules.depth)
         metrics.watch_state(
             active=lambda: cache.all_counts()[0],
             pending=lambda: cache.all_counts()[1],
@@ -155,7 +168,12 @@ class Manager:
         )
         metrics.watch_overlaps(lambda: target_controller.overlapping)
         metrics.watch_circuits(lambda: circuits.count("Open"), lambda: circuits.count("HalfOpen"))
-        metrics.watch_unreadable(jobs=lambda: job_controller.unreadable, targets=lambda: target_controller.unreadable)
+        schedule_controller = ScheduleController(kube, clock, may_act=gate.is_open)
+        metrics.watch_unreadable(
+            jobs=lambda: job_controller.unreadable,
+            targets=lambda: target_controller.unreadable,
+            schedules=lambda: schedule_controller.unreadable,
+        )
 
     def _verify_target(self, key: Key) -> None:
         """Verify a target now, because a call for one of its jobs failed with what a verification can find."""
@@ -209,6 +227,7 @@ class Manager:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.targets.run())
             group.create_task(self.jobs.run())
+            group.create_task(self.schedules.run())
             group.create_task(self._sync_caches())
             group.create_task(self._keep_queues_moving())
 
@@ -253,6 +272,11 @@ class Manager:
                 self.jobs.add(key)
 
     @staticmethod
+    def schedule_to_wake(body: Mapping[str, Any], *, is_deleted: bool) -> Key | None:
+        """The schedule of a job that has ended or is gone."""
+        return schedule_of(body) if is_deleted or _is_finished(body.get("status")) else None
+
+    @staticmethod
     def needs_reconcile(body: Mapping[str, Any]) -> bool:
         """Whether a job may need anything: a finished one without finalizer and time to live does not."""
         meta, status = body["metadata"], body.get("status")
@@ -260,11 +284,18 @@ class Manager:
             return True
         if not isinstance(status, Mapping) or status.get("observedGeneration") != meta.get("generation"):
             return True
-        listed = status.get("conditions")
-        conditions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
-        true = {str(one.get("type")) for one in conditions if one.get("status") == "True"}
-        finished = bool(true & {"Complete", "Failed"})
-        return not finished or STATUS_INVALID in true or _has_ttl(body.get("spec"))
+        return not _is_finished(status) or STATUS_INVALID in _true(status) or _has_ttl(body.get("spec"))
+
+
+def _true(status: object) -> frozenset[str]:
+    """The types of the conditions that are true."""
+    listed = status.get("conditions") if isinstance(status, Mapping) else None
+    conditions = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
+    return frozenset(str(one.get("type")) for one in conditions if one.get("status") == "True")
+
+
+def _is_finished(status: object) -> bool:
+    return bool(_true(status) & {"Complete", "Failed"})
 
 
 def _has_ttl(spec: object) -> bool:

@@ -14,6 +14,7 @@ from ..api.conditions import Condition, find, headline, is_true
 from ..api.decoding import STATUS_INVALID
 from ..api.job import HEADLINES, ExportJob, JobStatus
 from ..api.meta import ObjectMeta
+from ..api.schedule import ExportSchedule, ScheduleStatus
 from ..api.target import ExportTarget, TargetStatus
 from ..jobs.observation import ControlTasks, Event
 from ..runtime.logs import object_fields
@@ -87,6 +88,22 @@ def log_invalid(kind: str, namespace: str, name: str, uid: str, reason: str, mes
         message[:_MESSAGE_LIMIT],
         extra=object_fields(kind, namespace, name, uid, reason=reason),
     )
+
+
+def log_schedule(schedule: ExportSchedule, status: ScheduleStatus) -> None:
+    """Log what a write of `status` has changed in a schedule that was read as `schedule`."""
+    before, meta = schedule.status, schedule.metadata
+    ready, ready_before = find(status.conditions, "Ready"), find(before.conditions, "Ready")
+    if ready is not None and (
+        ready_before is None or (ready.status, ready.reason) != (ready_before.status, ready_before.reason)
+    ):
+        level = logging.INFO if ready.status == "True" else logging.WARNING
+        _line(level, "ExportSchedule", meta, "Ready" if ready.status == "True" else "Not ready", ready)
+    last, last_before = status.last_job, before.last_job
+    if last is not None and last != last_before:
+        change = f"Job {last.name} is {last.outcome}"
+        level = logging.WARNING if last.outcome == "Failed" else logging.INFO
+        _line(level, "ExportSchedule", meta, change, None, job=last.name, mode=last.mode)
 
 
 class ControlLog:

@@ -11,8 +11,9 @@ import msgspec
 from ..api.conditions import Conditions, ConditionStatus, is_true
 from ..api.decoding import decode_status, with_summary
 from ..api.job import JobStatus
-from ..api.meta import FINALIZER, JOBS, TARGETS
+from ..api.meta import FINALIZER, JOBS, SCHEDULES, TARGETS
 from ..api.reasons import ConditionReason
+from ..api.schedule import ScheduleStatus
 from ..api.status_patch import status_patch
 from ..api.target import TargetStatus
 from ..kube.client import ConflictError, InvalidError, KubeApi, Raw
@@ -26,6 +27,13 @@ _log = logging.getLogger(__name__)
 _CONDITIONS: Mapping[str, Mapping[str, ConditionStatus]] = {
     "ExportJob": {"Stalled": "True"},
     "ExportTarget": {"Ready": "False", "Stalled": "True"},
+    "ExportSchedule": {"Ready": "False", "Stalled": "True"},
+}
+_PLURALS = {"ExportJob": JOBS, "ExportTarget": TARGETS, "ExportSchedule": SCHEDULES}
+_STATUSES: Mapping[str, Any] = {
+    "ExportJob": JobStatus,
+    "ExportTarget": TargetStatus,
+    "ExportSchedule": ScheduleStatus,
 }
 
 
@@ -36,7 +44,7 @@ class UnreadableObjects:
         self._kube = kube
         self._clock = clock
         self._kind = kind
-        self._plural = JOBS if kind == "ExportJob" else TARGETS
+        self._plural = _PLURALS[kind]
         self._reported: dict[Key, tuple[str, str]] = {}  # uid and message; an entry goes with its object
 
     @property
@@ -54,7 +62,7 @@ class UnreadableObjects:
         """
         meta = raw["metadata"]
         key, known = (meta["namespace"], meta["name"]), (meta["uid"], why.message)
-        before: Any = (decode_status(raw, JobStatus) if self._plural == JOBS else decode_status(raw, TargetStatus))[0]
+        before: Any = decode_status(raw, _STATUSES[self._kind])[0]
         now = self._clock.utc_now()
         conditions = Conditions(before.conditions, generation=meta.get("generation", 0), now=now)
         if not any(is_true(before.conditions, ended) for ended in ("Complete", "Failed")):

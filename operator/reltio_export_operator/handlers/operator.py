@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 from kubernetes.aio import client
 
-from ..api.meta import JOBS, TARGETS
+from ..api.meta import JOBS, SCHEDULES, TARGETS
 from ..aws.transport import preload_models
 from ..controllers.gate import SubmissionGate
 from ..controllers.manager import Manager
@@ -26,7 +26,7 @@ from ..runtime.health import Health
 from ..runtime.network import Network
 from ..runtime.process import StopRequest
 from ..runtime.settings import Settings
-from . import jobs, targets
+from . import jobs, schedules, targets
 from .watch import KopfWatch
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ async def _lead(
     elector: Elector | None,
 ) -> None:
     """Work until `stop` is set, then close the gate before submissions and wait until none is under way."""
-    kinds, monitor = Kinds(served_by(api)), WatchMonitor((JOBS, TARGETS))
+    kinds, monitor = Kinds(served_by(api)), WatchMonitor((JOBS, SCHEDULES, TARGETS))
     gate = SubmissionGate(lambda: not stop.is_set() and (elector is None or elector.is_leader))
     health.metrics.leads(True)
     release = f"{_lease_namespace(settings)}/{settings.lease_name}"
@@ -102,6 +102,7 @@ async def _lead(
         registry = kopf.OperatorRegistry()
         jobs.register(registry, manager)
         targets.register(registry, manager)
+        schedules.register(registry, manager)
         watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor)
 
         async def work() -> None:

@@ -1,4 +1,4 @@
-"""Keeps kopf watching while both kinds are served, and starts it again when it ends."""
+"""Keeps kopf watching while all kinds are served, and starts it again when it ends."""
 
 from __future__ import annotations
 

@@ -40,12 +40,14 @@ _MANAGERS = {
 def recreated_by(job: ExportJob) -> str | None:
     """Name of the tool or owner that would create the job again once it is deleted; None when nobody would.
 
-    Recognized by tracking labels and annotations, by field managers, and by owners that are not of our own group
-    (an ExportSchedule gives each job a new name). A hook is an export for each sync, as its author asked.
+    Recognized by tracking labels and annotations, by field managers, and by owners that are not of our own group. A
+    hook is an export for each sync, as its author asked.
     """
     meta = job.metadata
     if any(hook in meta.annotations for hook in _HOOKS):
         return None
+    if any(str(owner.get("apiVersion", "")).startswith(f"{GROUP}/") for owner in meta.owner_references):
+        return None  # an ExportSchedule gives each job a new name, whatever labels its template has
     by_attempt = next((tool for mark, tool in _MARKS.items() if mark in meta.labels or mark in meta.annotations), None)
     if by_attempt:
         return by_attempt
@@ -55,6 +57,5 @@ def recreated_by(job: ExportJob) -> str | None:
             if manager.startswith(prefix):
                 return tool
     for owner in meta.owner_references:
-        if not str(owner.get("apiVersion", "")).startswith(f"{GROUP}/"):
-            return f"{owner.get('kind')} {owner.get('name')}"
+        return f"{owner.get('kind')} {owner.get('name')}"
     return None

@@ -67,8 +67,10 @@ class KubeApi(SecretReader, Protocol):
         """The object, or None when it does not exist."""
         ...
 
-    def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
-        """Every object of the kind in the namespace; in all namespaces when it is None."""
+    def list_objects(
+        self, plural: str, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[Raw]:
+        """Every object of the kind in the namespace, with these labels; in all namespaces when it is None."""
         ...
 
     async def patch_status(self, plural: str, raw: Raw, change: Raw) -> Raw | None:
@@ -85,6 +87,10 @@ class KubeApi(SecretReader, Protocol):
 
         Raises as `patch_status`.
         """
+        ...
+
+    async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:
+        """Add annotations to the object as it was read. Raises as `patch_status`."""
         ...
 
     async def create(self, plural: str, body: Raw) -> Raw | None:
@@ -117,11 +123,14 @@ class KubeClient:
             raise
         return found
 
-    async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
+    async def list_objects(
+        self, plural: str, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[Raw]:
         """Every object of the kind in the namespace or, without one, in all; a page at a time."""
         more: str | None = None
         for _ in range(_MAX_PAGES):
-            page = await self._api.get_as(_Page, _path(plural, namespace), {"limit": PAGE, "continue": more})
+            query = {"limit": PAGE, "continue": more, "labelSelector": label_selector}
+            page = await self._api.get_as(_Page, _path(plural, namespace), query)
             for item in page.items:
                 yield await parse_in_slices(bytes(item))
             more = page.metadata.more

@@ -10,7 +10,7 @@ from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from msgspec import Struct
 
-from ..api.meta import GROUP, JOBS, TARGETS, VERSION
+from ..api.meta import GROUP, JOBS, SCHEDULES, TARGETS, VERSION
 from ..runtime.failures import explain
 from .rest import RestClient, path_of
 
@@ -48,7 +48,7 @@ class _Resources(Struct):
 
 
 class Kinds:
-    """Waits until both kinds are served, and says what it waits for."""
+    """Waits until all kinds are served, and says what it waits for."""
 
     def __init__(self, served: Served, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._served = served
@@ -63,7 +63,7 @@ class Kinds:
             return False
 
     async def until_served(self) -> None:
-        """Return once both kinds are served."""
+        """Return once all kinds are served."""
         rounds = 0
         while (problem := await self._problem()) is not None:
             if problem != self.problem or rounds % _REMIND_EVERY == 0:
@@ -86,4 +86,4 @@ class Kinds:
 
     async def _missing(self) -> list[str]:
         served = await self._served()
-        return [f"{plural}.{GROUP}" for plural in (JOBS, TARGETS) if plural not in served]
+        return [f"{plural}.{GROUP}" for plural in (JOBS, SCHEDULES, TARGETS) if plural not in served]

@@ -1,7 +1,7 @@
 """Leaves out what kopf needs not know of objects: it parses and copies all that it gets, on the event loop.
 
-A handler of events takes the key of an object, and what `Manager.needs_reconcile` reads. To parse a page of a list may
-take a tenth of a second; to find these fields in it takes some milliseconds.
+A handler of events takes the key of an object, and what `Manager.needs_reconcile` and `schedule_to_wake` read. To parse
+a page of a list may take a tenth of a second; to find these fields in it takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ class _Part(Struct, omit_defaults=True):
     """Fields that are kept. All others are skipped when it is decoded."""
 
 
+class _Owner(_Part):
+    kind: _Field = UNSET
+    name: _Field = UNSET
+    controller: _Field = UNSET
+
+
 class _Metadata(_Part, rename="camel"):
     name: _Field = UNSET
     namespace: _Field = UNSET
@@ -33,6 +39,7 @@ class _Metadata(_Part, rename="camel"):
     generation: _Field = UNSET
     deletion_timestamp: _Field = UNSET
     finalizers: list[str] | UnsetType | None = UNSET
+    owner_references: list[_Owner] | UnsetType | None = UNSET
     more: _Field = msgspec.field(default=UNSET, name="continue")
 
 

@@ -94,10 +94,11 @@ class Metrics:
         self._targets.labels("true").set_function(ready)
         self._targets.labels("false").set_function(not_ready)
 
-    def watch_unreadable(self, jobs: Value, targets: Value) -> None:
+    def watch_unreadable(self, jobs: Value, targets: Value, schedules: Value) -> None:
         """Read the numbers of objects that cannot be decoded at each scrape."""
         self._unreadable.labels("jobs").set_function(jobs)
         self._unreadable.labels("targets").set_function(targets)
+        self._unreadable.labels("schedules").set_function(schedules)
 
     def watch_overlaps(self, targets: Value) -> None:
         """Read the number of targets that another operator works on too at each scrape."""

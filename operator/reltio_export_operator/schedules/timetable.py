@@ -29,8 +29,8 @@ ALIASES = {
 _EXPRESSION_LIMIT = 256
 _FIELD = re.compile(r"[0-9A-Za-z*,/-]+")
 _NAMES = re.compile(r"[A-Za-z]+")
-_MONTHS = frozenset("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split())
-_DAYS = frozenset("SUN MON TUE WED THU FRI SAT".split())
+_MONTHS = frozenset(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"])
+_DAYS = frozenset(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 # Longer than any change of a zone's offset: Samoa left out a whole day.
@@ -38,7 +38,11 @@ _LONGEST_CHANGE = timedelta(hours=26)
 
 
 class InvalidSchedule(ValueError):
-    """The expression or the time zone cannot be used. The text says what to write instead."""
+    """The expression or the time zone cannot be used. The text says what to write instead; `field` is of the spec."""
+
+    def __init__(self, text: str, field: str = "spec.schedule") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class Timetable:
@@ -90,9 +94,9 @@ class Timetable:
                 return found
             moment = change - _SECOND
 
-    def shortest_interval(self, moment: datetime) -> timedelta:
-        """The shortest time between two of the next hundred slots: the jitter must be smaller."""
-        slots = [moment]
+    def shortest_interval(self) -> timedelta:
+        """The shortest time between two of a hundred slots: the jitter must be smaller. Computed for one fixed year."""
+        slots = [datetime(2024, 1, 1, tzinfo=UTC)]
         while len(slots) < 100 and (slot := self.next_after(slots[-1])) is not None:
             slots.append(slot)
         return min((later - earlier for earlier, later in pairwise(slots[1:])), default=timedelta(days=366))
@@ -177,4 +181,6 @@ def _zone(name: str) -> ZoneInfo:
             raise ValueError(name)
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidSchedule(f"Time zone {name[:64]!r} is not known. Use a name of IANA such as Europe/Berlin.") from error
+        raise InvalidSchedule(
+            f"Time zone {name[:64]!r} is not known. Use a name of IANA such as Europe/Berlin.", "spec.timeZone"
+        ) from error

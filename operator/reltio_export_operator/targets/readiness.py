@@ -10,9 +10,9 @@ import msgspec
 
 from ..api.conditions import Conditions, ConditionStatus, find, is_true
 from ..api.foreign import own
-from ..api.meta import whole_seconds
+from ..api.meta import parse_duration, whole_seconds
 from ..api.reasons import ConditionReason, Reason, Values
-from ..api.target import Check, ExportTarget, TargetStatus, parse_duration
+from ..api.target import Check, ExportTarget, TargetStatus
 from . import messages
 from .checks import CHECKS, OPERATOR_CREDENTIALS
 

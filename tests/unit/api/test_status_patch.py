@@ -57,7 +57,7 @@ def merged(target: Any, patch: Any) -> Any:
 def test_the_keys_of_lists_are_those_of_the_definitions() -> None:
     keyed = {
         path.rpartition(".")[2]: node["x-kubernetes-list-map-keys"]
-        for plural in ("exportjobs", "exporttargets")
+        for plural in ("exportjobs", "exportschedules", "exporttargets")
         for path, node in nodes(schema_of(plural)["properties"]["status"])
         if "x-kubernetes-list-map-keys" in node
     }

@@ -24,7 +24,9 @@ Grants = set[tuple[str, str, str]]  # API group, resource, verb
 
 IN_WATCHED_NAMESPACES: Grants = {
     *(("export.reltio.com", "exporttargets", verb) for verb in ("get", "list", "watch")),
+    *(("export.reltio.com", "exportschedules", verb) for verb in ("get", "list", "watch")),
     *(("export.reltio.com", "exportjobs", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    ("export.reltio.com", "exportschedules/status", "patch"),
     ("export.reltio.com", "exporttargets/status", "patch"),
     ("export.reltio.com", "exportjobs/status", "patch"),
     ("", "secrets", "get"),

@@ -7,6 +7,7 @@ import pytest
 from charts import Manifest, assert_valid, of_kind, render
 
 WRITE = {"create", "update", "patch", "delete", "deletecollection"}
+KINDS = ("exporttargets", "exportjobs", "exportschedules")
 NAMED = {"watch": {"namespaces": ["sales"]}}
 
 
@@ -31,11 +32,11 @@ def test_people_get_no_rights_unless_it_is_asked_for(values: Manifest) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, NAMED], ids=["all", "named"])
-def test_view_reads_edit_writes_jobs_and_admin_writes_targets(values: Manifest) -> None:
-    reading = {(kind, verb) for kind in ("exporttargets", "exportjobs") for verb in ("get", "list", "watch")}
+def test_view_reads_edit_writes_jobs_and_schedules_and_admin_writes_targets(values: Manifest) -> None:
+    reading = {(kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
     assert granted({**values, "rbac": {"aggregate": True}}) == {
         "view": reading,
-        "edit": {("exportjobs", verb) for verb in WRITE},
+        "edit": {(kind, verb) for kind in ("exportjobs", "exportschedules") for verb in WRITE},
         "admin": {("exporttargets", verb) for verb in WRITE},
     }
 

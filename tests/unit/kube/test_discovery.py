@@ -9,7 +9,11 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from reltio_export_operator.kube.discovery import Kinds
 
-BOTH = ("exportjobs", "exportjobs/status", "exporttargets", "exporttargets/status")
+ALL = (
+    *("exportjobs", "exportjobs/status"),
+    *("exportschedules", "exportschedules/status"),
+    *("exporttargets", "exporttargets/status"),
+)
 Answer = Collection[str] | Exception
 
 
@@ -30,13 +34,13 @@ def kinds(*answers: Answer) -> tuple[Kinds, list[str | None]]:
     return made, shown
 
 
-async def test_both_kinds_are_waited_for_and_what_is_missing_is_named() -> None:
-    made, shown = kinds((), ("exporttargets",), BOTH)
+async def test_all_kinds_are_waited_for_and_what_is_missing_is_named() -> None:
+    made, shown = kinds((), ("exportschedules", "exporttargets"), ALL)
     assert made.problem is not None
     await made.until_served()
     assert shown == [
         "CRDs are not installed: kubectl apply -f crds/ (missing: exportjobs.export.reltio.com, "
-        "exporttargets.export.reltio.com).",
+        "exportschedules.export.reltio.com, exporttargets.export.reltio.com).",
         "CRDs are not installed: kubectl apply -f crds/ (missing: exportjobs.export.reltio.com).",
     ]
     assert made.problem is None
@@ -52,7 +56,7 @@ async def test_both_kinds_are_waited_for_and_what_is_missing_is_named() -> None:
     ],
 )
 async def test_an_api_server_that_cannot_be_asked_is_asked_again(error: Exception, text: str) -> None:
-    made, shown = kinds(error, error, BOTH)
+    made, shown = kinds(error, error, ALL)
     await made.until_served()
     assert len(shown) == 2
     assert shown[0] is not None
@@ -62,7 +66,7 @@ async def test_an_api_server_that_cannot_be_asked_is_asked_again(error: Exceptio
 
 async def test_it_is_logged_once_and_then_from_time_to_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    made, _ = kinds(*[()] * 65, BOTH)
+    made, _ = kinds(*[()] * 65, ALL)
     await made.until_served()
     lines = [record.getMessage() for record in caplog.records]
     assert len([line for line in lines if "CRDs are not installed" in line]) == 3
@@ -71,7 +75,7 @@ async def test_it_is_logged_once_and_then_from_time_to_time(caplog: pytest.LogCa
 
 @pytest.mark.parametrize(
     ("answer", "gone"),
-    [(BOTH, False), (("exportjobs",), True), ((), True), (ApiException(status=503), False), (OSError(), False)],
+    [(ALL, False), (("exportjobs",), True), ((), True), (ApiException(status=503), False), (OSError(), False)],
 )
 async def test_kinds_count_as_missing_only_when_the_server_reports_it(answer: Answer, gone: bool) -> None:
     made, _ = kinds(answer)
