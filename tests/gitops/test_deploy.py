@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+import pytest_asyncio
 import yaml
 
 from gitops import table
+from reltio_export_sandbox.apiserver import KubeServer
+from reltio_export_sandbox.environment import crds
 from tools import tool
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +53,30 @@ def test_overlays_differ_in_namespace_tenant_and_bucket_only() -> None:
         same.append(target)
     assert same[0] == same[1]
     assert all(one != other for one, other in zip(*different, strict=True))
+
+
+@pytest_asyncio.fixture
+async def api() -> AsyncIterator[str]:
+    server = KubeServer(crds=crds())
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+def manifests() -> dict[str, dict[str, Any]]:
+    """The manifests of our kinds, with the templates of Helm filled in."""
+    paths = [*DEPLOY.glob("hooks/*.yaml"), *DEPLOY.glob("samples/base/*.yaml")]
+    texts = {path.name: path.read_text().replace("{{ .Release.Revision }}", "7") for path in sorted(paths)}
+    documents = [(name, raw) for name, text in texts.items() for raw in yaml.safe_load_all(text)]
+    return {f"{name}-{raw['kind']}": raw for name, raw in documents if raw["apiVersion"].startswith("export.")}
+
+
+@pytest.mark.parametrize("name", manifests())
+async def test_every_manifest_of_ours_is_accepted_by_the_api_server(api: str, name: str) -> None:
+    raw = manifests()[name]
+    address = f"{api}/apis/{raw['apiVersion']}/namespaces/default/{raw['kind'].lower()}s?fieldValidation=Strict"
+    async with aiohttp.ClientSession() as session, session.post(address, json=raw) as response:
+        assert response.status == 201, await response.text()
 
 
 def test_no_sample_has_a_secret_in_it() -> None:
