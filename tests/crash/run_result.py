@@ -70,6 +70,9 @@ def _problems_of_service(world: World) -> Iterator[tuple[str, str]]:
     """What must never happen at the service, whatever job asked for it."""
     if world.service.stopped:
         yield "foreign", f"tasks of others were stopped: {world.service.stopped}"
+    failed = tuple(f"{e.path}/" for e in world.service.exports if not e.is_active and not e.is_complete)
+    if others := [key for key in world.bucket.deleted if not key.startswith(failed)]:
+        yield "foreign", f"objects were deleted that no failed attempt wrote: {others}"
     paths = [export.path for export in world.service.exports]
     if len(set(paths)) < len(paths):
         yield "duplicate", "two exports in one directory"

@@ -114,6 +114,13 @@ def _serve(**how: Any) -> Callable[[World], None]:
     return arrange
 
 
+def _partial_data(world: World) -> None:
+    """The first attempt fails with files written, beside those of somebody else."""
+    world.service.leaves_partial_data = True
+    world.service.behave(tasks=2, fail="disk full")
+    world.bucket.objects["out/mdm/nightly/readme.txt"] = b"not an export"
+
+
 DELIVERED = frozenset({"Delivered"})
 SCENARIOS = (
     Scenario("plain", DELIVERED),
@@ -144,6 +151,13 @@ SCENARIOS = (
     Scenario("names imitated by others", DELIVERED, arrange=_serve(is_imitated=True)),
     Scenario("history of 200000", DELIVERED, arrange=_serve(older_tasks=200_000)),
     Scenario("history without order", DELIVERED, arrange=_serve(older_tasks=450, is_ordered=False)),
+    Scenario(
+        "partial data deleted",
+        DELIVERED,
+        exports=2,
+        spec={"delivery": {"cleanupFailedAttempts": True}},
+        arrange=_partial_data,
+    ),
 )
 # Those in which a lost status has no other end than a kept one.
 LOSING = tuple(
@@ -158,5 +172,6 @@ LOSING = tuple(
         "labels edited meanwhile",
         "names imitated by others",
         "history without order",
+        "partial data deleted",
     )
 )

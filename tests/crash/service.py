@@ -71,6 +71,7 @@ class Service:
         self.is_imitated = False  # other clients give their exports names like those of ours
         self.is_ordered = True  # the history shows the latest task first
         self.older_tasks = 0  # tasks of other clients in the history
+        self.leaves_partial_data = False  # a task that fails or is stopped has written a file
         self.foreign: list[Export] = []
         self.stopped: list[str] = []  # tasks of other clients that were paused, resumed or stopped
 
@@ -214,8 +215,10 @@ class Service:
     def _end(self, task: Task, status: str) -> None:
         task.status, task.ended = status, self._clock.now
         export = task.export
+        prefix = f"{export.path}/"
+        if self.leaves_partial_data and status != "COMPLETED":
+            self._objects[f"{prefix}{task.id}.gz"] = _ROWS
         if export.is_complete:
-            prefix = f"{export.path}/"
             self._objects[f"{prefix}part-00000.gz"] = _ROWS
             manifest = {"success": True, "files": ["part-00000.gz"], "totalObjects": 4, "totalNumberOfFiles": 1}
             self._objects[f"{prefix}manifest.json"] = json.dumps(manifest).encode()

@@ -82,11 +82,12 @@ class ExportSpec(Model, frozen=True, kw_only=True):
 
 
 class DeliverySpec(Model, frozen=True, kw_only=True):
-    """How far a finished export is checked before the job is Complete."""
+    """How far a finished export is checked before the job is Complete, and what happens to what failed ones wrote."""
 
     verify: Literal["None", "Manifest", "Objects", "Full"] = "Objects"
     receipt: bool = False
     min_objects: int | None = None
+    cleanup_failed_attempts: bool = False
 
 
 class JobSpec(Model, frozen=True, kw_only=True):
@@ -196,6 +197,23 @@ class Failure(Model, frozen=True, kw_only=True):
     destination: str | None = None
 
 
+class Cleanup(Model, frozen=True, kw_only=True):
+    """Whether the objects that one failed attempt wrote were deleted.
+
+    `time` is when it was recorded that the attempt had ended, `retry_time` when the next try is due after `retries`
+    failed ones. `Kept`: all or some of the objects are still there, and `message` says why.
+    """
+
+    attempt: int
+    result: Literal["Deleting", "Deleted", "Kept"]
+    time: Time
+    destination: str | None = None
+    deleted: Count = 0
+    message: str | None = None
+    retries: Count = 0
+    retry_time: Time | None = None
+
+
 class JobStatus(Model, frozen=True, kw_only=True):
     observed_generation: int | None = None
     phase: str | None = None
@@ -216,6 +234,7 @@ class JobStatus(Model, frozen=True, kw_only=True):
     progress: Progress | None = None
     output: Output | None = None
     failures: tuple[Failure, ...] = ()
+    cleanups: tuple[Cleanup, ...] = ()
 
 
 class ExportJob(Model, frozen=True, kw_only=True):

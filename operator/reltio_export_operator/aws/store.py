@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError
@@ -31,17 +32,21 @@ _KEY = ":key/"  # in the ARN of a KMS key, which may also name an alias
 _MAX_PAGES = 1_000  # of a listing; S3 returns 1,000 objects a page, and a store that returns fewer must return some
 _PROBE_BODY = b"written and deleted by reltio-export-operator to verify this target\n"
 
+_NOT_FOUND = frozenset({"NoSuchKey", "404"})
+_UNCONDITIONAL = frozenset({"NotImplemented", "501"})  # codes of stores that know no If-Match with DELETE
+
 ActionResult = tuple[str, AwsError | None]  # an action such as s3:PutObject or ENCRYPTION, and why it failed
 ENCRYPTION = "Encryption"  # as an action of a probe: whether S3 encrypted the object as requested
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing. `size` is in bytes; `etag` has no quotes."""
+    """One object of a listing. `size` is in bytes; `etag` has no quotes. `modified` is when it was written, in UTC."""
 
     key: str
     size: int
     etag: str
+    modified: datetime | None = None
 
 
 class ObjectStore:
@@ -103,7 +108,7 @@ class ObjectStore:
         for _ in range(_MAX_PAGES):
             page = await self._call("s3:ListBucket", listing, self._s3, Bucket=self._bucket, Prefix=prefix, **token)
             for item in page.get("Contents", []):
-                yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'))
+                yield StoredObject(item["Key"], item["Size"], item["ETag"].strip('"'), item.get("LastModified"))
             if not page["IsTruncated"]:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
@@ -198,6 +203,32 @@ class ObjectStore:
     async def delete(self, key: str) -> None:
         """Delete the object. Succeeds also if it does not exist."""
         await self._call("s3:DeleteObject", self._s3.delete_object, Bucket=self._bucket, Key=key)
+
+    async def delete_listed(self, item: StoredObject) -> bool:
+        """Delete the object of a listing; False if it is not there any more. With versioning, its versions stay.
+
+        Raises AwsError with reason ObjectChanged if it is no longer the same. A store that does not implement
+        conditional deletes deletes it by its key.
+        """
+
+        def delete() -> None:
+            where: dict[str, Any] = {"Bucket": self._bucket, "Key": item.key}
+            try:
+                self._s3.delete_object(**where, IfMatch=f'"{item.etag}"')
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") not in _UNCONDITIONAL:
+                    raise
+                self._s3.delete_object(**where)
+
+        try:
+            await self._call("s3:DeleteObject", delete)
+        except AwsError as error:
+            if error.code in _NOT_FOUND:
+                return False
+            if error.code in OTHER_OBJECT:
+                raise object_changed(self._bucket, error.code) from None
+            raise
+        return True
 
     async def probe(self, prefix: str, encryption: Encryption | None, *, name: str) -> AsyncIterator[ActionResult]:
         """List the prefix, then put, get and delete a small object under it. Yields a result for each action.

@@ -295,6 +295,18 @@ EXPORT_MAY_STILL_RUN = Reason(
     "{destination}). The operator removes the finalizer {seconds:.0f} s after it observed the deletion.",
     "Stop it in Reltio's console if it does not end.",
 )
+DELETING_PARTIAL_DATA = Reason(
+    "DeletingPartialData",
+    "Attempt {attempt} failed. What it wrote to {destination} is deleted before the next attempt.",
+)
+PARTIAL_DATA_DELETED = Reason(
+    "PartialDataDeleted", "Deleted {count} objects that failed attempt {attempt} had written to {destination}."
+)
+PARTIAL_DATA_KEPT = Reason(
+    "PartialDataKept",
+    "After attempt {attempt} failed, {count} objects in {destination} were deleted, and others stay: {error}",
+    "Delete the rest when you do not need it and nothing writes there any more.",
+)
 CLEANUP_INCOMPLETE = Reason(
     "CleanupIncomplete",
     "Stopped waiting after {seconds:.0f} s: export {name} may still be running in Reltio (task {tasks}, directory "

@@ -156,6 +156,14 @@ class CheckDelivery:
 
 
 @dataclass(frozen=True)
+class CleanUp:
+    """Delete what a failed attempt wrote to its directory, `until` the moment after which nothing of it is expected."""
+
+    submission: Submission
+    until: datetime
+
+
+@dataclass(frozen=True)
 class RemoveFinalizer:
     """Remove the finalizer: nothing outside the cluster is left to clean up."""
 
@@ -165,7 +173,7 @@ class DeleteJob:
     """Delete the object: its spec.ttlSecondsAfterFinished has passed."""
 
 
-Action = Wait | Submit | Search | FindUnrecorded | ControlTasks | CheckDelivery | RemoveFinalizer | DeleteJob
+Action = Wait | Submit | Search | FindUnrecorded | ControlTasks | CheckDelivery | CleanUp | RemoveFinalizer | DeleteJob
 
 
 @dataclass(frozen=True)

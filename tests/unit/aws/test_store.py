@@ -179,8 +179,8 @@ async def test_a_listing_continues_to_its_last_page(pool: ThreadPoolExecutor) ->
     ]
     bucket = Bucket(pool, list_objects_v2=lambda **_: pages.pop(0))
     assert [item async for item in bucket.store.list("reltio/")] == [
-        StoredObject("reltio/1", 1, "e1"),
-        StoredObject("reltio/2", 2, "e2"),
+        StoredObject("reltio/1", 1, "e1", WHEN),
+        StoredObject("reltio/2", 2, "e2", WHEN),
     ]
     tokens = [arguments.get("ContinuationToken") for arguments in bucket.s3.named("list_objects_v2")]
     assert tokens == [None, "next", "last"]
@@ -337,3 +337,41 @@ async def test_a_listing_that_does_not_end_is_an_error(
         assert not [found async for found in bucket.store.list("x/")]
     assert raised.value.transient
     assert len(bucket.s3.named("list_objects_v2")) == 3
+
+
+ITEM = StoredObject("reltio/a.gz", 7, "0f343b0931126a20f133d67c2b018a3b")
+
+
+async def test_an_object_is_deleted_only_if_it_is_the_one_that_was_listed(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool)
+    assert await bucket.store.delete_listed(ITEM)
+    (arguments,) = bucket.s3.named("delete_object")
+    assert arguments == {"Bucket": "lake", "Key": ITEM.key, "IfMatch": f'"{ITEM.etag}"'}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("PreconditionFailed", "ObjectChanged"), ("AccessDenied", "AccessDenied"), ("SlowDown", "AWSUnavailable")],
+)
+async def test_an_object_that_cannot_be_deleted_stays(pool: ThreadPoolExecutor, code: str, reason: str) -> None:
+    bucket = Bucket(pool, delete_object=refusing(code))
+    with pytest.raises(AwsError) as refused:
+        await bucket.store.delete_listed(ITEM)
+    assert refused.value.reason == reason
+    assert len(bucket.s3.named("delete_object")) == 1
+
+
+async def test_an_object_that_is_gone_was_not_deleted(pool: ThreadPoolExecutor) -> None:
+    bucket = Bucket(pool, delete_object=refusing("NoSuchKey"))
+    assert not await bucket.store.delete_listed(ITEM)
+
+
+async def test_a_store_without_conditional_deletes_deletes_by_key(pool: ThreadPoolExecutor) -> None:
+    def delete(**arguments: Any) -> dict[str, Any]:
+        if "IfMatch" in arguments:
+            raise refusal("NotImplemented")
+        return {}
+
+    bucket = Bucket(pool, delete_object=delete)
+    assert await bucket.store.delete_listed(ITEM)
+    assert bucket.s3.named("delete_object")[1] == {"Bucket": "lake", "Key": ITEM.key}

@@ -16,8 +16,9 @@ from ...aws.store import ObjectStore
 from ...delivery import limits
 from ...delivery.limits import DeliveryTooLargeError
 from ...delivery.manifest import MANIFEST, Delivery, manifest_name
-from ...jobs import messages
-from ...jobs.observation import ControlTasks
+from ...jobs import cleanup, messages
+from ...jobs.cleanup import Cleaned
+from ...jobs.observation import CleanUp, ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError
 from ...reltio import errors
@@ -28,6 +29,7 @@ from ...runtime.lru import LruCache
 from ..access import Access, snapshot
 from ..cache import JobCache, Key
 from .census import Census
+from .cleanups import clean_directory
 from .delivery_reader import DeliveryReader, Reports
 from .foreign_tasks import ForeignTasks
 from .gateway_port import CallFailedError, secret_failure
@@ -225,6 +227,15 @@ class ReltioS3Gateway:
         """
         async with self._failures(job):
             return await DeliveryReader(lambda: self._store(job, submission), job, known).delivery()
+
+    async def clean_up(self, job: ExportJob, action: CleanUp) -> Cleaned:
+        """Delete what a failed attempt wrote, unless Reltio shows a task that may still write."""
+        submission = action.submission
+        async with self._failures(job):
+            mine, unnamed = await self._tasks.tasks_of(await self._client(job, submission), submission)
+            if cleanup.may_write(job, (*mine, *unnamed)):
+                return Cleaned(found=(*mine, *unnamed))
+            return await clean_directory(await self._store(job, submission), action)
 
     async def _client(self, job: ExportJob, submission: Submission) -> ReltioClient:
         # A namespace that is deleted may lose its Secret before its jobs: the last known value still stops an export.

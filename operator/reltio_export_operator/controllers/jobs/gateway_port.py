@@ -12,7 +12,8 @@ from ...api.target import ExportTarget
 from ...api.task import ObservedTask
 from ...delivery.manifest import Delivery
 from ...jobs import messages
-from ...jobs.observation import ControlTasks
+from ...jobs.cleanup import Cleaned
+from ...jobs.observation import CleanUp, ControlTasks
 from ...jobs.results import Accepted, CallFailure, SearchResult
 from ...kube.client import SecretError, SecretNotAllowedError
 from .delivery_reader import Reports
@@ -66,6 +67,10 @@ class ExportGateway(Protocol):
 
         `known` are reports on files that were read before; new ones are added to it.
         """
+        ...
+
+    async def clean_up(self, job: ExportJob, action: CleanUp) -> Cleaned:
+        """Delete what a failed attempt wrote, unless Reltio shows a task that may still write."""
         ...
 
 

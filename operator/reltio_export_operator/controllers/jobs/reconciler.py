@@ -13,10 +13,12 @@ from ...api.job import ExportJob, ServiceSnapshot
 from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
-from ...jobs import deletion, identity, results
+from ...jobs import cleanup, deletion, identity, results
+from ...jobs.cleanup import Cleaned
 from ...jobs.observation import (
     Action,
     CheckDelivery,
+    CleanUp,
     ControlTasks,
     Decision,
     DeleteJob,
@@ -41,6 +43,7 @@ from ..cache import JobCache, Key
 from ..call_limiter import CallLimiter
 from ..gate import GateClosedError, SubmissionGate
 from .census import Census
+from .cleanups import Cleanups
 from .delivery_checks import CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .filling import fill
@@ -126,6 +129,7 @@ class JobController:
         self._refused = RefusedJobs(kube, clock, cache, wake, limits=limits)
         self._control_log = transitions.ControlLog()
         self._deliveries = DeliveryChecks(self._check, wake)
+        self._cleanups = Cleanups(self._clean, wake)
         self._limiter = limiter
         self._endpoint_of = endpoint_of
 
@@ -167,6 +171,7 @@ class JobController:
     async def stop(self) -> None:
         """Cancel what runs outside of the work queue."""
         await self._deliveries.stop()
+        await self._cleanups.stop()
 
     def _written(self, job: ExportJob) -> None:
         self._cache.put_job(job)
@@ -229,6 +234,8 @@ class JobController:
                 return await self._control_tasks(loaded, decision, decision.action)
             case CheckDelivery():
                 return await self._check_delivery(loaded, decision, decision.action)
+            case CleanUp():
+                return await self._clean_up(loaded, decision, decision.action)
             case RemoveFinalizer():
                 return await self._remove_finalizer(loaded, decision)
             case DeleteJob():
@@ -305,6 +312,24 @@ class JobController:
         except CallFailedError as error:
             return error.failure
 
+    async def _clean_up(self, loaded: Loaded, decision: Decision, action: CleanUp) -> Decision:
+        """Start a pass over the directory of a failed attempt, or use its result. Meanwhile the decision stands."""
+        self._gate.check()
+        job = msgspec.structs.replace(loaded.job, status=decision.status)
+        result = self._cleanups.result(job, action)
+        if result is not None:
+            secrets = await self._gateway.secrets_of(job, action.submission)
+            obs = replace(await self._observe(loaded.job), job=job, secrets=secrets)
+            decision = cleanup.on_cleaned(obs, action.submission, result)
+        await self._writer.write_status(loaded, decision)
+        return decision
+
+    async def _clean(self, job: ExportJob, action: CleanUp) -> Cleaned:
+        try:
+            return await self._gateway.clean_up(job, action)
+        except CallFailedError as error:
+            return Cleaned(error=error.failure.message, transient=True)
+
     async def _remove_finalizer(self, loaded: Loaded, decision: Decision) -> Decision:
         loaded = await self._writer.write_status(loaded, decision)
         await self._writer.remove_finalizer(loaded)
@@ -334,6 +359,7 @@ class JobController:
             self._wake(key)
 
     def _handle_deleted(self, key: Key) -> None:
+        self._cleanups.forget(key)
         target = self._cache.target_of(key)
         if target is not None:
             before = self._cache.counts(target)

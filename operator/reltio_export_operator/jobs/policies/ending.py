@@ -10,7 +10,7 @@ from ...api.conditions import Conditions
 from ...api.foreign import own
 from ...api.job import JobStatus, Submission
 from ...api.reasons import ConditionReason
-from .. import deletion, messages, retention, tasks
+from .. import cleanup, deletion, messages, retention, tasks
 from ..endings import early_end_reason, failed
 from ..observation import (
     ControlTasks,
@@ -57,9 +57,16 @@ def stop_for_deletion(obs: Observation) -> Decision | None:
 
 
 def keep_finished(obs: Observation) -> Decision | None:
-    """Finished: only the finalizer is removed, and the object once spec.ttlSecondsAfterFinished has passed."""
+    """Finished: what a failed attempt wrote is deleted if the spec asks for it, then the finalizer is removed.
+
+    The finalizer makes a process that starts continue with that. The object is deleted once
+    spec.ttlSecondsAfterFinished has passed.
+    """
     if not obs.job.is_finished:
         return None
+    cleaning = cleanup.after_end(obs)
+    if cleaning is not None:
+        return cleaning
     if obs.job.holds_finalizer:
         return Decision(obs.status, RemoveFinalizer())
     ttl, ended = obs.job.spec.ttl_seconds_after_finished, obs.status.completion_time

@@ -12,7 +12,7 @@ from ...api.foreign import Quoted, own
 from ...api.job import JobStatus, Output, Submission
 from ...api.meta import whole_seconds
 from ...api.reasons import ConditionReason
-from .. import duplicates, messages, tasks
+from .. import cleanup, duplicates, messages, tasks
 from ..endings import completed, is_accepted, record_duplicates, tasks_failed
 from ..observation import CheckDelivery, ControlTasks, Decision, Observation, Wait, seconds_until_retry, status_of
 from .ending import stop_tasks
@@ -78,8 +78,8 @@ def verify_delivery(obs: Observation, submission: Submission) -> Decision | None
 
 @_with_tasks
 def end_failed_attempt(obs: Observation, _submission: Submission) -> Decision | None:
-    """All tasks ended, and not all of them completed."""
-    return None if tasks.unfinished(obs.status.tasks) else tasks_failed(obs)
+    """All tasks ended, and not all of them completed. What they wrote is deleted first if the spec asks for it."""
+    return None if tasks.unfinished(obs.status.tasks) else cleanup.before_retry(obs) or tasks_failed(obs)
 
 
 @_with_tasks
