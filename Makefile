@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,14 @@ delivery-matrix: $(VENV)/.deliveries ## Read deliveries of real writers, and bro
 
 neighbours-bench: $(VENV)/.dev ## Measure healthy objects alone and among 200 whose tenants do not answer
 	$(BIN)/python bench/neighbours.py $(BENCH_ARGS)
+
+bench: $(VENV)/.bench ## Measure the operator with 100, 1,000 and 10,000 jobs, beside a raw client and a first operator
+	cd bench && ../$(BIN)/python -m scale --sizes $(SIZES) $(BENCH_ARGS)
+	cd bench && PYTHONPATH=../$(VENV)/bench ../$(BIN)/python -m scale.plots ../build/bench/results.json ../docs/img
+SIZES ?= 100,1000,10000
+
+bench-check: $(VENV)/.dev ## Live through 300 jobs; fails when one costs more requests, writes, events or memory than before
+	cd bench && ../$(BIN)/python -m check
 
 fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: more than 100,000; prints cases, time and memory
 	cd tests && ../$(BIN)/python -m fuzz.run $(FUZZ_ARGS)
@@ -139,6 +147,7 @@ lock: $(UV) ## Resolve the dependencies again (needs a package index)
 	$(UV) pip compile $(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(UV) pip compile $(COMPILE) --no-deps requirements/tools.in -o requirements/tools.txt
 	$(UV) pip compile $(COMPILE) -c requirements/dev.txt requirements/deliveries.in -o requirements/deliveries.txt
+	$(UV) pip compile $(COMPILE) -c requirements/dev.txt requirements/bench.in -o requirements/bench.txt
 	$(UV) pip compile $(COMPILE) --no-deps requirements/fuzz.in -o requirements/fuzz.txt
 COMPILE := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --annotation-style line
 
@@ -173,6 +182,11 @@ $(VENV)/.dev: requirements/dev.txt hack/link.py pyproject.toml $(VENV)/bin/pytho
 	@touch $@ $(VENV)/.sandbox
 
 # Writers of CSV and JSON, beside the virtual environment: nothing else uses them.
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	@rm -rf $(VENV)/bench
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/bench -r requirements/bench.txt
+	@touch $@
+
 $(VENV)/.deliveries: requirements/deliveries.txt $(VENV)/.dev
 	@rm -rf $(VENV)/deliveries
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/deliveries -r requirements/deliveries.txt

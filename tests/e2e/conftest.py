@@ -54,11 +54,13 @@ class RealServer:
         self._directory = directory
         self._processes: list[subprocess.Popen[bytes]] = []
         self.kubeconfig = directory / "kubeconfig"
+        self.etcd = ""  # its URL
 
     def start(self) -> None:
         store, peer, port = _free_port(), _free_port(), _free_port()
         token = secrets.token_hex(16)
         here = self._directory
+        self.etcd = f"http://127.0.0.1:{store}"
         (here / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
         openssl = shutil.which("openssl")
         assert openssl, "openssl makes the key of the service accounts"
@@ -66,8 +68,8 @@ class RealServer:
         self._run(
             "etcd",
             f"--data-dir={here / 'etcd'}",
-            f"--listen-client-urls=http://127.0.0.1:{store}",
-            f"--advertise-client-urls=http://127.0.0.1:{store}",
+            f"--listen-client-urls={self.etcd}",
+            f"--advertise-client-urls={self.etcd}",
             f"--listen-peer-urls=http://127.0.0.1:{peer}",
             "--unsafe-no-fsync",
         )
@@ -75,7 +77,7 @@ class RealServer:
             "kube-apiserver",
             "--bind-address=127.0.0.1",
             f"--secure-port={port}",
-            f"--etcd-servers=http://127.0.0.1:{store}",
+            f"--etcd-servers={self.etcd}",
             f"--cert-dir={here / 'certs'}",
             f"--token-auth-file={here / 'tokens.csv'}",
             "--authorization-mode=RBAC",
