@@ -53,6 +53,7 @@ class Circuit:
         self._changed = changed
         self._failures = 0  # in a row
         self._answers = False  # whether the last call had an answer
+        self._is_overdue = False
         self._retry_at = 0.0
         self._pause = 0.0
         self._probe: object | None = None
@@ -67,6 +68,11 @@ class Circuit:
     def is_proven(self) -> bool:
         """Whether the last call had an answer: several calls at once are worth it."""
         return self._answers
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the last call had no answer, or one is overdue."""
+        return self._is_overdue or self._failures > 0
 
     @property
     def seconds_until_call(self) -> float:
@@ -85,10 +91,12 @@ class Circuit:
     def succeeded(self) -> None:
         is_news = not self._answers or bool(self._pause)
         self._failures, self._answers, self._pause, self._probe, self.error = 0, True, 0.0, None, ""
+        self._is_overdue = False
         if is_news:
             self._changed(self)
 
     def failed(self, call: object, error: str) -> None:
+        is_first = not self.is_silent
         self._answers = False
         self._failures += 1
         is_probe = self._probe is call
@@ -100,6 +108,13 @@ class Circuit:
             self._retry_at = self._clock.monotonic() + self._pause
             self.error = self.error or error
             self._changed(self)
+        elif is_first:
+            self._changed(self)
+
+    def overdue(self) -> None:
+        """A call has waited for its answer for long. It has not failed yet."""
+        self._answers, self._is_overdue = False, True
+        self._changed(self)
 
     def abandoned(self, call: object) -> None:
         """The call ended without a result. The next call may be the probe."""
@@ -183,7 +198,7 @@ class Circuits:
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> None:
-        """Call this whenever a circuit opens or closes, gets its first answer, or is free for a probe."""
+        """Call this whenever a circuit opens or closes, gets its first answer or failure, or is free for a probe."""
         self._listeners.append(listener)
 
     def endpoint(self, url: str, tenant: str) -> Endpoint:
@@ -193,13 +208,14 @@ class Circuits:
             host = f"{parts.scheme}://{parts.netloc}".lower()
         except ValueError:
             host = url  # no request can be sent to it
-        return Endpoint(self._circuit(host), self._circuit(f"{host}/{tenant}"), self._clock)
+        return Endpoint(self.circuit(host), self.circuit(f"{host}/{tenant}"), self._clock)
 
     def count(self, state: State) -> int:
         """How many circuits are in this state."""
         return sum(self._circuits.peek(name).state == state for name in self._circuits)
 
-    def _circuit(self, name: str) -> Circuit:
+    def circuit(self, name: str) -> Circuit:
+        """The circuit with this name. Those of endpoints begin with a scheme."""
         return self._circuits.get_or_make(name, lambda: Circuit(name, self._clock, self._limits, self._notify))
 
     def _notify(self, circuit: Circuit) -> None:

@@ -140,7 +140,7 @@ def test_a_probe_without_a_result_leaves_the_next_call_to_be_the_probe() -> None
     assert stage.circuits.count("HalfOpen") == 0
 
 
-def test_listeners_hear_of_first_answers_pauses_and_their_ends() -> None:
+def test_listeners_hear_of_first_answers_first_failures_pauses_and_their_ends() -> None:
     stage = Stage()
     heard: list[str] = []
     stage.circuits.subscribe(lambda circuit: heard.append(f"{circuit.name} {circuit.state}"))
@@ -149,9 +149,22 @@ def test_listeners_hear_of_first_answers_pauses_and_their_ends() -> None:
     assert heard == ["https://reltio.test Closed", "https://reltio.test/acme01 Closed"]
     heard.clear()
     not_connected(stage.endpoint, 3)
-    assert heard == ["https://reltio.test Open"]
+    assert heard == ["https://reltio.test Closed", "https://reltio.test Open"]
 
 
 @pytest.mark.parametrize("url", ["https://[::1/jobs", "", "https://reltio.test:port/jobs"])
 def test_a_url_that_cannot_be_called_has_a_line(url: str) -> None:
     assert Stage().circuits.endpoint(url, "acme01").paused() is None
+
+
+def test_a_circuit_is_silent_from_an_overdue_or_failed_call_until_the_next_answer() -> None:
+    circuit = Stage().circuits.circuit("S3 in eu-west-1")
+    assert not circuit.is_silent
+    for happens in (circuit.overdue, lambda: circuit.failed(object(), "ReadTimeout")):
+        happens()
+        assert circuit.is_silent
+        assert not circuit.is_proven
+        assert not circuit.seconds_until_call
+        circuit.succeeded()
+        assert not circuit.is_silent
+        assert circuit.is_proven
