@@ -147,4 +147,30 @@ from reltio_export_operator.aws.sessions import RoleSessions
 assert RoleSessions.run_bulk
 RoleSessions.run_bulk = RoleSessions.run
 """,
+    "a region that hangs takes no threads from others": """
+from concurrent.futures import ThreadPoolExecutor
+from reltio_export_operator.aws import calls
+from reltio_export_operator.controllers import manager
+from reltio_export_operator.runtime.slots import SlotLimits, Slots
+assert manager.LimitedCalls is calls.LimitedCalls
+class Shared(calls.UnlimitedCalls):
+    def __init__(self, circuits, small, bulk):
+        super().__init__(ThreadPoolExecutor(small), ThreadPoolExecutor(bulk))
+    def slots_by_region(self, limits):
+        return Slots(SlotLimits(limits.place, limits.place, 0))
+    def shutdown(self):
+        pass
+manager.LimitedCalls = Shared
+""",
+    "a call that waits holds no worker": """
+from contextlib import asynccontextmanager
+from reltio_export_operator.runtime import circuits, permits
+assert permits.Permit.given_back and circuits.Circuit.seconds_until_call and circuits.Circuit.is_proven
+@asynccontextmanager
+async def kept(permit):
+    yield
+permits.Permit.given_back = kept
+circuits.Circuit.seconds_until_call = 0.0
+circuits.Circuit.is_proven = True
+""",
 }

@@ -56,6 +56,9 @@ class Gateway:
         self._connections: set[asyncio.Task[None]] = set()
         self.port = 0
 
+    def forward_to(self, upstream: str) -> None:
+        self._upstream = urlsplit(upstream)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -68,13 +71,15 @@ class Gateway:
         method: str | None = None,
         body: str = "",
         query: str = "",
+        signed_for: str = "",
         times: int = 1_000_000,
     ) -> Rule:
-        """Answer requests whose path holds these texts (and whose body holds that one)."""
+        """Answer requests whose path holds these texts (and whose body, and whose signature, hold those)."""
 
         def matches(request: Request) -> bool:
             in_path = path in request.path and query in request.path
-            return in_path and method in (None, request.method) and body.encode() in request.body
+            in_rest = body.encode() in request.body and signed_for in request.headers.get("authorization", "")
+            return in_path and method in (None, request.method) and in_rest
 
         rule = Rule(matches, answer, times)
         self.rules.append(rule)
@@ -178,6 +183,15 @@ def text(status: int, body: str, content_type: str = "application/json", *lines:
     return answer
 
 
+def silence() -> Answer:
+    """Accept the request, and never answer it."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    return answer
+
+
 def redirect(location: str, status: int = 307) -> Answer:
     return text(status, "", "text/plain", f"Location: {location}")
 
@@ -256,4 +270,4 @@ def packed_lines(size: int, line: bytes = b"0" * 1023 + b"\n") -> bytes:
     return b"".join([packer.compress(block) for _ in range(max(1, size // len(block)))] + [packer.flush()])
 
 
-__all__ = ["Answer", "Gateway", "Request", "bomb", "endless", "packed_lines", "redirect", "stream", "text"]
+__all__ = ["Answer", "Gateway", "Request", "bomb", "endless", "packed_lines", "redirect", "silence", "stream", "text"]

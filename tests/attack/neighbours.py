@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from integration.conftest import condition
 from reltio_export_sandbox.environment import crds
 
-from .gateway import Answer, endless, text
+from .gateway import Answer, endless, silence, text
 from .rows import Attack, Row
 from .stage import MIB, Setup, Stage
 
@@ -36,6 +36,13 @@ def rows() -> Iterator[Row]:
     yield Row("Secret that is changed many times", "what a changed Secret made is dropped", _rotated, _COUNTED)
     yield Row("job whose writes are refused", "a refused job lets others go first", _refused_writes, _RELAYED)
     yield Row("files of a job that never arrive", "small calls have threads of their own", _slow_files, _FEW_THREADS)
+    yield Row("dead tenants among healthy jobs", "a call that waits holds no worker", _dead_tenants, _FEW_WORKERS)
+    regional = "a region that hangs takes no threads from others"
+    for service in ("sts", "s3"):
+        yield Row(
+            f"region whose {service.upper()} hangs, while targets are verified", regional, _hanging_region(service)
+        )
+    yield Row("region whose S3 hangs, while deliveries are read", regional, _hanging_deliveries)
 
 
 async def _neighbour(stage: Stage) -> str:
@@ -160,6 +167,73 @@ async def _slow_files(stage: Stage) -> str:
     await stage.world.job(target="warm", delivery={"verify": "Manifest"})
     job = await stage.outcome("ExportJob", "nightly", within=_WITHIN)
     return "" if condition(job, "Complete") else "threads that others wait for"
+
+
+_FEW_WORKERS = Setup(settings={"RELTIO_EXPORT_WORKERS": "4"})
+_DEAD, _DEAD_REGION, _DEAD_BUCKET = 12, "eu-south-1", "acme-exports-south"
+_SOON = 12.0  # seconds; a request to AWS that is not answered ends after 15, and one to Reltio later
+
+
+async def _dead_tenants(stage: Stage) -> str:
+    """Each has a job of its own, and takes its submission without an answer."""
+    await stage.warm_up()
+    stage.reltio.on("/dead", silence())
+    for number in range(_DEAD):
+        spec = {**stage.spec(reltio={"tenant": f"dead{number}"}), "verification": {"mode": "Disabled"}}
+        await stage.world.target(f"dead-{number}", spec=spec)
+        await stage.world.job(f"dead-{number}", target=f"dead-{number}")
+    if not await stage.until(lambda: sum("/dead" in one.path for one in stage.reltio.requests) >= _SILENT):
+        raise RuntimeError("the dead tenants were not called")
+    await stage.world.job(target="warm")
+    job = await stage.outcome("ExportJob", "nightly", within=_SOON)
+    return "" if condition(job, "Complete") else "workers that others wait for"
+
+
+_SILENT = 4  # calls without an answer, which are all that the operator would make at once without its defence
+
+
+def _hanging_region(service: str) -> Attack:
+    async def attack(stage: Stage) -> str:
+        await stage.warm_up()
+        await asyncio.to_thread(stage.world.sandbox.cloud.create_bucket, _DEAD_BUCKET, region=_DEAD_REGION)
+        signed_for = f"/{_DEAD_REGION}/{service}/"
+        stage.aws.on("", silence(), signed_for=signed_for)
+        for number in range(_DEAD):
+            await stage.target(f"dead-{number}", bucket=_DEAD_BUCKET, region=_DEAD_REGION)
+        if not await stage.until(
+            lambda: any(signed_for in one.headers.get("authorization", "") for one in stage.aws.requests)
+        ):
+            raise RuntimeError("the region was not called")
+        await asyncio.sleep(1)  # the others are under way
+        await stage.target()
+        target = await stage.outcome("ExportTarget", "lake", within=_SOON)
+        return "" if condition(target, "Ready") else "threads that other regions wait for"
+
+    return attack
+
+
+async def _hanging_deliveries(stage: Stage) -> str:
+    await stage.warm_up()
+    await asyncio.to_thread(stage.world.sandbox.cloud.create_bucket, _DEAD_BUCKET, region=_DEAD_REGION)
+    await stage.target("dead", bucket=_DEAD_BUCKET, region=_DEAD_REGION)
+    await stage.world.ready("dead")
+    await stage.world.patch("ExportTarget", "dead", {"spec": {"maxConcurrentJobs": _DEAD}})
+    signed_for = f"/{_DEAD_REGION}/s3/"
+    before = len(stage.aws.requests)
+    stage.aws.on("", silence(), signed_for=signed_for)
+    for number in range(_DEAD):
+        await stage.world.job(f"dead-{number}", target="dead")
+    for number in range(_DEAD):
+        await stage.seen("ExportJob", f"dead-{number}", _is_verifying)
+    if not any(signed_for in one.headers.get("authorization", "") for one in stage.aws.requests[before:]):
+        raise RuntimeError("no delivery was read")
+    await stage.world.job(target="warm")
+    job = await stage.outcome("ExportJob", "nightly", within=_SOON)
+    return "" if condition(job, "Complete") else "deliveries that other regions wait for"
+
+
+def _is_verifying(raw: Raw) -> bool:
+    return bool(raw.get("status", {}).get("phase") == "Verifying")
 
 
 def _held() -> Answer:

@@ -49,7 +49,11 @@ class Stage:
 
     async def target(self, name: str = "lake", *, reltio: Mapping[str, Any] | None = None, **s3: Any) -> None:
         """A target that reaches Reltio through the gateway, but for what is given."""
-        spec = {
+        await self.world.target(name, spec=self.spec(reltio=reltio), **s3)
+
+    def spec(self, *, reltio: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The part of a target that is about Reltio."""
+        return {
             "reltio": {
                 "exportServiceURL": self.reltio.url + "/jobs",
                 "authURL": self.reltio.url + "/oauth/token",
@@ -58,7 +62,6 @@ class Stage:
                 **(reltio or {}),
             }
         }
-        await self.world.target(name, spec=spec, **s3)
 
     @property
     def process(self) -> int:

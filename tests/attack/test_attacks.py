@@ -17,6 +17,7 @@ _IN_OTHER_TESTS = frozenset(
         *("the annotation keeps the attempt", "jobs without a record are searched for"),
         *("unreadable objects are isolated", "namespaces are listed one by one"),
         *("what a changed Secret made is dropped", "a refused job lets others go first"),
+        *("a region that hangs takes no threads from others", "a call that waits holds no worker"),
     }
 )
 

@@ -22,6 +22,7 @@ from . import messages
 from .answers import AnswerRefusedError
 from .bodies import INTERRUPTED
 from .denials import ASSUME_ROLE, Denial
+from .places import CallsPausedError
 
 # What a call of boto3 raises. The last one is not a BotoCoreError: the answer is not what the service returns.
 CALL_FAILURES = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
@@ -146,6 +147,8 @@ def from_botocore(
         return found
     if isinstance(error, ResponseParserError):
         return AwsError(messages.UNEXPECTED_ANSWER, **where, answer=own("it cannot be parsed"))
+    if isinstance(error, CallsPausedError):
+        return AwsError(messages.CALLS_PAUSED, host=error.kwargs["place"], error=own(error.kwargs["error"]))
     if isinstance(error, _NO_CREDENTIALS):
         return AwsError(messages.NO_CREDENTIALS)
     if isinstance(error, boto.CredentialRetrievalError):

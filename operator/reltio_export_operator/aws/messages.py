@@ -290,6 +290,12 @@ ENDPOINT_UNREACHABLE = Reason(
     "AWS did not answer {action} on {resource} ({error}).",
     "Check the network between the operator and AWS, and spec.s3.region.",
 )
+CALLS_PAUSED = Reason(
+    "CallsPaused",
+    "Calls to {host} are paused, because several in a row had no connection or no answer ({error}).",
+    "The operator tries again within a minute, and continues by itself. If it persists, check the network between the "
+    "operator and AWS, and spec.s3.region.",
+)
 AWS_UNAVAILABLE = Reason(
     "AWSUnavailable",
     "{action} on {resource} failed. AWS returned {answer}.",
@@ -324,6 +330,7 @@ TRANSIENT = frozenset(
         READ_INTERRUPTED,
         OBJECT_CHANGED,
         ENDPOINT_UNREACHABLE,
+        CALLS_PAUSED,
         ANSWER_BEYOND_LIMITS,
         AWS_UNAVAILABLE,
         UNEXPECTED_ANSWER,

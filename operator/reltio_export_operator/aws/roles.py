@@ -11,6 +11,7 @@ from . import messages
 from .errors import CALL_FAILURES, AwsError, from_botocore
 from .owner import Owner
 from .parsing import understood
+from .places import CallsPausedError
 from .sessions import RoleSessions
 
 _DEFAULT_SECONDS = 3600  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html (text of botocore 1.44.5)
@@ -67,7 +68,11 @@ class RoleReader:
             except CALL_FAILURES as error:
                 raise from_botocore(error, action, role_arn, secrets=self._owner.secrets) from None
 
-        return await self._sessions.run(work)
+        place = self._sessions.place("iam", role_arn, None)
+        try:
+            return await self._sessions.run(place, self._owner.namespace, work)
+        except CallsPausedError as error:
+            raise from_botocore(error, action, role_arn) from None
 
 
 def _role_and_arn(iam: Any, name: str) -> tuple[str, RoleDescription]:

@@ -25,12 +25,15 @@ from ..api.reasons import ConditionReason
 from ..api.target import partition_of
 from ..runtime.allowed_roles import AllowedRoles
 from ..runtime.clock import SYSTEM_CLOCK, Clock
+from ..runtime.slots import SlotLimits, Slots
 from . import credentials, messages
+from .calls import LimitedCalls, UnlimitedCalls
 from .denials import ASSUME_ROLE, principal
 from .errors import CALL_FAILURES, SESSION_POLICY_REFUSED, AwsError, clean, from_botocore
 from .lean import share
 from .owner import Owner
 from .parsing import understood
+from .places import CallsPausedError, Place
 from .transport import CALLS
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ class RoleSessions:
 
     def __init__(
         self,
-        pool: Executor,
+        pool: Executor | LimitedCalls,
         *,
         bulk: Executor | None = None,
         new_session: Callable[[], boto3.Session] = boto3.Session,
@@ -93,8 +96,7 @@ class RoleSessions:
         self._allowed = allowed or AllowedRoles()
         self._session_tags = session_tags
         self._of_user = of_user  # the credentials are those of a person at a terminal
-        self._pool = pool
-        self._bulk = bulk or pool
+        self._calls = UnlimitedCalls(pool, bulk or pool) if isinstance(pool, Executor) else pool
         self._clock = clock
         self._new_session = new_session
         self._boto: boto3.Session | None = None
@@ -154,19 +156,32 @@ class RoleSessions:
         """Whether the session is past its end, which AWS may also report as a denial."""
         return role.expires <= self._clock.utc_now()
 
-    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call in the pool of threads."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, functools.partial(call, *args, **kwargs))
+    def place(self, service: str, role_arn: str, region: str | None) -> Place:
+        """Where the calls of a client for this role go."""
+        return Place.of(service, self._region(role_arn, region))
 
-    async def run_bulk(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def slots_by_region(self, limits: SlotLimits) -> Slots[str]:
+        """Slots for work that makes several calls in a region, the one of `place`."""
+        return self._calls.slots_by_region(limits)
+
+    async def run(
+        self, place: Place | None, namespace: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a blocking call in the pool of threads. `place`: where it is sent to; None: it sends nothing."""
+        return await self._calls.small.run(place, namespace, functools.partial(call, *args, **kwargs))
+
+    async def run_bulk(
+        self, place: Place | None, namespace: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Run a blocking call that may take minutes, such as reading a file, in a pool of its own."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._bulk, functools.partial(call, *args, **kwargs))
+        return await self._calls.bulk.run(place, namespace, functools.partial(call, *args, **kwargs))
 
     async def _renew(self, key: RoleKey) -> AssumedRole:
         try:
-            assumed = await self.run(self._assume, key)
+            place = self.place("sts", key.role_arn, key.region)
+            assumed = await self.run(place, key.owner.namespace, self._assume, key)
+        except CallsPausedError as error:
+            raise _explained(error, key) from None
         finally:
             del self._pending[key]
         self._cached[key] = assumed
@@ -266,10 +281,14 @@ class RoleSessions:
     def _client(self, service: Any, role_arn: str, region: str | None, **own: Any) -> Any:
         with self._client_lock:
             session = self._session()
-            region = region or session.region_name or _DEFAULT_REGIONS[partition_of(role_arn)]
-            client: Any = session.client(service, region_name=region, config=CALLS, **own)
+            client: Any = session.client(service, region_name=self._region(role_arn, region), config=CALLS, **own)
             share(client, service, self._shared)
             return client
+
+    def _region(self, role_arn: str, region: str | None) -> str:
+        """The region of a client for this role. That of the session is known once a client was made."""
+        of_session = self._boto.region_name if self._boto is not None else None
+        return region or of_session or _DEFAULT_REGIONS[partition_of(role_arn)]
 
     def _find_credentials(self) -> Any:
         with self._client_lock:

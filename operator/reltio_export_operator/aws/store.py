@@ -60,10 +60,12 @@ class ObjectStore:
         self._role = role
         self._s3 = role.s3
         self._bucket = bucket
+        self._namespace = role.key.owner.namespace
+        self._place = sessions.place("s3", role.key.role_arn, role.key.region)
 
     async def compute(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes some milliseconds with what was read, in the threads of short calls, off the event loop."""
-        return await self._sessions.run(call, *args, **kwargs)
+        return await self._sessions.run(None, self._namespace, call, *args, **kwargs)
 
     async def region(self) -> str | None:
         """The region of the bucket; None if S3 does not return it.
@@ -243,7 +245,11 @@ class ObjectStore:
             yield "s3:ListBucket", error
         else:
             yield "s3:ListBucket", None
-        for result in await self._sessions.run(self._probe_object, f"{prefix}{PROBE_PREFIX}{name}", encryption):
+        try:
+            results = await self._call("s3:PutObject", self._probe_object, f"{prefix}{PROBE_PREFIX}{name}", encryption)
+        except AwsError as error:  # calls are paused: nothing was tried
+            results = [("s3:PutObject", error)]
+        for result in results:
             yield result
 
     def _list_in_region(self, prefix: str) -> None:
@@ -322,7 +328,7 @@ class ObjectStore:
         self, run: Callable[..., Awaitable[Any]], action: str, call: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Any:
         try:
-            return await run(call, *args, **kwargs)
+            return await run(self._place, self._namespace, call, *args, **kwargs)
         except CALL_FAILURES as error:
             raise self._failure(error, action) from None
 

@@ -24,6 +24,7 @@ from ..runtime.network import Network
 from .answers import LimitedCredentialsSession, LimitedSession
 from .lean import SERVICES, only_called_operations, register_handlers
 from .parsing import check_answers
+from .places import Place, sending
 
 _HOSTS = 64  # of which connections are kept: one for each bucket, besides STS and IAM
 _CONNECTIONS = 32  # that are kept of a host
@@ -87,7 +88,8 @@ class _Transport:
         if key not in self._sessions:
             self._sessions.setdefault(key, self._session(*key))
         try:
-            return self._sessions[key].send(request)
+            with sending(_place(event["event_name"], request.context)):
+                return self._sessions[key].send(request)
         except ProxyConnectionError as error:  # botocore masks credentials, but not reliably when they are short
             raise ProxyConnectionError(proxy_url=str(proxy), error=error.kwargs["error"]) from None
 
@@ -99,6 +101,12 @@ class _Transport:
             max_pool_connections=_CONNECTIONS,
             socket_options=_SOCKET_OPTIONS,
         )
+
+
+def _place(event: str, context: dict[str, Any]) -> Place:
+    """Where a request goes. The event is `before-send.s3.GetObject`, for instance; a redirect changes the signature."""
+    region = context.get("signing", {}).get("region") or context.get("client_region")
+    return Place.of(event.split(".")[1], region)
 
 
 class _TrustingSession(LimitedSession):

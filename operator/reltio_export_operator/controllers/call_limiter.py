@@ -53,6 +53,7 @@ class CallLimiter(Generic[Key]):
         self._limits = limits or CallLimits()
         self._pools: dict[str, _Pool[Key]] = {}
         self._place: dict[Key, str] = {}  # the pool in which a key waits, or has a reservation
+        self._calls: dict[Key, list[str]] = {}  # the pools in which the call of a key counts
         circuits.subscribe(self._on_change)
 
     @contextmanager
@@ -65,6 +66,7 @@ class CallLimiter(Generic[Key]):
             self._pools[full].waiting.push(key)
             self._place[key] = full
         else:
+            self._calls[key] = names
             for name in names:
                 self._pools[name].held += 1
         self._refill(before, *names)
@@ -72,9 +74,14 @@ class CallLimiter(Generic[Key]):
             yield full is None
         finally:
             if full is None:
-                for name in names:
-                    self._pools[name].held -= 1
-                self._refill(*names)
+                self.leave(key)
+
+    def leave(self, key: Key) -> None:
+        """The calls of this key have ended, although its block has not."""
+        names = self._calls.pop(key, ())
+        for name in names:
+            self._pools[name].held -= 1
+        self._refill(*names)
 
     @contextmanager
     def turn(self, key: Key) -> Iterator[None]:

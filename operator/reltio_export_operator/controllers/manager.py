@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from kubernetes.aio import client
 
 from ..api.decoding import STATUS_INVALID
 from ..api.meta import FINALIZER
+from ..aws.calls import LimitedCalls
 from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..jobs.observation import Limits
@@ -48,6 +48,10 @@ _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whethe
 _SCHEDULE_WORKERS = 8  # they call nothing but the API server
 
 
+def circuits_of(settings: Settings, clock: Clock) -> Circuits:
+    return Circuits(clock, CircuitLimits(settings.circuit_failures, cap_seconds=settings.circuit_retry_cap_seconds))
+
+
 class Manager:
     """The work queues and the controllers that work on them."""
 
@@ -61,12 +65,11 @@ class Manager:
         metrics: Metrics | None = None,
         gate: SubmissionGate | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        circuits: Circuits | None = None,
         release: str = "",
     ) -> None:
         self._cache = cache = JobCache()
-        circuits = Circuits(
-            clock, CircuitLimits(settings.circuit_failures, cap_seconds=settings.circuit_retry_cap_seconds)
-        )
+        circuits = circuits or circuits_of(settings, clock)
         call_limits = CallLimits(tenant=settings.calls_per_tenant, unproven=settings.unproven_calls)
         access = Access(kube, http, hosts=ReltioHosts.of(settings), circuits=circuits, clock=clock)
         metrics = metrics or Metrics()
@@ -151,6 +154,8 @@ class Manager:
             wake_target=lambda key: self.targets.add_after(key, 1.0),
             verify_target=self._verify_target,
             count_event=metrics.job_event,
+            new_slots=sessions.slots_by_region,
+            region_of=lambda s3: sessions.place("s3", s3.role_arn, s3.region).region,
         )
         self._stop_jobs, self._sync_cache = job_controller.stop, job_controller.sync_cache
         self._target_controller = target_controller = TargetController(
@@ -195,26 +200,26 @@ class Manager:
         """A manager with connections and threads of its own. `release` is namespace and name of its Lease."""
         # The call limiters bound the connections. One for all hosts would let dead hosts use up those of the others.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
-        threads = ThreadPoolExecutor(settings.aws_threads, thread_name_prefix="aws")
-        bulk = ThreadPoolExecutor(settings.bulk_threads, thread_name_prefix="bulk")
+        circuits = circuits_of(settings, SYSTEM_CLOCK)
+        calls = LimitedCalls(circuits, settings.aws_threads, settings.bulk_threads)
         try:
             async with http_client(network, limits, hosts=ReltioHosts.of(settings)) as http:
                 sessions = RoleSessions(
-                    threads,
-                    bulk=bulk,
+                    calls,
                     new_session=session_factory(network),
                     allowed=AllowedRoles(settings.allowed_roles),
                     session_tags=settings.session_tags,
                 )
                 kube = KubeClient(api, event_failed=metrics.event_failed)
-                manager = cls(settings, kube, http, sessions, metrics=metrics, gate=gate, release=release)
+                manager = cls(
+                    settings, kube, http, sessions, metrics=metrics, gate=gate, circuits=circuits, release=release
+                )
                 try:
                     yield manager
                 finally:
                     await manager.stop()
         finally:
-            for pool in (threads, bulk):
-                pool.shutdown(wait=False, cancel_futures=True)
+            calls.shutdown()
 
     async def stop(self) -> None:
         """Cancel what runs outside of the work queues."""

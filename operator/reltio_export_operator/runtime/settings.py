@@ -134,8 +134,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=5, le=3600, description="Maximum time between tries while calls to a host or tenant are paused."),
     ] = 60.0
-    aws_threads: Annotated[int, Meta(ge=1, le=256, description="Number of concurrent calls to AWS.")] = 8
-    bulk_threads: Annotated[int, Meta(ge=1, le=256, description="Number of delivered files that are read at once.")] = 8
+    aws_threads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Number of concurrent calls to AWS in one region. Other regions have a quarter more, and those "
+            "that do not answer have threads of their own, at most twice this number.",
+        ),
+    ] = 8
+    bulk_threads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Number of delivered files of one region that are read at once. For other regions and those "
+            "that do not answer, see awsThreads.",
+        ),
+    ] = 8
     allowed_roles: Annotated[
         dict[NamespaceOrAll, tuple[RolePattern, ...]],
         Meta(

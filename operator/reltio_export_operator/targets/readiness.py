@@ -49,7 +49,7 @@ _TEXT_LIMIT = 4096  # characters of a message or remedy, as the CRD allows
 # Reasons that need no action: one such failure proves nothing about the next export.
 TRANSIENT = frozenset(
     [
-        *("RateLimited", "ServerError", "ServiceUnavailable", "AnswerLost", "Unreachable"),
+        *("RateLimited", "ServerError", "ServiceUnavailable", "AnswerLost", "Unreachable", "CallsPaused"),
         *("EndpointUnreachable", "AWSUnavailable", "UnexpectedAWSAnswer", "AnswerBeyondLimits"),
         *("ReadInterrupted", "ObjectChanged"),
         *("ExpiredCredentials", "OperatorCredentialsExpired", "CredentialsUnreachable", "ClockSkewed"),

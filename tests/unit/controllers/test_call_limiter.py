@@ -149,3 +149,18 @@ def test_a_failed_call_does_not_count_any_more() -> None:
         raise ConnectionError
     with limiter.enter(endpoint, job("second")) as second:
         assert second
+
+
+def test_a_block_that_makes_no_more_calls_gives_its_place_to_others() -> None:
+    stage = Stage(tenant=1)
+    endpoint, limiter = stage.proven(), stage.limiter
+    with limiter.enter(endpoint, job("first")) as first:
+        with limiter.enter(endpoint, job("second")) as second:
+            assert (first, second) == (True, False)
+        limiter.leave(job("first"))
+        assert stage.woken == [job("second")]
+        with limiter.enter(endpoint, job("second")) as second, limiter.enter(endpoint, job("third")) as third:
+            assert (second, third) == (True, False)
+        assert stage.woken == [job("second"), job("third")]
+    assert stage.woken == [job("second"), job("third")], "the place is given back once"
+    limiter.leave(job("unknown"))

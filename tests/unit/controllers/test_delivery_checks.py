@@ -12,6 +12,7 @@ from reltio_export_operator.controllers.jobs.delivery_checks import CheckedDeliv
 from reltio_export_operator.controllers.jobs.delivery_reader import Reports
 from reltio_export_operator.delivery.manifest import Delivery, FileReport
 from reltio_export_operator.jobs.results import CallFailure
+from reltio_export_operator.runtime.slots import SlotLimits, Slots
 
 SUBJECT = job(status=running("COMPLETED"))
 
@@ -54,3 +55,42 @@ async def test_a_second_check_has_the_reports_of_the_first_until_the_job_is_forg
     checks.checks.forget(SUBJECT.metadata.key)
     await checks.next()
     assert [len(known) for known in checks.known] == [0, 1, 0]
+
+
+async def test_no_check_waits_for_those_of_a_region_that_does_not_answer() -> None:
+    """Six checks of one region wait for it, which leaves a place to the others; once it is known, it leaves all."""
+    hang = asyncio.Event()
+    begun: list[str] = []
+    silent: set[str] = set()
+
+    async def check(subject: ExportJob, known: Reports) -> CheckedDelivery:
+        begun.append(subject.metadata.name)
+        await hang.wait()
+        return CheckedDelivery(Delivery(None, {}))
+
+    slots: list[Slots[str]] = []
+
+    def new_slots(limits: SlotLimits) -> Slots[str]:
+        slots.append(Slots(limits, lambda region: "Silent" if region in silent else "Answers"))
+        return slots[-1]
+
+    def in_region(name: str, region: str) -> ExportJob:
+        status = running("COMPLETED")
+        status["submission"]["s3"]["region"] = region
+        return job(metadata={"name": name}, status=status)
+
+    checks = DeliveryChecks(check, lambda key: None, new_slots)
+    for number in range(6):
+        checks.result(in_region(f"dead-{number}", "eu-south-1"))
+    checks.result(in_region("first", "eu-west-1"))
+    checks.result(in_region("second", "eu-west-1"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert begun == ["dead-0", "dead-1", "dead-2", "dead-3", "first"]
+    silent.add("eu-south-1")
+    for one in slots:
+        one.refill()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert begun[5:] == ["second"]
+    await checks.stop()

@@ -7,18 +7,19 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ...api.foreign import own
-from ...api.job import ExportJob
+from ...api.job import ExportJob, S3Snapshot
 from ...aws.errors import AwsError
 from ...aws.store import PROBE_PREFIX, ObjectStore, StoredObject
 from ...delivery import limits
 from ...jobs.cleanup import Cleaned, is_of_attempt
 from ...jobs.observation import CleanUp
 from ...runtime.logs import object_fields
+from ...runtime.slots import SlotLimits, Slots
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
 
-_MAX_CONCURRENT = 2
+_LIMITS = SlotLimits(place=2, total=3, silent=4)
 _NAMED = 6  # objects that are not the attempt's
 _MAX_DELETED = 1_000  # objects in one pass, after which the status says how many
 
@@ -26,11 +27,18 @@ _MAX_DELETED = 1_000  # objects in one pass, after which the status says how man
 class Cleanups:
     """Runs one pass for a job at a time, and wakes the job when its result is available."""
 
-    def __init__(self, clean: Callable[[ExportJob, CleanUp], Awaitable[Cleaned]], wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        clean: Callable[[ExportJob, CleanUp], Awaitable[Cleaned]],
+        wake: Callable[[Key], None],
+        new_slots: Callable[[SlotLimits], Slots[str]] = Slots,
+        region_of: Callable[[S3Snapshot], str] = lambda s3: s3.region or "",
+    ) -> None:
         self._clean = clean
         self._wake = wake
         self._passes: dict[Key, tuple[str, asyncio.Task[Cleaned]]] = {}
-        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._slots = new_slots(_LIMITS)
+        self._region_of = region_of
 
     def result(self, job: ExportJob, action: CleanUp) -> Cleaned | None:
         """The result of a pass for this attempt, returned once. None while it runs; starts it if it does not."""
@@ -61,7 +69,7 @@ class Cleanups:
 
     async def _work(self, job: ExportJob, action: CleanUp) -> Cleaned:
         try:
-            async with self._slots:
+            async with self._slots.slot(self._region_of(action.submission.s3), job.metadata.namespace):
                 return await self._clean(job, action)
         except Exception as error:
             meta = job.metadata

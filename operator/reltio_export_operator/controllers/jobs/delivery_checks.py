@@ -8,18 +8,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ...api.foreign import own
-from ...api.job import ExportJob
+from ...api.job import ExportJob, S3Snapshot
 from ...delivery.manifest import Delivery
 from ...jobs.messages import INTERNAL_ERROR
 from ...jobs.results import CallFailure, SearchResult
 from ...runtime.logs import object_fields
+from ...runtime.slots import SlotLimits, Slots
 from ..cache import Key
 from .delivery_reader import Reports
 
 _log = logging.getLogger(__name__)
 
-_MAX_CONCURRENT = 4
-_MAX_CONCURRENT_FULL = 2  # with spec.delivery.verify Full, in addition to the others
+_LIMITS = SlotLimits(place=4, total=5, silent=4)
+_LIMITS_FULL = SlotLimits(place=2, total=3, silent=4)  # with spec.delivery.verify Full, in addition to the others
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,14 @@ class DeliveryChecks:
         self,
         inspect: Callable[[ExportJob, Reports], Awaitable[CheckedDelivery | CallFailure]],
         wake: Callable[[Key], None],
+        new_slots: Callable[[SlotLimits], Slots[str]] = Slots,
+        region_of: Callable[[S3Snapshot], str] = lambda s3: s3.region or "",
     ) -> None:
         self._inspect = inspect
         self._wake = wake
         self._checks: dict[Key, _Check] = {}
-        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
-        self._full_slots = asyncio.Semaphore(_MAX_CONCURRENT_FULL)
+        self._slots, self._full_slots = new_slots(_LIMITS), new_slots(_LIMITS_FULL)
+        self._region_of = region_of
 
     def result(self, job: ExportJob) -> CheckedDelivery | CallFailure | None:
         """The result of the check of this attempt, returned once. None while it runs; starts it if it does not."""
@@ -84,8 +87,11 @@ class DeliveryChecks:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, job: ExportJob, known: Reports) -> CheckedDelivery | CallFailure:
+        submission = job.status.submission
+        assert submission is not None
         try:
-            async with self._full_slots if job.spec.delivery.verify == "Full" else self._slots:
+            slots = self._full_slots if job.spec.delivery.verify == "Full" else self._slots
+            async with slots.slot(self._region_of(submission.s3), job.metadata.namespace):
                 return await self._inspect(job, known)
         except Exception as error:
             # A file may have any content: report the error on the job, which would otherwise wait forever.

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
-from ...api.job import ExportJob, ServiceSnapshot
+from ...api.job import ExportJob, S3Snapshot, ServiceSnapshot
 from ...api.meta import JOBS
 from ...api.reasons import ConditionReason
 from ...api.target import ExportTarget
@@ -38,6 +38,7 @@ from ...kube.client import ConflictError, InvalidError, KubeApi
 from ...runtime.circuits import Endpoint
 from ...runtime.clock import Clock
 from ...runtime.permits import without_permit
+from ...runtime.slots import SlotLimits, Slots
 from .. import transitions
 from ..cache import JobCache, Key
 from ..call_limiter import CallLimiter
@@ -90,6 +91,8 @@ class JobController:
         wake_target: Callable[[Key], None],
         verify_target: Callable[[Key], None] = lambda key: None,
         count_event: Callable[[str], None] = lambda reason: None,
+        new_slots: Callable[[SlotLimits], Slots[str]] = Slots,
+        region_of: Callable[[S3Snapshot], str] = lambda s3: s3.region or "",
     ) -> None:
         self._kube = kube
         self._gateway = gateway
@@ -128,8 +131,8 @@ class JobController:
         self._unreadable = UnreadableJobs(kube, clock, cache, self._timer, bound_seconds=limits.cleanup_timeout_seconds)
         self._refused = RefusedJobs(kube, clock, cache, wake, limits=limits)
         self._control_log = transitions.ControlLog()
-        self._deliveries = DeliveryChecks(self._check, wake)
-        self._cleanups = Cleanups(self._clean, wake)
+        self._deliveries = DeliveryChecks(self._check, wake, new_slots, region_of)
+        self._cleanups = Cleanups(self._clean, wake, new_slots, region_of)
         self._limiter = limiter
         self._endpoint_of = endpoint_of
 

@@ -23,6 +23,7 @@ from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from ...runtime.permits import without_permit
+from ...runtime.slots import SlotLimits
 from ...targets import canary, messages, readiness
 from ...targets.checks import OPERATOR_CREDENTIALS
 from .. import transitions
@@ -33,7 +34,6 @@ from ..refusals import REASONS, Refusals
 from ..unreadable import UnreadableObjects, key_of
 from .overlap import CONDITION as OVERLAPPING
 from .overlap import Overlaps
-from .probe_slots import ProbeSlots
 from .prober import Prober
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class TargetController:
         self._retry_interval = retry_interval_seconds
         self._probe_timeout = probe_timeout_seconds
         # A probe waits here, before its timeout starts, and not for a thread.
-        self._aws_probes = ProbeSlots(aws_probes)
+        self._aws_probes = sessions.slots_by_region(SlotLimits.for_one_place(aws_probes))
         self._limiter = limiter
         self._wake_job = wake_job
         self._clock = clock
@@ -254,11 +254,14 @@ class TargetController:
             # Targets whose tenant does not answer must not hold up the others: these go first.
             await asyncio.wait([of_reltio], timeout=_HEAD_START_SECONDS)
             eager = of_reltio.done() and all(check.status == "True" for check in of_reltio.result())
-            async with self._aws_probes.slot(target.metadata.key, eager=eager):
+            region = self._sessions.place("s3", target.spec.s3.role_arn, target.spec.s3.region).region
+            async with self._aws_probes.slot(region, target.metadata.namespace, eager=eager):
                 return await self._bounded(target, prober.aws(advisory=advisory), names[len(readiness.RELTIO) :])
 
         async with without_permit(), asyncio.TaskGroup() as group:
             of_reltio = group.create_task(self._bounded(target, prober.reltio(), readiness.RELTIO))
+            # A region of AWS that does not answer must not hold up the other targets of the tenant.
+            of_reltio.add_done_callback(lambda _: self._limiter.leave(target.metadata.key))
             of_aws = group.create_task(aws(of_reltio))
         reltio, tried = of_reltio.result(), of_aws.result()
         status = readiness.evaluate(
