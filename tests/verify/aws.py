@@ -79,6 +79,7 @@ class Aws:
     sts_endpoint: list[Raw] = field(default_factory=_anything)  # the policies of the VPC endpoints
     s3_endpoint: list[Raw] = field(default_factory=_anything)
     key_policy: list[Raw] = field(default_factory=lambda: [allow(["kms:*"], ["*"])])
+    key_state: str = "Enabled"  # or Disabled, or PendingDeletion
     roles: dict[str, Role] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     explains: bool = False  # denials name the kind of policy
@@ -285,6 +286,10 @@ class Client:
         both = decide([{"Statement": of_role}, {"Statement": of_key}], request) is Decision.ALLOW
         layers = (Layer("identity-based policy", of_role, False), Layer("resource-based policy", of_key, not both))
         self._check(layers, request, _ROLE_SESSION[0], operation)
+        if self._aws.key_state == "Disabled":
+            raise _error("KMS.DisabledException", f"{_KEY} is disabled.", operation)
+        if self._aws.key_state == "PendingDeletion":
+            raise _error("KMS.KMSInvalidStateException", f"{_KEY} is pending deletion.", operation)
 
     def _may(
         self,

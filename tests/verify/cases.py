@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from reltio_export_sandbox.reltio import Client
@@ -45,6 +46,10 @@ def _inspect(mode: str = "Inspect") -> Raw:
 
 def _without_trust_condition(world: World) -> None:
     del world.aws.roles[ROLE].trust["Condition"]
+
+
+def _key_is(state: str, world: World) -> None:
+    world.aws.key_state = state
 
 
 def _chain(world: World) -> None:
@@ -173,6 +178,16 @@ CASES = (
         {"Encryption": "KMSDenied"},
         spec=S3_KMS,
         unknown=("GetObject",),
+    ),
+    *(
+        Case(
+            f"KMS key is {state}",
+            partial(_key_is, state),
+            {"Encryption": "KMSKeyDisabled"},
+            spec=S3_KMS,
+            unknown=("PutObject", "GetObject", "DeleteObject"),
+        )
+        for state in ("Disabled", "PendingDeletion")
     ),
     Case(
         "role allows short sessions only",

@@ -90,6 +90,12 @@ def _bucket_policy_denials(world: World, found: re.Match[str], message: str) -> 
     _remove_denials(world.aws.buckets[BUCKET].policy, re.findall(r"s3:\w+", message))
 
 
+@_says(r"Enable the key, or cancel its deletion")
+def _key_state(world: World, found: re.Match[str], message: str) -> None:
+    assert "disabled" in message or "deleted" in message
+    world.aws.key_state = "Enabled"
+
+
 @_says(rf"Allow the role {_LIST} in the policy of the bucket{_DENIES}")
 def _bucket_policy(world: World, found: re.Match[str], message: str) -> None:
     _both(world.aws.buckets[BUCKET].policy, found)

@@ -38,6 +38,8 @@ _REQUEST_IDS = re.compile(
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # of Python's http.client
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+# S3 puts "KMS." before the codes of KMS: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+_KEY_DISABLED = frozenset({"KMS.DisabledException", "KMS.KMSInvalidStateException"})
 _KMS_CODE = re.compile(r"KMS\.[A-Za-z]{1,48}")
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403", "AllAccessDisabled"})
@@ -287,6 +289,8 @@ def _from_s3(answer: _Answer, action: str, bucket: str) -> AwsError:
         return AwsError(messages.BUCKET_NOT_FOUND, code=code, bucket=bucket)
     if code in _OTHER_REGION:
         return region_mismatch(bucket, None, answer.region, code=code)
+    if code in _KEY_DISABLED:
+        return AwsError(messages.KMS_KEY_DISABLED, code=code, answer=answer.quoted)
     if code.startswith("KMS"):
         return AwsError(messages.KMS_KEY_UNUSABLE, code=code, answer=answer.quoted)
     if code in _EXPIRED_SESSION:

@@ -240,6 +240,12 @@ KMS_KEY_UNUSABLE = Reason("KMSDenied", "The KMS key cannot be used. AWS returned
 KMS_ACTION_DENIED = Reason(
     "KMSDenied", "The KMS key cannot be used, because AWS denied {action}: {explanation}.", _KMS_REMEDY
 )
+KMS_KEY_DISABLED = Reason(
+    "KMSKeyDisabled",
+    "The KMS key cannot be used, because it is disabled or is about to be deleted. AWS returned {answer}.",
+    "Enable the key, or cancel its deletion. Files that are encrypted under it cannot be read without it.",
+)
+OF_KEYS = frozenset({KMS_KEY_UNUSABLE.name, KMS_KEY_DISABLED.name})
 
 ENCRYPTION_DIFFERS = Reason(
     "EncryptionDiffers",

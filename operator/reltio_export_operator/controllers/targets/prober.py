@@ -10,6 +10,7 @@ from typing import Literal
 from ...api.foreign import own
 from ...api.target import Check, ExportTarget, partition_of
 from ...aws.errors import AwsError
+from ...aws.messages import OF_KEYS
 from ...aws.owner import Owner
 from ...aws.roles import RoleReader
 from ...aws.sessions import SESSION_SECONDS, AssumedRole, RoleSessions
@@ -202,7 +203,7 @@ class Prober:
                     yield check_passed(name, messages.ENCRYPTED(algorithm=encryption.algorithm).message)
             else:
                 readable = readable and action in _UNENCRYPTED
-                name = ENCRYPTION if failure.reason == "KMSDenied" and encryption is not None else name
+                name = ENCRYPTION if failure.reason in OF_KEYS and encryption is not None else name
                 yield call_failed(name, failure.reason, failure.message, failure.remedy)
 
     async def _advisory_checks(self) -> AsyncIterator[Check]:
