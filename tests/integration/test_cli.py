@@ -197,3 +197,29 @@ async def test_receipt_finds_a_changed_file(world: World) -> None:
         await asyncio.to_thread(world.sandbox.cloud.put_object, output["bucket"], output["prefix"] + name, content)
         code, output_text = await call(world, "receipt", "with-receipt", "--verify", owner=True)
         assert (code, text in output_text) == (1, True), output_text
+
+
+async def test_list_shows_one_namespace_or_all_of_them(world: World) -> None:
+    await world.core.create_namespace({"metadata": {"name": "team"}})
+    team = World(world.sandbox, world.objects.api_client, "team")
+    await world.job("listed", suspend=True)
+    await team.job("listed", suspend=True)
+    await team.job("of-the-team", target="sea", suspend=True)
+
+    async def listed(*arguments: str) -> list[list[str]]:
+        code, output = await call(world, "list", *arguments)
+        assert code == 0, output
+        return [line.split()[:2] for line in output.splitlines() if not line.startswith("    ")]
+
+    one = await listed()
+    assert one[0] == ["NAME", "TARGET"]
+    assert ["listed", "lake"] in one
+    assert "of-the-team" not in [name for name, _ in one]
+    everything = await listed("--all-namespaces")
+    assert everything[0] == ["NAMESPACE", "NAME"]
+    assert {(world.namespace, "listed"), ("team", "listed"), ("team", "of-the-team")} <= {*map(tuple, everything)}
+    assert await listed("-A", "--target", "sea") == [["NAMESPACE", "NAME"], ["team", "of-the-team"]]
+    code, output = await call(world, "list", "-A", "--target", "sea", "-o", "json")
+    assert code == 0
+    assert [raw["metadata"]["namespace"] for raw in json.loads(output)] == ["team"]
+    assert await call(world, "list", "-A", "--target", "none") == (0, "There are no jobs.\n")

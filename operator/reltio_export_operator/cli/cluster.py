@@ -56,23 +56,20 @@ class Cluster:
         )
         return found
 
-    def listed(self, plural: str) -> list[Raw]:
-        """All objects of the kind in the namespace, in pages."""
+    def listed(self, plural: str, *, all_namespaces: bool = False) -> list[Raw]:
+        """All objects of the kind in the namespace, or in all namespaces, in pages."""
+        if all_namespaces:
+            call = functools.partial(self.objects.list_cluster_custom_object, GROUP, VERSION, plural)
+            what = f"{_KINDS[plural]}s in all namespaces"
+        else:
+            call = functools.partial(self.objects.list_namespaced_custom_object, GROUP, VERSION, self.namespace, plural)
+            what = f"{_KINDS[plural]}s in {self.namespace}"
         found: list[Raw] = []
         token = ""
         while True:
             page: Raw = _call(
-                functools.partial(
-                    self.objects.list_namespaced_custom_object,
-                    GROUP,
-                    VERSION,
-                    self.namespace,
-                    plural,
-                    limit=_PAGE,
-                    _continue=token,
-                    _request_timeout=_TIMEOUT,
-                ),
-                f"{_KINDS[plural]}s in {self.namespace}",
+                functools.partial(call, limit=_PAGE, _continue=token, _request_timeout=_TIMEOUT),
+                what,
             )
             found += page["items"]
             token = page["metadata"].get("continue") or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -224,31 +224,45 @@ def _warn_if_not_ready(raw: Raw) -> None:
 
 @click.command("list")
 @click.option("--target", shell_complete=complete.targets, help="Only jobs of this target.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="Jobs of all namespaces. Overrides --namespace.")
 @cluster_options
 @output_option("text", "json")
 @without_traceback
-def list_jobs(target: str | None, context: str | None, namespace: str | None, output: str) -> None:
+def list_jobs(
+    target: str | None, all_namespaces: bool, context: str | None, namespace: str | None, output: str
+) -> None:
     """List the jobs of the namespace, the newest last, with what unfinished and failed ones wait for.
 
     \b
-    Example: kubectl reltio-export list --target lake -n mdm
+    Examples: kubectl reltio-export list --target lake -n mdm
+              kubectl reltio-export list -A
     """
     cluster = connect(context, namespace)
-    found = [raw for raw in cluster.listed(JOBS) if target in (None, raw["spec"]["targetRef"]["name"])]
+    listed = cluster.listed(JOBS, all_namespaces=all_namespaces)
+    found = [raw for raw in listed if target in (None, raw["spec"]["targetRef"]["name"])]
     found.sort(key=lambda raw: str(raw["metadata"]["creationTimestamp"]))
     if output == "json":
         print_json([without_managed_fields(raw) for raw in found])
         return
     if not found:
-        click.echo(f"There are no jobs in namespace {cluster.namespace}.")
+        click.echo("There are no jobs." if all_namespaces else f"There are no jobs in namespace {cluster.namespace}.")
         return
     rows = [_COLUMNS, *(_row(raw) for raw in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    if all_namespaces:
+        rows = [(namespace, *row) for namespace, row in zip(_namespaces(found), rows, strict=True)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row, raw in zip(rows, ({}, *found), strict=True):
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
         message = raw.get("status", {}).get("message") if raw and not _condition(raw, "Complete") else None
         if message:
             click.echo(f"    {message}")
+
+
+def _namespaces(found: Iterable[Raw]) -> Iterator[str]:
+    """The column that only the list of all namespaces has."""
+    yield "NAMESPACE"
+    for raw in found:
+        yield raw["metadata"]["namespace"]
 
 
 def _row(raw: Raw) -> tuple[str, ...]:
