@@ -10,11 +10,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from reltio_export_operator.api.decoding import decode_schedule
 from reltio_export_operator.delivery import manifest
 from reltio_export_operator.delivery.integrity import Summary, check_ends, check_file, check_zip, is_zip
 from reltio_export_operator.delivery.limits import DeliveryTooLargeError
 from reltio_export_operator.delivery.manifest import Delivery, FileReport, StoredFile
 from reltio_export_operator.delivery.records import RecordCounter
+from reltio_export_operator.schedules import pointer
 
 from .inputs import BYTES, OBJECTS
 from .parser import Parser
@@ -94,7 +96,41 @@ def _counted(*pieces: bytes) -> Any:
 
 _TABLES = st.text(alphabet='a,"\n\r{}[] \0;', max_size=60).map(str.encode) | BYTES
 
+_SCHEDULE = decode_schedule(
+    {
+        "metadata": {"name": "people", "namespace": "mdm", "uid": "u"},
+        "spec": {"schedule": "@daily", "latestPointer": {}, "jobTemplate": {"spec": {"targetRef": {"name": "lake"}}}},
+    }
+)
+_EXPORT = {
+    "job": "people-1",
+    "mode": "Full",
+    "bucket": "b",
+    "prefix": "p/",
+    "windowEnd": "2031-01-15T03:00:00Z",
+    "verified": "Delivered",
+    "files": ["part-00000.gz"],
+}
+_POINTER = {
+    "version": 1,
+    "schedule": {"namespace": "mdm", "name": "people", "uid": "u"},
+    "updatedTime": "2031-01-15T03:00:00Z",
+    "dataTime": "2031-01-15T03:00:00Z",
+    "verified": "Delivered",
+    "bucket": "b",
+    "prefix": "p/",
+    "exports": [_EXPORT],
+}
+
+
+def _pointer(content: bytes) -> None:
+    document = pointer.decoded(content, _SCHEDULE)
+    assert document.exports
+    assert pointer.decoded(pointer.encoded(document), _SCHEDULE) == document
+
+
 PARSERS = {
+    "pointer": Parser(_pointer, [json.dumps(_POINTER).encode()], BYTES, (pointer.UnusablePointer,)),
     "manifest": Parser(_manifest, [json.dumps(_MANIFEST).encode()], BYTES, (DeliveryTooLargeError,)),
     "comparison with a manifest": Parser(_compared, [_MANIFEST], OBJECTS),
     "file of records": Parser(_file, [_CSV, _LINES, _ARRAY, _GZIP, _GZIP + zlib.compress(_LINES, 1, 31)], _TABLES),

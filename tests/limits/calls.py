@@ -201,10 +201,12 @@ XML_CALLS: dict[str, Call] = {
     "probe": _aws(_probe),
     "listing": _aws(_listing),
     "put": _aws(lambda _, store: store.put("x", b"")),
+    "put pointer": _aws(lambda _, store: store.put_if("x", b"", "etag")),
     "delete object": _aws(lambda _, store: store.delete("x")),
 }
 # Calls whose successful answer is an object of S3, which has limits of its own: only errors are answers.
 OBJECT_CALLS: dict[str, Call] = {
     "read part of an object": _aws(lambda _, store: store.read_range(_FILE, 0, 10)),
+    "read pointer": _aws(lambda _, store: store.find("x", 1 << 20)),
     "check object": _aws(lambda _, store: store.check_file(_FILE)),
 }

@@ -37,6 +37,7 @@ KNOWN = {
     ("reltio/client.py", "self._http.request"): "as above",
     ("reltio/transport.py", "httpx.AsyncClient"): "its transport reads within limits",
     ("reltio/transport.py", "httpx.AsyncHTTPTransport"): "as above",
+    ("schedules/pointer.py", "msgspec.json.decode"): "an object of at most MAX_BYTES",
     ("runtime/answers.py", "msgspec.json.Decoder"): "the parser of what was read within limits",
     ("runtime/answers.py", "zlib.decompressobj"): "is the limit",
     ("runtime/settings.py", "msgspec.json.decode"): "what the operator wrote itself",

@@ -10,7 +10,9 @@ from .conditions import Condition, ReasonTime
 from .meta import RUN_ANNOTATION, Count, Model, ObjectMeta, Problem, Time
 
 RunMode = Literal["Full", "Incremental"]
-FullReason = Literal["FirstRun", "FullSchedule", "TemplateChanged", "WatermarkLost", "TooManyWindows"]
+FullReason = Literal[
+    "FirstRun", "FullSchedule", "TemplateChanged", "WatermarkLost", "TooManyWindows", "PointerIncomplete"
+]
 
 
 class TemplateMetadata(Model, frozen=True, kw_only=True):
@@ -44,6 +46,12 @@ class Freshness(Model, frozen=True, kw_only=True):
     max_age: str
 
 
+class LatestPointer(Model, frozen=True, kw_only=True):
+    """Where the pointer to the newest data is, below the path of the target."""
+
+    path: str | None = None
+
+
 class ScheduleSpec(Model, frozen=True, kw_only=True):
     schedule: str
     job_template: JobTemplate
@@ -57,6 +65,7 @@ class ScheduleSpec(Model, frozen=True, kw_only=True):
     trigger: str | None = None
     incremental: Incremental | None = None
     freshness: Freshness | None = None
+    latest_pointer: LatestPointer | None = None
 
 
 class Run(Model, frozen=True, kw_only=True):
@@ -117,6 +126,19 @@ class IncrementalStatus(Model, frozen=True, kw_only=True):
     windows: Count = 0
 
 
+class PointerStatus(Model, frozen=True, kw_only=True):
+    """The pointer as it was last written or read. `data_time` and `job` are those of its newest export.
+
+    `needs_full_export`: windows between its last export and newer ones are not known any more.
+    """
+
+    location: str = ""
+    job: str = ""
+    data_time: Time | None = None
+    exports: Count = 0
+    needs_full_export: bool = False
+
+
 class ScheduleStatus(Model, frozen=True, kw_only=True):
     """`observed_schedule` is what `next_schedule_time` was computed from. `starting` is the run whose job is created.
 
@@ -139,6 +161,7 @@ class ScheduleStatus(Model, frozen=True, kw_only=True):
     observed_schedule: str | None = None
     starting: Run | None = None
     incremental: IncrementalStatus | None = None
+    pointer: PointerStatus | None = None
 
 
 class ExportSchedule(Model, frozen=True, kw_only=True):

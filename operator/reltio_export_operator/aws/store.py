@@ -202,6 +202,38 @@ class ObjectStore:
             "s3:PutObject", self._s3.put_object, Bucket=self._bucket, Key=key, Body=body, **_encrypted(encryption)
         )
 
+    async def find(self, key: str, limit: int) -> tuple[bytes, str] | None:
+        """Content and ETag of an object of at most `limit` bytes; None if it does not exist."""
+
+        def read() -> tuple[bytes, str] | None:
+            try:
+                answer = get_object(self._s3, Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                    return None
+                raise
+            size = int(answer["ContentLength"])
+            with opened(answer, size) as body:
+                if size > limit:
+                    beyond = own(f"{key} has more than {limit:,} bytes")
+                    raise AwsError(
+                        messages.ANSWER_BEYOND_LIMITS, action="s3:GetObject", resource=self._bucket, limit=beyond
+                    )
+                return read_whole(body, size + 1), str(answer["ETag"]).strip('"')
+
+        found: tuple[bytes, str] | None = await self._call("s3:GetObject", read)
+        return found
+
+    async def put_if(self, key: str, body: bytes, etag: str | None, encryption: Encryption | None = None) -> None:
+        """Write the object if it still has this ETag, or if it does not exist where that is None.
+
+        Otherwise raises AwsError with code PreconditionFailed, or ConditionalRequestConflict for a write at the same
+        time: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
+        where = {"Bucket": self._bucket, "Key": key, "Body": body}
+        await self._call("s3:PutObject", self._s3.put_object, **where, **condition, **_encrypted(encryption))
+
     async def delete(self, key: str) -> None:
         """Delete the object. Succeeds also if it does not exist."""
         await self._call("s3:DeleteObject", self._s3.delete_object, Bucket=self._bucket, Key=key)

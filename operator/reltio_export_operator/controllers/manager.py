@@ -37,6 +37,7 @@ from .jobs.gateway import ReltioS3Gateway
 from .jobs.reconciler import JobController
 from .jobs.task_tracker import TaskTracker
 from .refusals import Refusals
+from .schedules.pointers import Pointers
 from .schedules.reconciler import ScheduleController, schedule_of
 from .targets.reconciler import TargetController
 
@@ -173,7 +174,8 @@ class Manager:
         )
         metrics.watch_overlaps(lambda: target_controller.overlapping)
         metrics.watch_circuits(lambda: circuits.count("Open"), lambda: circuits.count("HalfOpen"))
-        schedule_controller = ScheduleController(kube, clock, may_act=gate.is_open)
+        self._pointers = Pointers(access, sessions, self.schedules.add, clock)
+        schedule_controller = ScheduleController(kube, self._pointers, clock, may_act=gate.is_open)
         metrics.watch_unreadable(
             jobs=lambda: job_controller.unreadable,
             targets=lambda: target_controller.unreadable,
@@ -226,6 +228,7 @@ class Manager:
         await self._tracker.stop()
         await self._stop_jobs()
         await self._gateway.stop()
+        await self._pointers.stop()
 
     async def run(self) -> None:
         """Work until cancelled."""

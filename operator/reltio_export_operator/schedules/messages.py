@@ -60,3 +60,18 @@ NOT_YET_DUE = Reason("NotYetDue", "The first run is not due yet.")
 NEVER_COMPLETE = Reason(
     "NeverComplete", "The first run was due, and no export is complete yet.", "See the jobs of the schedule."
 )
+POINTER_WRITTEN = Reason("PointerWritten", "{path} shows the data of ExportJob {job} and all that belongs to it.")
+POINTER_NOT_YET = Reason("NoExportYet", "No export is complete yet, so there is nothing to show.")
+POINTER_BEHIND = Reason("PointerBehind", "The pointer is being written for ExportJob {job}.")
+POINTER_NOT_WRITTEN = Reason(
+    "PointerNotWritten", "The pointer cannot be read or written: {problem} The operator tries again."
+)
+POINTER_TAKEN = Reason(
+    "PointerTaken",
+    "{path} is the pointer of another schedule, and stays as it is.",
+    "Set another spec.latestPointer.path, or delete the object.",
+)
+POINTER_CHANGED = Reason("PointerChanged", "Somebody else has written {path} meanwhile. The operator tries again.")
+POINTER_INCOMPLETE = Reason(
+    "PointerIncomplete", "{path} lacks windows of jobs that do not exist any more, so the next run is full."
+)

@@ -10,7 +10,7 @@ import msgspec
 
 from ..api.job import ExportJob
 from ..api.reasons import ConditionReason
-from ..api.schedule import ExportSchedule, Run, ScheduleStatus, run_of
+from ..api.schedule import ExportSchedule, IncrementalStatus, PointerStatus, Run, ScheduleStatus, run_of
 from ..api.target import ExportTarget
 
 
@@ -50,6 +50,8 @@ class Observation:
     """A schedule with all its jobs, at one moment.
 
     `unreadable` are names of unfinished jobs that this release cannot decode. `target` is None if it does not exist.
+    `pointer` is the pointer as a call has just left it, or why the call failed; None while nothing new is known.
+    `recalled` is what the pointer says of the watermark, for a schedule that has lost its status.
     """
 
     schedule: ExportSchedule
@@ -57,6 +59,8 @@ class Observation:
     children: tuple[Child, ...] = ()
     unreadable: tuple[str, ...] = ()
     target: ExportTarget | None = None
+    pointer: PointerStatus | ConditionReason | None = None
+    recalled: IncrementalStatus | None = None
 
     @property
     def status(self) -> ScheduleStatus:
@@ -98,7 +102,14 @@ class DeleteJob:
     child: Child
 
 
-Action = CreateJob | CancelJob | DeleteJob
+@dataclass(frozen=True)
+class WritePointer:
+    """Add complete exports to the pointer, the one with the oldest data first."""
+
+    children: tuple[Child, ...]
+
+
+Action = CreateJob | CancelJob | DeleteJob | WritePointer
 
 
 @dataclass(frozen=True)

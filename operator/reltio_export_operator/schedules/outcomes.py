@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from ..api.schedule import ActiveJob, IncrementalStatus, LastJob, Run, ScheduleStatus
+from . import pointer
 from .observation import Child, DeleteJob, Observation
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +46,9 @@ def recovered(obs: Observation) -> ScheduleStatus:
         status = msgspec.structs.replace(status, last_job=last_job(run))
         if not child.is_active:
             status = _with_outcome(status, child)
+    if status.incremental is None and obs.recalled is not None and obs.recalled.watermark is not None:
+        data_time = max(obs.recalled.watermark, status.data_time or _LONG_AGO)
+        status = msgspec.structs.replace(status, incremental=obs.recalled, data_time=data_time)
     return _not_ahead(status, obs.now)
 
 
@@ -64,7 +68,7 @@ def superfluous(obs: Observation) -> tuple[DeleteJob, ...]:
 
     The newest full export and the newest complete one are always kept: what they delivered is still in use, and a lost
     status is recovered from them. A job whose outcome is not in the status yet is kept too, and a young one: a process
-    that is late with creating it must find it.
+    that is late with creating it must find it. So is one that the pointer does not have yet.
     """
     spec = obs.schedule.spec
     pending = {job.name for job in obs.status.active} | ({obs.status.starting.name} if obs.status.starting else set())
@@ -76,7 +80,7 @@ def superfluous(obs: Observation) -> tuple[DeleteJob, ...]:
     complete = [child for child in finished if child.job.is_complete]
     failed = [child for child in finished if not child.job.is_complete]
     full = [child for child in complete if child.run is not None and child.run.mode == "Full"]
-    kept = {child.name for child in (*complete[:1], *full[:1])}
+    kept = {child.name for child in (*complete[:1], *full[:1], *pointer.pending(obs))}
     over = (*complete[spec.successful_jobs_history_limit :], *failed[spec.failed_jobs_history_limit :])
     return tuple(
         DeleteJob(child)

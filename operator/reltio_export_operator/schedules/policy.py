@@ -16,8 +16,9 @@ from ..api.conditions import Conditions, find
 from ..api.foreign import Quoted, own
 from ..api.meta import parse_duration
 from ..api.reasons import ConditionReason
-from ..api.schedule import ExportSchedule, Run, ScheduleStatus
+from ..api.schedule import ExportSchedule, PointerStatus, Run, ScheduleStatus
 from . import messages, outcomes, runs
+from . import pointer as pointers
 from .observation import Action, CancelJob, CreateJob, Decision, Event, Observation
 from .slots import Due, Slots
 from .timetable import InvalidSchedule
@@ -44,15 +45,31 @@ def decide(obs: Observation) -> Decision:
         slots = Slots(obs.schedule)
     except InvalidSchedule as error:
         return _invalid(obs, error)
-    is_lost = (obs.status.observed_generation or -1) < 0  # as the CRD has it for a new object
+    is_lost = _is_lost(obs)
     current = obs.with_status(outcomes.recovered(obs) if is_lost else outcomes.with_outcomes(obs))
+    if isinstance(obs.pointer, PointerStatus):
+        current = current.with_status(msgspec.structs.replace(current.status, pointer=obs.pointer))
     current = current.with_status(_planned(current, slots))
     step = _step(current, slots)
     done = obs.with_status(step.status)
     actions = step.actions or (outcomes.superfluous(obs) if not is_lost else ())
     status = _with_conditions(done, slots, step.why)
+    writes = pointers.write(done) if not is_lost and not isinstance(obs.pointer, ConditionReason) else ()
     requeue = 0.0 if any(isinstance(one, CreateJob) for one in actions) or is_lost else _requeue(done, status, step.why)
-    return Decision(status, actions, step.events, requeue)
+    if isinstance(obs.pointer, ConditionReason):
+        requeue = min(requeue if requeue is not None else _WAIT_SECONDS, _WAIT_SECONDS)
+    return Decision(status, (*writes, *actions), step.events, requeue)
+
+
+def needs_recall(obs: Observation) -> bool:
+    """Whether the pointer may know a watermark that neither the status nor a job has."""
+    spec = obs.schedule.spec
+    may_know = spec.latest_pointer is not None and spec.incremental is not None and obs.target is not None
+    return may_know and _is_lost(obs) and obs.schedule.metadata.deletion_timestamp is None
+
+
+def _is_lost(obs: Observation) -> bool:
+    return (obs.status.observed_generation or -1) < 0  # as the CRD has it for a new object
 
 
 def name_taken(obs: Observation, run: Run) -> Decision:
@@ -226,12 +243,39 @@ def _with_conditions(obs: Observation, slots: Slots, why: ConditionReason | None
     else:
         conditions.put("Reconciling", "True", why.reason, why.message)
     _put_fresh(conditions, obs, slots)
+    _put_pointer(conditions, obs)
     return msgspec.structs.replace(status, observed_generation=generation, conditions=conditions.result())
 
 
 def _was_refused(status: ScheduleStatus) -> bool:
     ready = find(status.conditions, "Ready")
     return ready is not None and ready.reason == messages.TEMPLATE_INVALID.name
+
+
+def _put_pointer(conditions: Conditions, obs: Observation) -> None:
+    """The condition PointerCurrent. It is about the pointer only: an export is complete without it."""
+    status = obs.status
+    if obs.schedule.spec.latest_pointer is None:
+        conditions.drop("PointerCurrent")
+        return
+    missing = pointers.pending(obs)
+    known, behind = pointers.known(obs), find(status.conditions, "PointerCurrent")
+    if isinstance(obs.pointer, ConditionReason):
+        conditions.put("PointerCurrent", "False", obs.pointer.reason, obs.pointer.message)
+    elif missing and behind is not None and behind.status == "False":
+        return  # it is tried again, and the reason holds until that succeeds
+    elif missing:
+        why = messages.POINTER_BEHIND(job=missing[-1].name)
+        conditions.put("PointerCurrent", "False", why.reason, why.message)
+    elif known is None:
+        why = messages.POINTER_NOT_YET()
+        conditions.put("PointerCurrent", "Unknown", why.reason, why.message)
+    elif known.needs_full_export:
+        why = messages.POINTER_INCOMPLETE(path=known.location)
+        conditions.put("PointerCurrent", "False", why.reason, why.message)
+    else:
+        why = messages.POINTER_WRITTEN(path=known.location, job=known.job)
+        conditions.put("PointerCurrent", "True", why.reason, why.message)
 
 
 def _put_fresh(conditions: Conditions, obs: Observation, slots: Slots) -> None:

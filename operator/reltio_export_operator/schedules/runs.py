@@ -87,6 +87,9 @@ def _full_reason(
         return "FirstRun" if schedule.status.data_time is None else "WatermarkLost"
     if state.spec_hash != current:
         return "TemplateChanged"
+    pointer = schedule.status.pointer
+    if schedule.spec.latest_pointer is not None and pointer is not None and pointer.needs_full_export:
+        return "PointerIncomplete"
     return "TooManyWindows" if state.windows >= _MAX_WINDOWS else None
 
 

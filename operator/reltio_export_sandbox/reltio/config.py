@@ -34,6 +34,7 @@ class Tenant:
     activity_items: int = 0  # items of each activity: CSV has a row for each of them, JSON an object for the activity
     hides_types: bool = False  # its metadata permissions name other roles: exports have no objects, and no error
     max_tasks: int = 100  # background tasks, running or scheduled
+    updates: dict[int, int] = field(default_factory=dict)  # of entities, by their number: milliseconds since 1970
 
 
 @dataclass

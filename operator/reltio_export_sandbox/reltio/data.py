@@ -111,11 +111,17 @@ def wanted(record: Record, parameters: dict[str, Any]) -> bool:
     return bool(window.get("since", 0) <= updated <= window.get("to", 2**62))
 
 
+def _updated(record: Record, moment: int | None) -> Record:
+    return record if moment is None else {**record, "updatedTime": moment}
+
+
 def selected(tenant: Tenant, export_type: str, parameters: dict[str, Any]) -> list[Record]:
     """The records that an export with these parameters delivers, in order."""
     if tenant.hides_types:
         return []
     held = records(tenant.id, export_type, count(tenant, export_type))
+    if export_type == "ENTITIES" and tenant.updates:
+        held = tuple(_updated(record, tenant.updates.get(number)) for number, record in enumerate(held))
     if export_type == "ACTIVITY_LOG" and tenant.activity_items:
         held = tuple(_with_items(record, tenant.activity_items) for record in held)
     return [record for record in held if wanted(record, parameters)]

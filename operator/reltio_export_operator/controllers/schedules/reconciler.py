@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,22 +22,35 @@ from ...runtime.clock import Clock
 from ...runtime.failures import explain
 from ...runtime.logs import object_fields
 from ...schedules import messages, runs
-from ...schedules.observation import CancelJob, Child, CreateJob, Decision, DeleteJob, Event, Observation
-from ...schedules.policy import decide, job_refused, name_taken
+from ...schedules.observation import CancelJob, Child, CreateJob, Decision, DeleteJob, Event, Observation, WritePointer
+from ...schedules.policy import decide, job_refused, name_taken, needs_recall
 from .. import transitions
 from ..cache import Key
 from ..unreadable import UnreadableObjects, key_of
+from .pointers import Outcome
 
 _log = logging.getLogger(__name__)
 _CONFLICT_SECONDS = 0.1
 _UNREADABLE_REQUEUE_SECONDS = 300.0
 
 
+class PointerCalls(Protocol):
+    """Calls outside of the work queue, one at a time for a schedule, which is woken at their end."""
+
+    def take(self, key: Key) -> Outcome | None: ...
+    def forget(self, key: Key) -> None: ...
+    def read(self, schedule: ExportSchedule, target: ExportTarget) -> None: ...
+    def write(self, schedule: ExportSchedule, target: ExportTarget, children: tuple[Child, ...]) -> None: ...
+
+
 class ScheduleController:
     """Keeps the jobs and the status of each schedule as they should be."""
 
-    def __init__(self, kube: KubeApi, clock: Clock, *, may_act: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, kube: KubeApi, pointers: PointerCalls, clock: Clock, *, may_act: Callable[[], bool] = lambda: True
+    ) -> None:
         self._kube = kube
+        self._pointers = pointers
         self._clock = clock
         self._may_act = may_act
         self._unreadable = UnreadableObjects(kube, clock, "ExportSchedule")
@@ -51,6 +65,7 @@ class ScheduleController:
         raw = await self._kube.get(SCHEDULES, *key)
         if raw is None:
             self._unreadable.forget(key)
+            self._pointers.forget(key)
             return None
         try:
             schedule = decode_schedule(raw)
@@ -58,6 +73,14 @@ class ScheduleController:
             return await self._hold_unreadable(raw, error)
         self._unreadable.forget(key)
         obs = await self._observe(schedule)
+        if obs.target is not None and needs_recall(obs):
+            called = self._pointers.take(key)
+            if called is None:
+                self._pointers.read(schedule, obs.target)
+                return None
+            obs = replace(obs, pointer=called.pointer, recalled=called.state)
+        elif (called := self._pointers.take(key)) is not None:
+            obs = replace(obs, pointer=called.failure or called.pointer)
         decision = decide(obs)
         try:
             written = await self._write(raw, schedule, decision)
@@ -118,6 +141,9 @@ class ScheduleController:
                 requeue_after = await self._create(raw, obs, action.run)
                 if requeue_after is not None:
                     return requeue_after
+            elif isinstance(action, WritePointer):
+                if obs.target is not None:
+                    self._pointers.write(obs.schedule, obs.target, action.children)
             else:
                 await self._change(action)
         return decision.requeue_after
