@@ -131,7 +131,8 @@ def _next_step(obs: Observation, submission: Submission) -> Decision | None:
         entry = Cleanup(
             attempt=submission.attempt,
             result="Deleting",
-            time=whole_seconds(obs.now),
+            # Were the entry lost and made again later, it would still not reach what others have written since.
+            time=obs.status.completion_time or whole_seconds(obs.now),
             destination=submission.destination,
         )
         doubt = _doubt(obs, submission)

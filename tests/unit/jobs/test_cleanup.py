@@ -193,6 +193,14 @@ def test_a_clock_that_was_set_back_does_not_stop_it() -> None:
     assert isinstance(decide(after(decide(at), at, -86_400)).action, CleanUp)
 
 
+def test_an_entry_that_was_lost_does_not_reach_what_was_written_since() -> None:
+    at = failed_job("FAILED")
+    late = replace(at, now=T0 + timedelta(days=3))
+    decision = decide(late)
+    assert isinstance(decision.action, CleanUp)
+    assert decision.action.until == T0 + timedelta(seconds=75)
+
+
 @pytest.mark.parametrize(
     ("name", "seconds", "is_own"),
     [
