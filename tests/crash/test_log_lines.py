@@ -35,12 +35,11 @@ def steps(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 PLAIN = [
     ("Submitting", "Submitting"),
     ("Running", "ExportRunning"),
-    ("Verifying", "VerifyingDelivery"),
     ("Complete", "Delivered"),
 ]
 
 
-def test_a_job_that_meets_no_trouble_has_four_lines(log: pytest.LogCaptureFixture) -> None:
+def test_a_job_that_meets_no_trouble_has_three_lines(log: pytest.LogCaptureFixture) -> None:
     world = BY_NAME["plain"].world()
     world.run(lambda: is_over(world))
     assert steps(log) == PLAIN
@@ -61,7 +60,6 @@ def test_each_attempt_is_logged_with_its_number_and_the_reason_of_its_failure(lo
         ("Pending", "RetryPending", 1),
         ("Submitting", "Submitting", 2),
         ("Running", "ExportRunning", 2),
-        ("Verifying", "VerifyingDelivery", 2),
         ("Complete", "Delivered", 2),
     ]
     assert lines[2]["taskIds"] == lines[1]["taskIds"] != lines[4]["taskIds"]

@@ -53,6 +53,8 @@ class World:
         self.ancestors: list[str] = []  # uids of objects from which the job was restored
         self.gate = SubmissionGate()
         self._watching = True
+        self.lag = 0.0  # of the watch, in seconds
+        self._managers: list[Manager] = []
         self._loop: MortalLoop | None = None
         self._processes: list[asyncio.Task[None]] = []
         self._watching_task: asyncio.Task[None] | None = None
@@ -117,9 +119,8 @@ class World:
 
         def reconnect() -> None:
             self._watching = True
-            for (plural, _, _), raw in list(self.kube.objects.items()):
-                for listener in list(self.kube.listeners):
-                    listener(plural, raw)
+            for manager in self._managers:
+                self._list(manager)
 
         self.clock.after(seconds, reconnect)
 
@@ -151,6 +152,7 @@ class World:
         if self._loop is None:
             return
         self.kube.listeners.clear()
+        self._managers.clear()
         for task in asyncio.all_tasks(self._loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             self._buried.append(task)
@@ -193,18 +195,40 @@ class World:
                 gate=self.gate,
                 clock=OperatorClock(self),
             )
-            self.kube.listeners.append(lambda plural, raw: _wake(manager, plural, raw) if self._watching else None)
-            for (plural, _, _), raw in list(self.kube.objects.items()):
-                _wake(manager, plural, raw)
+            self._managers.append(manager)
+            self.kube.listeners.append(lambda plural, raw: self._heard(manager, plural, raw))
+            self._list(manager)
             await manager.run()
 
+    def _heard(self, manager: Manager, plural: str, raw: Raw) -> None:
+        """An event of the watch, which is late by `lag`."""
+        if not self._watching:
+            return
+        if self.lag:
+            self.clock.after(self.lag, lambda: self._show(manager, plural, raw) if manager in self._managers else None)
+        else:
+            self._show(manager, plural, raw)
 
-def _wake(manager: Manager, plural: str, raw: Raw) -> None:
-    key = (raw["metadata"]["namespace"], raw["metadata"]["name"])
-    if plural == "exporttargets":
-        manager.targets.add(key)
-    elif Manager.needs_reconcile(raw):
-        manager.jobs.add(key)
+    def _show(self, manager: Manager, plural: str, raw: Raw) -> None:
+        key = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        current = self.kube.objects.get((plural, *key))
+        deleted = current is None or current["metadata"]["uid"] != raw["metadata"]["uid"]
+        if plural == "exporttargets":
+            manager.targets.add(key)
+        elif manager.known.noticed(raw, deleted=deleted) and Manager.needs_reconcile(raw):
+            manager.jobs.add(key)
+
+    def _list(self, manager: Manager) -> None:
+        """What kopf lists reaches the handlers, whether it is known or not."""
+        manager.known.list_begins(None)
+        for (plural, *key), raw in list(self.kube.objects.items()):
+            if plural == "exporttargets":
+                manager.targets.add((key[0], key[1]))
+                continue
+            manager.known.noticed(raw)
+            if Manager.needs_reconcile(raw):
+                manager.jobs.add((key[0], key[1]))
+        manager.known.list_ends(None)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from kubernetes.aio import client
 from integration.conftest import World
 
 Opener = Callable[..., AbstractAsyncContextManager[World]]
-REASONS = ["Submitting", "ExportRunning", "VerifyingDelivery", "Delivered"]
+REASONS = ["Submitting", "ExportRunning", "Delivered"]  # a check that takes longer than a second has a line too
 
 
 def lines_of(world: World) -> list[dict[str, Any]]:
@@ -36,7 +36,8 @@ async def test_a_job_has_the_same_lines_as_on_the_sandbox(world: World) -> None:
     await world.finished("nightly")
     await world.sandbox.stop_operator()
     lines = lines_of(world)
-    assert [line["reason"] for line in lines if line.get("kind") == "ExportJob"] == REASONS
+    reasons = [line["reason"] for line in lines if line.get("kind") == "ExportJob"]
+    assert [reason for reason in reasons if reason != "VerifyingDelivery"] == REASONS
     assert {line["level"] for line in lines} == {"INFO"}
     assert lines[-1]["message"] == "Released the Lease."
 

@@ -18,6 +18,7 @@ from ..aws.sessions import RoleSessions
 from ..aws.transport import session_factory
 from ..jobs.observation import Limits
 from ..kube.client import KubeApi, KubeClient
+from ..kube.known import KnownJobs
 from ..kube.workqueue import WorkQueue
 from ..reltio.hosts import ReltioHosts
 from ..reltio.transport import http_client
@@ -42,9 +43,9 @@ from .schedules.reconciler import ScheduleController, schedule_of
 from .targets.reconciler import TargetController
 
 _log = logging.getLogger(__name__)
-_RESYNC_SECONDS = 60.0
 _SYNC_SECONDS, _LONGEST_SYNC_SECONDS = 5.0, 60.0  # between tries to list a namespace
 _SYNCED_AT_ONCE = 8  # namespaces
+_COUNTS_SECONDS = 10.0  # until a target shows that the counts of its jobs have changed
 _NOT_LEADING_SECONDS = 1.0  # until a process that may not act asks again whether it may
 _SCHEDULE_WORKERS = 8  # they call nothing but the API server
 
@@ -69,7 +70,8 @@ class Manager:
         circuits: Circuits | None = None,
         release: str = "",
     ) -> None:
-        self._cache = cache = JobCache()
+        self._cache = cache = JobCache(lambda key: self.jobs.add(key))
+        self.known = known = KnownJobs(kube, clock, lambda key: self.jobs.add(key))
         circuits = circuits or circuits_of(settings, clock)
         call_limits = CallLimits(tenant=settings.calls_per_tenant, unproven=settings.unproven_calls)
         access = Access(kube, http, hosts=ReltioHosts.of(settings), circuits=circuits, clock=clock)
@@ -133,7 +135,7 @@ class Manager:
         census = Census()
         self._gateway = ReltioS3Gateway(access, sessions, cache, census, clock=clock, verify_target=self._verify_target)
         job_controller = JobController(
-            kube,
+            known,
             self._gateway,
             cache,
             census,
@@ -152,7 +154,8 @@ class Manager:
             progress_interval_seconds=settings.progress_interval_seconds,
             refusal_of=Refusals(access, sessions).reason_of,
             wake=self.jobs.add,
-            wake_target=lambda key: self.targets.add_after(key, 1.0),
+            wake_later=self.jobs.add_after,
+            wake_target=lambda key: self.targets.add_after(key, _COUNTS_SECONDS),
             verify_target=self._verify_target,
             count_event=metrics.job_event,
             new_slots=sessions.slots_by_region,
@@ -237,7 +240,6 @@ class Manager:
             group.create_task(self.jobs.run())
             group.create_task(self.schedules.run())
             group.create_task(self._sync_caches())
-            group.create_task(self._keep_queues_moving())
 
     def unready(self) -> str | None:
         """Why no job can be worked on in any namespace; None when some can."""
@@ -271,13 +273,6 @@ class Manager:
             return
         for key in self._unsynced.pop(namespace):
             self.jobs.add(key)
-
-    async def _keep_queues_moving(self) -> None:
-        """Wake the next job of each target from time to time, so that a lost wake-up never blocks a target."""
-        while True:
-            await asyncio.sleep(_RESYNC_SECONDS)
-            for key in self._cache.next_admissible_of_each_target():
-                self.jobs.add(key)
 
     @staticmethod
     def schedule_to_wake(body: Mapping[str, Any], *, is_deleted: bool) -> Key | None:

@@ -19,6 +19,7 @@ from ..kube import routing
 from ..kube.connection import warn_of_absent_namespaces
 from ..kube.discovery import Kinds, served_by
 from ..kube.election import Elector, LeaseClient
+from ..kube.notices import JobNotices
 from ..kube.watching import WatchMonitor
 from ..reltio import transport
 from ..runtime.garbage import exclude_what_is_loaded
@@ -103,7 +104,7 @@ async def _lead(
         jobs.register(registry, manager)
         targets.register(registry, manager)
         schedules.register(registry, manager)
-        watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor)
+        watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor, JobNotices(manager.known))
 
         async def work() -> None:
             await kinds.until_served()

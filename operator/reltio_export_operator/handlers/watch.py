@@ -14,6 +14,7 @@ from kubernetes.aio import client
 from ..api.foreign import KNOWN, Quoted, quote
 from ..kube.client import PAGE
 from ..kube.discovery import Kinds
+from ..kube.notices import JobNotices
 from ..kube.watching import WatchMonitor, watch_session
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class KopfWatch:
         api: client.ApiClient,
         kinds: Kinds,
         monitor: WatchMonitor,
+        notices: JobNotices | None = None,
     ) -> None:
         self._registry = registry
         self._namespaces = namespaces
@@ -53,7 +55,7 @@ class KopfWatch:
 
         @kopf.on.login(registry=registry)
         async def log_in(**_: object) -> kopf.AiohttpSession:
-            session = watch_session(api, monitor)
+            session = watch_session(api, monitor, jobs=notices)
             return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
 
     async def run(self) -> None:

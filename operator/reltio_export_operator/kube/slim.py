@@ -98,14 +98,15 @@ def slim_event(line: bytes) -> bytes:
     return _encode(event) + b"\n"
 
 
-def slim_list(content: bytes) -> Steps[bytes]:
-    """A page of a list. Raises ValueError if it is none."""
+def slim_list(content: bytes, each: Callable[[bytes], None] = lambda item: None) -> Steps[bytes]:
+    """A page of a list. `each` is called with every item as it was sent. Raises ValueError if it is none."""
     try:
         page = _LIST.decode(content)
         yield
         items, taken = [], 0
         for item in page.items or ():
             one = _OBJECT.decode(item)
+            each(bytes(item))
             _slim(one)
             items.append(Raw(_encode(one)))
             taken += len(bytes(item))

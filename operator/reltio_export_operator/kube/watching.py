@@ -13,14 +13,17 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
 from kubernetes.aio import client
 
-from ..api.meta import GROUP, VERSION
+from ..api.meta import GROUP, JOBS, VERSION
 from ..runtime.failures import explain, explain_status
+from ..runtime.slices import Steps
 from .answers import AnswerRefused, check_discovery, is_watch, replace_body
+from .notices import JobNotices, is_last
 from .slim import slim_event, slim_list
 
 _log = logging.getLogger(__name__)
@@ -148,9 +151,15 @@ class WatchMonitor:
 
 
 def watch_session(
-    api: client.ApiClient, monitor: WatchMonitor, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    api: client.ApiClient,
+    monitor: WatchMonitor,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    jobs: JobNotices | None = None,
 ) -> aiohttp.ClientSession:
-    """A session for kopf that reaches the API server as `api` does: same certificates, proxy and credentials."""
+    """A session for kopf that reaches the API server as `api` does: same certificates, proxy and credentials.
+
+    `jobs` gets every job that a list or a watch shows. kopf gets no event that says nothing new.
+    """
     rest = api.rest_client
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -161,7 +170,7 @@ def watch_session(
             authorization = await api.configuration.get_api_key_with_prefix("BearerToken")
             if authorization:
                 request.headers["Authorization"] = authorization
-            response, problem = await _asked(monitor, key, request, handler)
+            response, problem = await _asked(monitor, key, request, handler, jobs if key and key[0] == JOBS else None)
             if response is not None and problem is None:
                 return response
             if key is not None:
@@ -179,7 +188,11 @@ def watch_session(
 
 
 async def _asked(
-    monitor: WatchMonitor, key: Key | None, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    monitor: WatchMonitor,
+    key: Key | None,
+    request: aiohttp.ClientRequest,
+    handler: aiohttp.ClientHandlerType,
+    jobs: JobNotices | None,
 ) -> tuple[aiohttp.ClientResponse | None, str | None]:
     """The response, and why it has to be asked for again. Raises what kopf repeats the request for."""
     if key is None:
@@ -200,12 +213,7 @@ async def _asked(
     if response.status >= 400:
         return response, None
     try:
-        if key is None:
-            await check_discovery(response)
-        elif is_watch(request):
-            response.content = _Heard(response.content, lambda: monitor.heard(key))  # type: ignore[assignment]
-        else:
-            await replace_body(response, slim_list)
+        await _replace(monitor, key, request, response, jobs)
     except AnswerRefused as error:
         return None, str(error).rstrip(".")
     if key is not None:
@@ -213,12 +221,40 @@ async def _asked(
     return response, None
 
 
+async def _replace(
+    monitor: WatchMonitor,
+    key: Key | None,
+    request: aiohttp.ClientRequest,
+    response: aiohttp.ClientResponse,
+    jobs: JobNotices | None,
+) -> None:
+    """Put what kopf is to get in the place of what was sent. Raises AnswerRefused."""
+    if key is None:
+        await check_discovery(response)
+    elif is_watch(request):
+        response.content = _Heard(response.content, lambda: monitor.heard(key), jobs)  # type: ignore[assignment]
+    elif jobs is None:
+        await replace_body(response, slim_list)
+    else:
+        if "continue" not in request.url.query:
+            jobs.list_begins(key[1])
+        await replace_body(response, partial(_slim_jobs, jobs, key[1]))
+
+
+def _slim_jobs(jobs: JobNotices, namespace: str | None, content: bytes) -> Steps[bytes]:
+    page = yield from slim_list(content, jobs.item)
+    if is_last(page):
+        jobs.list_ends(namespace)
+    return page
+
+
 class _Heard:
     """The content of a watch, without what kopf needs not know. Reports each line that is read from it."""
 
-    def __init__(self, content: aiohttp.StreamReader, heard: Callable[[], None]) -> None:
+    def __init__(self, content: aiohttp.StreamReader, heard: Callable[[], None], jobs: JobNotices | None) -> None:
         self._content = content
         self._report = heard
+        self._jobs = jobs
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -227,7 +263,10 @@ class _Heard:
         async for line in self._content.iter_chunked(size):
             self._report()
             try:
-                yield line if line.isspace() else slim_event(line)
+                if line.isspace():
+                    yield line
+                elif self._jobs is None or self._jobs.is_news(line):
+                    yield slim_event(line)
             except ValueError as error:
                 _log.warning("A line of a watch is left out: %s.", error, extra={"reason": "WatchLineNotUnderstood"})
             await asyncio.sleep(0)  # lines that have arrived already would be handled without a pause

@@ -27,7 +27,7 @@ def test_an_unreadable_job_that_may_run_takes_a_place(job: dict[str, Any]) -> No
     cache = JobCache()
     cache.put_unreadable(job)
     assert cache.counts(("mdm", "lake")) == (1, 0)
-    assert list(cache.next_admissible(("mdm", "lake"), 1)) == []
+    assert list(cache.first_waiting(("mdm", "lake"), 1)) == []
     cache.drop_job(("mdm", "nightly"))
     assert cache.all_counts() == (0, 0)
 

@@ -94,6 +94,35 @@ def test_a_change_of_status_is_written_at_once() -> None:
     assert [task.status for task in decision.status.tasks] == ["COMPLETED"]
 
 
+@pytest.mark.parametrize(
+    ("status", "written"),
+    [
+        ("PROCESSING", False),
+        ("WAITING", False),
+        ("PAUSED", True),
+        ("THROTTLING", True),
+        ("NEW", True),
+        ("FAILED", True),
+    ],
+)
+def test_that_a_task_moves_on_is_written_with_the_next_progress(status: str, written: bool) -> None:
+    """Its end, and what a person may want to do something about, is written at once."""
+    shown = decide(obs(status=running("SCHEDULED"), observed_tasks=observed("SCHEDULED"))).status
+    moved = obs(observed_tasks=observed(status), progress_due=False).with_status(shown)
+    assert (decide(moved).status != shown) == written
+    assert decide(replace(moved, progress_due=True)).status != shown
+
+
+def observed(status: str) -> dict[str, ObservedTask]:
+    return {"task-0": ObservedTask(id="task-0", status=status)}
+
+
+def test_a_finished_job_keeps_the_progress_that_was_reported() -> None:
+    done = {**running("COMPLETED", progress={"processed": 7, "total": 7, "percent": 100, "summary": "100% (7/7)"})}
+    before = obs(status={**done, "conditions": [condition("Complete")], "completionTime": stamp()})
+    assert decide(before).status.progress == before.status.progress
+
+
 words = st.sampled_from(
     ["SCHEDULED", "PROCESSING", "PAUSED", "CANCELING", "CANCELED", "COMPLETED", "FAILED", "NEWLY_INVENTED"]
 )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
 from builders import T0
-from reltio_export_operator.jobs.queue import Entry, active_jobs, ahead_of
+from reltio_export_operator.jobs.queue import Entry, TargetQueue
 
 
-def entry(uid: str, age: int = 0, *, name: str = "job", active: bool = False, eligible: bool = True) -> Entry:
+def entry(uid: str, age: int = 0, *, name: str = "", active: bool = False, eligible: bool = True) -> Entry:
     """A job that was created `age` seconds after T0."""
-    return Entry(uid, T0 + timedelta(seconds=age), name, active, eligible)
+    return Entry(uid, T0 + timedelta(seconds=age), name or uid, active, eligible)
+
+
+def ahead_of(uid: str, entries: Iterable[Entry], places: int) -> int:
+    queue = TargetQueue()
+    for one in entries:
+        queue.put(one)
+    return queue.position(next((one.name for one in entries if one.uid == uid), ""), uid, places)
 
 
 QUEUE = [entry("first", 1), entry("second", 2), entry("third", 3)]
@@ -25,7 +33,7 @@ def test_the_oldest_job_begins_and_each_later_one_waits_for_those_before_it(uid:
 
 @pytest.mark.parametrize("uid", ["first", "second", "third"])
 def test_the_order_in_which_jobs_are_listed_does_not_matter(uid: str) -> None:
-    assert ahead_of(uid, reversed(QUEUE), places=1) == ahead_of(uid, QUEUE, places=1)
+    assert ahead_of(uid, QUEUE[::-1], places=1) == ahead_of(uid, QUEUE, places=1)
 
 
 def test_as_many_jobs_begin_as_there_are_places() -> None:
@@ -58,9 +66,9 @@ def test_a_target_without_places_admits_no_job() -> None:
     assert ahead_of("first", [entry("first")], places=0) == 1
 
 
-def test_jobs_created_in_the_same_second_go_by_name_and_then_by_uid() -> None:
-    same = [entry("u-1", name="b"), entry("u-3", name="a"), entry("u-2", name="a")]
-    assert [ahead_of(uid, same, places=1) for uid in ("u-2", "u-3", "u-1")] == [0, 1, 2]
+def test_jobs_created_in_the_same_second_go_by_name() -> None:
+    same = [entry("u-1", name="c"), entry("u-3", name="a"), entry("u-2", name="b")]
+    assert [ahead_of(uid, same, places=1) for uid in ("u-3", "u-2", "u-1")] == [0, 1, 2]
 
 
 def test_a_job_that_is_not_listed_waits_for_nobody() -> None:
@@ -69,8 +77,32 @@ def test_a_job_that_is_not_listed_waits_for_nobody() -> None:
 
 
 def test_active_jobs_are_counted() -> None:
-    assert active_jobs([*QUEUE, entry("running", active=True)]) == 1
-    assert active_jobs([]) == 0
+    queue = TargetQueue()
+    for one in (*QUEUE, entry("running", active=True)):
+        queue.put(one)
+    assert (queue.active, len(queue)) == (1, 4)
+    queue.put(entry("first", 1, active=True))
+    queue.drop("running")
+    assert (queue.active, len(queue)) == (1, 3)
+
+
+def test_a_job_is_announced_once_when_it_may_begin() -> None:
+    queue = TargetQueue()
+    for one in QUEUE:
+        queue.put(one)
+    assert queue.newly_admitted(1) == ["first"]
+    assert queue.newly_admitted(2) == ["second"]
+    queue.put(entry("first", 1, active=True))
+    assert queue.newly_admitted(2) == []
+
+
+def test_a_job_that_asked_in_vain_is_announced_when_it_may_begin() -> None:
+    queue = TargetQueue()
+    for one in QUEUE:
+        queue.put(one, announced=True)
+    assert [queue.position(one.name, one.uid, 1) for one in QUEUE] == [0, 1, 2]
+    queue.drop("first")
+    assert queue.newly_admitted(1) == ["second"]
 
 
 def test_a_job_that_holds_a_place_waits_for_nobody() -> None:

@@ -264,11 +264,14 @@ def test_a_finished_job_rests_whatever_else_is_wrong_with_its_status() -> None:
 
 def test_a_held_job_takes_a_place_and_does_not_block_the_queue() -> None:
     cache = JobCache()
-    cache.put_target(target())
+    later = job(metadata={"name": "next", "uid": "u-2", "creationTimestamp": stamp(9)})
+    cache.put_target(target(spec={"maxConcurrentJobs": 2}))
     cache.put_job(job(status={"attempts": 1}))
-    cache.put_job(job(metadata={"name": "next", "uid": "u-2", "creationTimestamp": stamp(9)}))
+    cache.put_job(later)
     assert cache.counts(("mdm", "lake")) == (1, 1)
-    assert list(cache.next_admissible(("mdm", "lake"), 5)) == [("mdm", "next")]
+    assert cache.queue_position(later) == 0
+    cache.put_target(target(spec={"maxConcurrentJobs": 1}))
+    assert cache.queue_position(later) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ...api.job import ExportJob, S3Snapshot
 from ...delivery.manifest import Delivery
 from ...jobs.messages import INTERNAL_ERROR
 from ...jobs.results import CallFailure, SearchResult
+from ...runtime.clock import SYSTEM_CLOCK, Clock
 from ...runtime.logs import object_fields
 from ...runtime.slots import SlotLimits, Slots
 from ..cache import Key
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 _LIMITS = SlotLimits(place=4, total=5, silent=4)
 _LIMITS_FULL = SlotLimits(place=2, total=3, silent=4)  # with spec.delivery.verify Full, in addition to the others
+YOUNG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class _Check:
     attempt_id: str
     known: Reports = field(default_factory=dict)
     task: asyncio.Task[CheckedDelivery | CallFailure] | None = None
+    began: float = 0.0  # on the monotonic clock
 
 
 class DeliveryChecks:
@@ -49,9 +52,11 @@ class DeliveryChecks:
         wake: Callable[[Key], None],
         new_slots: Callable[[SlotLimits], Slots[str]] = Slots,
         region_of: Callable[[S3Snapshot], str] = lambda s3: s3.region or "",
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._inspect = inspect
         self._wake = wake
+        self._clock = clock
         self._checks: dict[Key, _Check] = {}
         self._slots, self._full_slots = new_slots(_LIMITS), new_slots(_LIMITS_FULL)
         self._region_of = region_of
@@ -67,12 +72,18 @@ class DeliveryChecks:
             check = self._checks[key] = _Check(submission.id)
         if check.task is None:
             check.task = asyncio.create_task(self._work(job, check.known))
+            check.began = self._clock.monotonic()
             check.task.add_done_callback(lambda _: self._wake(key))
             return None
         if not check.task.done():
             return None
         result, check.task = check.task.result(), None
         return result
+
+    def is_young(self, key: Key) -> bool:
+        """Whether the check of this job began so recently that it may end before anybody has seen that it runs."""
+        check = self._checks.get(key)
+        return check is not None and self._clock.monotonic() - check.began < YOUNG_SECONDS
 
     def forget(self, key: Key) -> None:
         """The job was deleted, or needs no check any more."""

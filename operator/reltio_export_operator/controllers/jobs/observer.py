@@ -24,6 +24,7 @@ from ...runtime.clock import Clock
 from ..cache import JobCache, Key
 from .census import Census
 from .gateway_port import ExportGateway, secret_failure
+from .shared_reads import SharedReads
 from .state_timer import StateTimer
 from .task_tracker import TaskTracker
 
@@ -61,6 +62,7 @@ class Observer:
         self._verify_target = verify_target
         self._progress_due = progress_due
         self._unsent = unsent
+        self._reads = SharedReads(self._read_target, clock)
 
     async def observe(self, job: ExportJob) -> Observation:
         key, submission = job.metadata.key, job.status.submission
@@ -150,18 +152,21 @@ class Observer:
         )
 
     async def target(self, job: ExportJob, *, fresh: bool = False) -> ExportTarget | None:
-        """The cached target. It is read when it is not cached, or when `fresh`."""
+        """The cached target. It is read when it is not cached, or when `fresh`: by all of its jobs together."""
         key = target_key(job)
         if fresh or self._cache.target(key) is None:
-            raw = await self._kube.get(TARGETS, *key)
-            if raw is None:
-                self._cache.drop_target(key)
-            else:
-                try:
-                    self._cache.put_target(decode_target(raw))
-                except msgspec.ValidationError:  # reported by the controller of targets
-                    self._cache.put_unreadable_target(key)
+            await self._reads.read(key)
         return self._cache.target(key)
+
+    async def _read_target(self, key: Key) -> None:
+        raw = await self._kube.get(TARGETS, *key)
+        if raw is None:
+            self._cache.drop_target(key)
+            return
+        try:
+            self._cache.put_target(decode_target(raw))
+        except msgspec.ValidationError:  # reported by the controller of targets
+            self._cache.put_unreadable_target(key)
 
     def _refusal_of(self, target: ExportTarget | None) -> ConditionReason | None:
         return self._refusal_of_target(target) if target else None

@@ -34,7 +34,8 @@ from ...jobs.ownership import unrecorded_attempts
 from ...jobs.policies import decide
 from ...jobs.policies.recovering import on_unrecorded_found
 from ...jobs.results import CallFailure
-from ...kube.client import ConflictError, InvalidError, KubeApi
+from ...kube.client import ConflictError, InvalidError
+from ...kube.known import KnownJobs
 from ...runtime.circuits import Endpoint
 from ...runtime.clock import Clock
 from ...runtime.permits import without_permit
@@ -45,7 +46,7 @@ from ..call_limiter import CallLimiter
 from ..gate import GateClosedError, SubmissionGate
 from .census import Census
 from .cleanups import Cleanups
-from .delivery_checks import CheckedDelivery, DeliveryChecks
+from .delivery_checks import YOUNG_SECONDS, CheckedDelivery, DeliveryChecks
 from .delivery_reader import Reports
 from .filling import fill
 from .gateway_port import CallFailedError, ExportGateway
@@ -60,7 +61,7 @@ from .unreadable_jobs import UnreadableJobs
 
 _REQUEUE_SECONDS = 30.0  # for a job that cannot continue, in case nothing wakes it
 _CONFLICT_REQUEUE_SECONDS = 0.1  # the event of the change is on its way; this is for the case that it is lost
-_WOKEN = 10  # jobs that are woken when a job of their target ends
+_SHOWN_PLACES, _SHOWN_SECONDS = 10, 5.0  # the places in the queue that are shown when they change, and how soon
 
 Counts = tuple[int, int]  # active and pending jobs of a target
 
@@ -68,13 +69,13 @@ Counts = tuple[int, int]  # active and pending jobs of a target
 class JobController:
     """Takes one job one step further at a time.
 
-    Every decision is made from a fresh read, and every write tests the version that was read. So another process, or
-    an earlier one, makes a write fail; it never makes an export start twice.
+    Every decision is made from the newest version that is known, and every write tests that version. So another
+    process, or an earlier one, makes a write fail; it never makes an export start twice.
     """
 
     def __init__(
         self,
-        kube: KubeApi,
+        kube: KnownJobs,
         gateway: ExportGateway,
         cache: JobCache,
         census: Census,
@@ -88,6 +89,7 @@ class JobController:
         progress_interval_seconds: float,
         refusal_of: Callable[[ExportTarget], ConditionReason | None] = lambda target: None,
         wake: Callable[[Key], None],
+        wake_later: Callable[[Key, float], None],
         wake_target: Callable[[Key], None],
         verify_target: Callable[[Key], None] = lambda key: None,
         count_event: Callable[[str], None] = lambda reason: None,
@@ -103,6 +105,7 @@ class JobController:
         self._clock = clock
         self._limits = limits
         self._wake = wake
+        self._wake_later = wake_later
         self._wake_target = wake_target
         self._verify_target = verify_target
         self._timer = StateTimer(clock)
@@ -129,9 +132,9 @@ class JobController:
             unsent=self._submitter.unsent,
         )
         self._unreadable = UnreadableJobs(kube, clock, cache, self._timer, bound_seconds=limits.cleanup_timeout_seconds)
-        self._refused = RefusedJobs(kube, clock, cache, wake, limits=limits)
+        self._refused = RefusedJobs(kube, clock, cache, limits=limits)
         self._control_log = transitions.ControlLog()
-        self._deliveries = DeliveryChecks(self._check, wake, new_slots, region_of)
+        self._deliveries = DeliveryChecks(self._check, wake, new_slots, region_of, clock)
         self._cleanups = Cleanups(self._clean, wake, new_slots, region_of)
         self._limiter = limiter
         self._endpoint_of = endpoint_of
@@ -148,10 +151,13 @@ class JobController:
             return None
         if left := self._refused.seconds_left(raw):
             return left
+        version = self._kube.version(key)
         try:
             loaded = Loaded.of(raw)
             self._unreadable.forget(key)
             after = await self._advance(loaded)
+            if self._kube.version(key) not in (0, version):
+                after = 0.0  # it was written: the watch does not tell again of what is known
         except GateClosedError:
             return _REQUEUE_SECONDS  # in case this process leads again
         except ConflictError:
@@ -193,24 +199,28 @@ class JobController:
             paused = await self._gateway.paused(job, decision.action.submission)
             if paused is not None:
                 decision = results.on_calls_paused(obs, paused)
-        if isinstance(decision.action, Submit):
-            try:
-                obs = await self._observer.before_submission(obs)
-            except CallFailedError as error:
-                decision = results.on_search_failed(obs, error.failure)
-            else:
-                # From here to the assumption there is no await: another job of the target may be in the same place.
-                decision = decide(replace(obs, queue_position=self._observer.queue_position(job)))
         with self._limit(job, decision.action) as may_call:
             if not may_call:
                 return _REQUEUE_SECONDS
             if isinstance(decision.action, Submit):
-                self._cache.assume(job)
+                decision = await self._admit(obs)
             final = await self._execute(loaded, decision)
-        self._wake_queue(target_key(job), counts)
+        self._show_counts(target_key(job), counts)
         if final.status.completion_time is not None:
             self._drop_state(job.metadata.key)
         return final.requeue_after
+
+    async def _admit(self, obs: Observation) -> Decision:
+        """Decide again with what decides about a submission as it is now. If it is one, its place is taken."""
+        try:
+            obs = await self._observer.before_submission(obs)
+        except CallFailedError as error:
+            return results.on_search_failed(obs, error.failure)
+        # From here to the assumption there is no await: another job of the target may be in the same place.
+        decision = decide(replace(obs, queue_position=self._observer.queue_position(obs.job)))
+        if isinstance(decision.action, Submit):
+            self._cache.assume(obs.job)
+        return decision
 
     def _limit(self, job: ExportJob, action: Action) -> AbstractContextManager[bool]:
         """Limit concurrent calls to a tenant. Yields whether the action may be carried out now."""
@@ -291,7 +301,10 @@ class JobController:
         return decision
 
     async def _check_delivery(self, loaded: Loaded, decision: Decision, action: CheckDelivery) -> Decision:
-        """Start to read the delivery, or use its result. While it is read, the decision stands."""
+        """Start to read the delivery, or use its result. While it is read, the decision stands.
+
+        It is not written if the result is there soon. Nothing depends on it: the end of the tasks is observed again.
+        """
         job = msgspec.structs.replace(loaded.job, status=decision.status)
         result = self._deliveries.result(job)
         if result is not None:
@@ -302,6 +315,8 @@ class JobController:
             else:
                 decision = results.on_delivery_read(obs, action.submission, result.delivery, result.found)
             decision = deletion.with_report(obs, decision)
+        elif decision.status.phase == "Verifying" and self._deliveries.is_young(job.metadata.key):
+            return replace(decision, requeue_after=YOUNG_SECONDS)
         await self._writer.write_status(loaded, decision)
         return decision
 
@@ -335,11 +350,13 @@ class JobController:
 
     async def _remove_finalizer(self, loaded: Loaded, decision: Decision) -> Decision:
         loaded = await self._writer.write_status(loaded, decision)
-        await self._writer.remove_finalizer(loaded)
+        written = await self._writer.remove_finalizer(loaded)
         if loaded.job.metadata.deletion_timestamp is not None:
             transitions.log_job_removed(
                 loaded.job, "FinalizerRemoved", "The finalizer was removed, so the deletion ends."
             )
+        elif written is not None:
+            return await self._execute(written, decide(await self._observe(written.job)))
         return decision
 
     async def _delete(self, loaded: Loaded, decision: Decision) -> Decision:
@@ -353,13 +370,13 @@ class JobController:
     async def _observe(self, job: ExportJob) -> Observation:
         return await self._observer.observe(job)
 
-    def _wake_queue(self, target: Key, before: Counts) -> None:
-        """When the counts of the target have changed, wake its next jobs, and the target to show the counts."""
+    def _show_counts(self, target: Key, before: Counts) -> None:
+        """When the counts of the target have changed, the target shows them, and its next jobs their places."""
         if self._cache.counts(target) == before:
             return
         self._wake_target(target)
-        for key in self._cache.next_admissible(target, _WOKEN):
-            self._wake(key)
+        for key in self._cache.first_waiting(target, _SHOWN_PLACES):
+            self._wake_later(key, _SHOWN_SECONDS)
 
     def _handle_deleted(self, key: Key) -> None:
         self._cleanups.forget(key)
@@ -367,7 +384,7 @@ class JobController:
         if target is not None:
             before = self._cache.counts(target)
             self._cache.drop_job(key)
-            self._wake_queue(target, before)
+            self._show_counts(target, before)
         self._drop_state(key)
 
     def _drop_state(self, key: Key) -> None:

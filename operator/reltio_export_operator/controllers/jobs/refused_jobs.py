@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import msgspec
@@ -18,7 +18,6 @@ from ...runtime.clock import Clock
 from ..cache import JobCache, Key
 from ..unreadable import UnreadableObjects, key_of
 
-_WOKEN = 10  # jobs of the same target
 _SOON_SECONDS = 0.1
 
 
@@ -35,10 +34,9 @@ class RefusedJobs(UnreadableObjects):
     Events of the watch do not shorten the backoff: the operator's own writes cause some. A change by a user does.
     """
 
-    def __init__(self, kube: KubeApi, clock: Clock, cache: JobCache, wake: Callable[[Key], None], *, limits: Limits):
+    def __init__(self, kube: KubeApi, clock: Clock, cache: JobCache, *, limits: Limits):
         super().__init__(kube, clock, "ExportJob")
         self._cache = cache
-        self._wake = wake
         self._limits = limits
         self._refusals: dict[Key, _Refusal] = {}  # an entry goes with its job, or when a status is accepted
 
@@ -92,8 +90,6 @@ class RefusedJobs(UnreadableObjects):
         self._refusals[key] = _Refusal(times, self._clock.monotonic() + delay, _version_of(raw))
         if not job.is_finished and not identity.takes_place(job):
             self._cache.give_up_turn(job)
-            for other in self._cache.next_admissible((key[0], job.spec.target_ref.name), _WOKEN):
-                self._wake(other)
         await self.report(raw, messages.WRITE_REFUSED(error=own(error)))
         return delay
 

@@ -117,8 +117,11 @@ class JobStatusWriter:
         rest = [name for name in marked.raw["metadata"].get("finalizers", []) if name != FINALIZER]
         await self._kube.set_finalizers(JOBS, marked.raw, rest, annotations={ATTEMPT_ANNOTATION: earlier})
 
-    async def remove_finalizer(self, loaded: Loaded) -> None:
+    async def remove_finalizer(self, loaded: Loaded) -> Loaded | None:
+        """Returns the version written; None when there was nothing to remove, or the object is gone."""
         finalizers = loaded.raw["metadata"].get("finalizers", [])
-        if FINALIZER in finalizers:
-            rest = [name for name in finalizers if name != FINALIZER]
-            await self._kube.set_finalizers(JOBS, loaded.raw, rest)
+        if FINALIZER not in finalizers:
+            return None
+        rest = [name for name in finalizers if name != FINALIZER]
+        patched = await self._kube.set_finalizers(JOBS, loaded.raw, rest)
+        return Loaded.of(patched) if patched is not None else None

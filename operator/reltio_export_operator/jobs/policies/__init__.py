@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import msgspec
 
-from ...api.job import TaskStatus
+from ...api.job import JobStatus, TaskStatus
 from .. import deletion, tasks
-from ..observation import Decision, Observation, seconds_until
+from ..observation import Decision, Observation, Wait, seconds_until
 from .ending import end_early, keep_finished, orphan_export, stop_for_deletion
 from .recovering import ask_about_restored, find_before_end, recover_attempt
 from .running import (
@@ -89,7 +89,7 @@ def decide(obs: Observation) -> Decision:
     for policy in CHAIN:
         decision = policy(current)
         if decision is not None:
-            reported = deletion.with_report(current, decision)
+            reported = _without_small_changes(obs, deletion.with_report(current, decision))
             return _with_generation(current, _with_requeue(current, reported))
     return _with_generation(current, Decision(current.status))
 
@@ -110,12 +110,43 @@ def _with_generation(obs: Observation, decision: Decision) -> Decision:
 def _with_observed_tasks(obs: Observation) -> Observation:
     """Copy the observed tasks to the status: a change of a task's status at once, counters when they are due."""
     before = obs.status
+    if not obs.observed_tasks:
+        return obs
     current = tasks.refreshed(before.tasks, obs.observed_tasks, obs.secrets)
     duplicates = tasks.refreshed(before.duplicates, obs.observed_tasks, obs.secrets)
     if _statuses(before.tasks + before.duplicates) == _statuses(current + duplicates) and not obs.progress_due:
         return obs
     progress = tasks.progress(current, obs.observed_tasks, obs.now) if current else before.progress
     return obs.with_status(msgspec.structs.replace(before, tasks=current, duplicates=duplicates, progress=progress))
+
+
+def _without_small_changes(obs: Observation, decision: Decision) -> Decision:
+    """Leave what has changed in words and numbers alone for the next report of progress.
+
+    Nothing is lost by it: tasks are observed until their end is on record, and their observer wakes the job when
+    progress is due.
+    """
+    if obs.progress_due or obs.is_deleted or decision.events or decision.action != Wait():
+        return decision
+    if _without_details(decision.status) != _without_details(obs.status):
+        return decision
+    return replace(decision, status=obs.status)
+
+
+def _without_details(status: JobStatus) -> JobStatus:
+    return msgspec.structs.replace(
+        status,
+        message=None,
+        waiting_since=None,
+        progress=None,
+        conditions=tuple(msgspec.structs.replace(one, message="") for one in status.conditions),
+        tasks=tuple(map(_without_numbers, status.tasks)),
+        duplicates=tuple(map(_without_numbers, status.duplicates)),
+    )
+
+
+def _without_numbers(task: TaskStatus) -> TaskStatus:
+    return TaskStatus(id=task.id, status="" if task.status in tasks.MOVING else task.status)
 
 
 def _statuses(listed: tuple[TaskStatus, ...]) -> list[str]:
