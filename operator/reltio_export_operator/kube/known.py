@@ -54,7 +54,7 @@ class KnownJobs:
     # -- what the watch says
 
     def noticed(self, raw: Raw, *, deleted: bool = False) -> bool:
-        """An event of the watch, or an item of a list. Returns whether it says something new."""
+        """An event of the watch, or an item of a list. Returns whether it is news, or the end of the job."""
         version = _version_of(raw)
         if version is None:
             return True
@@ -63,7 +63,7 @@ class KnownJobs:
         if not deleted and version <= known:
             if version == known and key in self._known:
                 self._known[key].since = self._clock.monotonic()
-            return False
+            return version == known and _needs_no_work(raw)  # its schedule waits for it
         if deleted and version < known and self._uid(key) not in (None, raw["metadata"].get("uid")):
             return False  # another object of this name was created since
         self._take(key, raw, version, ended=deleted)
@@ -117,8 +117,10 @@ class KnownJobs:
                 raw = parse_json(newer.content)
         return raw
 
-    async def list_objects(self, plural: str, namespace: str | None) -> AsyncIterator[Raw]:
-        async for raw in self._kube.list_objects(plural, namespace):
+    async def list_objects(
+        self, plural: str, namespace: str | None, *, label_selector: str | None = None
+    ) -> AsyncIterator[Raw]:
+        async for raw in self._kube.list_objects(plural, namespace, label_selector=label_selector):
             if plural == JOBS:
                 self.noticed(raw)
             yield raw
@@ -136,6 +138,14 @@ class KnownJobs:
     ) -> Raw | None:
         try:
             patched = await self._kube.set_finalizers(plural, raw, finalizers, annotations=annotations)
+        except BaseException as error:
+            self._failed(plural, raw, error)
+            raise
+        return self._wrote(plural, raw, patched)
+
+    async def annotate(self, plural: str, raw: Raw, annotations: dict[str, str]) -> Raw | None:
+        try:
+            patched = await self._kube.annotate(plural, raw, annotations)
         except BaseException as error:
             self._failed(plural, raw, error)
             raise

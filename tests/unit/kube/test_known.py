@@ -86,7 +86,7 @@ async def test_an_older_event_never_replaces_the_answer_to_a_write(world: World)
     world.server.answer = job(9, status={"phase": "Submitting"})
     await world.known.patch_status(JOBS, job(5), {})
     assert not world.known.noticed(job(7))
-    assert not world.known.noticed(job(9)), "the event of the write itself is no news"
+    assert not world.known.noticed(job(9)), "the event of the write itself is not news"
     assert await world.version() == "9"
     assert world.known.noticed(job(10))
     assert await world.version() == "10"
@@ -171,6 +171,15 @@ async def test_a_finished_job_without_our_finalizer_takes_no_memory(world: World
     assert not world.known.noticed(job(5)), "an event that is late does not count as a new job"
 
 
+async def test_that_a_job_is_over_is_passed_on_also_after_the_write_that_made_it_so(world: World) -> None:
+    """A schedule waits for it."""
+    world.known.noticed(job(5, status=COMPLETE, finalizers=[FINALIZER]))
+    world.server.answer = job(6, status=COMPLETE)
+    await world.known.set_finalizers(JOBS, job(5), [])
+    assert world.known.noticed(job(6, status=COMPLETE))
+    assert not world.known.noticed(job(5, status=COMPLETE, finalizers=[FINALIZER]))
+
+
 async def test_a_job_of_which_nothing_is_heard_for_long_is_read(world: World) -> None:
     world.known.noticed(job(5))
     world.clock.advance(301)
@@ -181,7 +190,7 @@ async def test_a_job_of_which_nothing_is_heard_for_long_is_read(world: World) ->
     assert world.server.reads == 1
 
 
-async def test_a_version_that_is_no_number_is_never_trusted(world: World) -> None:
+async def test_a_version_that_is_not_a_number_is_never_trusted(world: World) -> None:
     world.server.stored = job("abc")
     assert world.known.noticed(job("abc"))
     assert [await world.version(), await world.version()] == ["abc", "abc"]
@@ -245,7 +254,7 @@ async def test_an_event_is_news_once(world: World) -> None:
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[]", b'{"type": "ADDED"}', line("BOOKMARK", job(7)), line("ADDED", {}), line("ERROR", job(7))]
 )
-async def test_what_is_no_event_of_a_job_is_left_to_kopf(world: World, text: bytes) -> None:
+async def test_what_is_not_an_event_of_a_job_is_left_to_kopf(world: World, text: bytes) -> None:
     assert JobNotices(world.known).is_news(text)
     assert len(world.known) == 0
 

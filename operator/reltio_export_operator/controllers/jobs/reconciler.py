@@ -157,7 +157,7 @@ class JobController:
             self._unreadable.forget(key)
             after = await self._advance(loaded)
             if self._kube.version(key) not in (0, version):
-                after = 0.0  # it was written: the watch does not tell again of what is known
+                after = 0.0  # it was written: the watch does not show again what is known
         except GateClosedError:
             return _REQUEUE_SECONDS  # in case this process leads again
         except ConflictError:

@@ -30,7 +30,7 @@ class SharedReads:
             reading = asyncio.ensure_future(self._read(key))
             self._reads[key] = (now, reading)
         if not reading.done():
-            await asyncio.wait([reading])  # not the reading itself: it goes on when one of those who wait is cancelled
+            await asyncio.wait([reading])  # not the reading itself: it continues when one that waits is cancelled
         reading.result()
 
     def _drop_old(self, now: float) -> None:
