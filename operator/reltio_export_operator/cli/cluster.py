@@ -15,7 +15,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from ..api.meta import API_VERSION, GROUP, JOBS, TARGETS, VERSION
+from ..api.meta import API_VERSION, GROUP, JOBS, SCHEDULES, TARGETS, VERSION
 from ..kube.kubeconfig import checked_context, kubeconfig_files
 from ..runtime.answers import BeyondLimitsError, parse_json
 from ..runtime.network import Network
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Raw = dict[str, Any]
 _PAGE = 200  # objects
-_KINDS = {JOBS: "ExportJob", TARGETS: "ExportTarget"}
+_KINDS = {JOBS: "ExportJob", SCHEDULES: "ExportSchedule", TARGETS: "ExportTarget"}
 _TIMEOUT = 30
 _MANAGER = "reltio-export-operator"  # of the fields that a command sets
 

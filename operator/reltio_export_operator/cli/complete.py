@@ -7,7 +7,7 @@ import sys
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
-from ..api.meta import GROUP, JOBS, TARGETS, VERSION
+from ..api.meta import GROUP, JOBS, SCHEDULES, TARGETS, VERSION
 from .cluster import connect
 
 _NO_FILES = ":4"  # cobra's ShellCompDirectiveNoFileComp
@@ -29,6 +29,10 @@ def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> list[Co
 
 def targets(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return _names(context, TARGETS, incomplete)
+
+
+def schedules(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _names(context, SCHEDULES, incomplete)
 
 
 def _names(context: click.Context, plural: str, incomplete: str) -> list[CompletionItem]:

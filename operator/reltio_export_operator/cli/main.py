@@ -30,7 +30,9 @@ _USER_COMMANDS = {
     "receipt": "receipt:receipt",
     "rerun": "rerun:rerun",
     "run": "jobs:run",
+    "schedule": "schedules:schedule",
     "status": "jobs:why",
+    "trigger": "schedules:trigger",
     "verify": "targets:verify",
     "why": "jobs:why",
 }
