@@ -4,7 +4,8 @@
 
 The operator runs as a process on the sandbox, with its default limits. The dead targets are in another namespace. Half
 of them are verified; the others are taken as Ready, and have a job each. Their hosts accept connections and never
-answer ("silent"), or refuse them ("refused"). Each host has an address of its own. Measured from the creation of the
+answer ("silent"), refuse them ("refused"), or have no address ("nameless"). Each host has an address or a name of its
+own. Or the tenants are well, and the region of AWS never answers ("region"). Measured from the creation of the
 object: until the target is Ready, and until the tasks of the job are recorded; at once after the dead ones were
 created, and again later.
 
@@ -29,26 +30,19 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "tests")]
 
+from attack.defences import PRELUDES  # noqa: E402
+from attack.gateway import Gateway, silence  # noqa: E402
 from integration.conftest import World, condition, entered, options  # noqa: E402
 from reltio_export_sandbox.environment import Sandbox  # noqa: E402
 
 BOUND_SECONDS = 120.0
 LATER_SECONDS = 30.0
+KINDS = ("silent", "refused", "nameless", "region")
+DEAD_REGION = "eu-south-1"
 AT_ONCE = 16  # requests of the bench to the API server
 
-# As before: the permit stays with the reconcile, and no circuit opens.
-BEFORE = """
-from contextlib import asynccontextmanager
-from reltio_export_operator.runtime import circuits, permits
-
-@asynccontextmanager
-async def kept(permit):
-    yield
-
-permits.Permit.given_back = kept
-circuits.Circuit.seconds_until_call = 0.0
-circuits.Circuit.is_proven = True
-"""
+# As it was before.
+BEFORE = PRELUDES["a call that waits holds no worker"] + PRELUDES["a region that hangs takes no threads from others"]
 
 
 @dataclass
@@ -90,18 +84,28 @@ async def until(world: World, kind: str, name: str, holds: Callable[[dict[str, A
         await asyncio.sleep(0.05)
 
 
-async def dead(beside: World, count: int, port: int) -> None:
-    """Create targets whose hosts do not answer, and jobs, in a namespace of their own."""
+def hosts_of(kind: str, count: int, port: int) -> list[str]:
+    if kind == "nameless":
+        return [f"dead-{number}.invalid:{port}" for number in range(count)]
+    return [f"127.{1 + number // 250}.1.{1 + number % 250}:{port}" for number in range(count)]
+
+
+async def dead(beside: World, hosts: list[str], kind: str) -> None:
+    """Create targets whose hosts or region do not answer, and jobs, in a namespace of their own."""
     world = World(beside.sandbox, beside.core.api_client, "dead")
     await world.core.create_namespace({"metadata": {"name": world.namespace}})
     await world.secret()
     several = asyncio.Semaphore(AT_ONCE)
 
-    async def one(number: int) -> None:
-        base = f"http://127.{1 + number // 250}.1.{1 + number % 250}:{port}"
+    async def one(number: int, host: str) -> None:
+        base = f"http://{host}"
         reltio = {"exportServiceURL": f"{base}/jobs", "authURL": f"{base}/oauth/token", "tenant": f"dead{number}"}
-        is_verified = number % 2 == 0
+        is_verified = number % 2 == 0 or kind == "region"
         spec: dict[str, Any] = {"reltio": {**reltio, "credentialsSecretRef": {"name": "reltio-api"}}}
+        if kind == "region":
+            async with several:
+                await world.target(f"dead-{number}", region=DEAD_REGION)
+            return
         if not is_verified:
             spec["verification"] = {"mode": "Disabled"}
         async with several:
@@ -109,7 +113,7 @@ async def dead(beside: World, count: int, port: int) -> None:
             if not is_verified:
                 await world.job(f"dead-{number}", target=f"dead-{number}")
 
-    await asyncio.gather(*(one(number) for number in range(count)))
+    await asyncio.gather(*(one(number, host) for number, host in enumerate(hosts)))
 
 
 async def measure(version: str, hosts: str, count: int, prelude: str) -> list[Row]:
@@ -123,9 +127,10 @@ async def measure(version: str, hosts: str, count: int, prelude: str) -> list[Ro
     if hosts == "refused":
         listener.close()
         await listener.wait_closed()
-    addresses = [f"127.{1 + number // 250}.1.{1 + number % 250}:{port}" for number in range(count)]
+    addresses = hosts_of(hosts, count, port)
     with tempfile.TemporaryDirectory() as directory:
-        sandbox = Sandbox(replace(options(Path(directory)), settings={}, prelude=prelude))
+        chosen = replace(options(Path(directory)), settings={}, prelude=prelude)
+        sandbox = Sandbox(chosen)
         own = Sandbox.host_settings
 
         def with_dead_hosts(sandbox: Sandbox) -> dict[str, str]:
@@ -139,8 +144,12 @@ async def measure(version: str, hosts: str, count: int, prelude: str) -> list[Ro
 
         Sandbox.host_settings = property(with_dead_hosts)  # type: ignore[method-assign, assignment]
         try:
-            async with entered(sandbox) as world:
-                rows = await rows_of(world, version, hosts, count, port)
+            async with Gateway() as aws:
+                aws.on("", silence(), signed_for=f"/{DEAD_REGION}/")
+                chosen.settings = {"AWS_ENDPOINT_URL": aws.url} if hosts == "region" else {}
+                async with entered(sandbox) as world:
+                    aws.forward_to(world.sandbox.cloud.url)
+                    rows = await rows_of(world, version, hosts, addresses)
         finally:
             Sandbox.host_settings = own  # type: ignore[method-assign]
     for writer in connections:
@@ -149,17 +158,17 @@ async def measure(version: str, hosts: str, count: int, prelude: str) -> list[Ro
     return rows
 
 
-async def rows_of(world: World, version: str, hosts: str, count: int, port: int) -> list[Row]:
+async def rows_of(world: World, version: str, kind: str, hosts: list[str]) -> list[Row]:
     for tenant in world.sandbox.reltio.tenants.values():
         tenant.entities, tenant.max_tasks = 50, 1000
     await world.secret()
     await world.target("ready", spec={"maxConcurrentJobs": 100})
     await world.ready("ready", within=120)
-    rows = [Row(version, hosts, "alone", *await healthy(world, "alone"))]
-    await dead(world, count, port)
-    rows.append(Row(version, hosts, f"among {count} new ones", *await healthy(world, "new")))
+    rows = [Row(version, kind, "alone", *await healthy(world, "alone"))]
+    await dead(world, hosts, kind)
+    rows.append(Row(version, kind, f"among {len(hosts)} new ones", *await healthy(world, "new")))
     await asyncio.sleep(LATER_SECONDS)
-    rows.append(Row(version, hosts, f"{LATER_SECONDS:.0f} s later", *await healthy(world, "later")))
+    rows.append(Row(version, kind, f"{LATER_SECONDS:.0f} s later", *await healthy(world, "later")))
     return rows
 
 
@@ -171,7 +180,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dead", type=int, default=200)
     parser.add_argument("--versions", nargs="+", default=["now", "before"], choices=["now", "before"])
-    parser.add_argument("--hosts", nargs="+", default=["silent", "refused"], choices=["silent", "refused"])
+    parser.add_argument("--hosts", nargs="+", default=list(KINDS), choices=KINDS)
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     print(

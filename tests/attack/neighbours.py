@@ -215,9 +215,9 @@ def _hanging_region(service: str) -> Attack:
 async def _hanging_deliveries(stage: Stage) -> str:
     await stage.warm_up()
     await asyncio.to_thread(stage.world.sandbox.cloud.create_bucket, _DEAD_BUCKET, region=_DEAD_REGION)
-    await stage.target("dead", bucket=_DEAD_BUCKET, region=_DEAD_REGION)
+    spec = {**stage.spec(), "maxConcurrentJobs": _DEAD}
+    await stage.world.target("dead", spec=spec, bucket=_DEAD_BUCKET, region=_DEAD_REGION)
     await stage.world.ready("dead")
-    await stage.world.patch("ExportTarget", "dead", {"spec": {"maxConcurrentJobs": _DEAD}})
     signed_for = f"/{_DEAD_REGION}/s3/"
     before = len(stage.aws.requests)
     stage.aws.on("", silence(), signed_for=signed_for)
