@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix schedule-matrix schedule-histories verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -79,6 +79,12 @@ fuzz: $(VENV)/.dev ## Give every parser of foreign input 2,500 wrong inputs: mor
 fuzz-coverage: $(VENV)/.dev ## Search for inputs that reach new code with atheris, 20 s for each parser that takes bytes
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps --target $(VENV)/atheris -r requirements/fuzz.txt
 	cd tests && PYTHONPATH=../$(VENV)/atheris ../$(BIN)/python -m fuzz.coverage $(FUZZ_ARGS)
+
+schedule-matrix: $(VENV)/.dev ## Kill the controller of schedules at every await, with faults, lost status and two operators
+	cd tests && ../$(BIN)/python -m crash.schedule_matrix $(MATRIX_ARGS)
+
+schedule-histories: $(VENV)/.dev ## Play 10,000 random histories of incremental schedules
+	HISTORIES=10000 $(BIN)/pytest tests/unit/schedules/test_histories.py -q -n 2
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints what fails, why, and whether the remedy heals it
 	cd tests && ../$(BIN)/python -m verify.matrix

@@ -64,11 +64,22 @@ def last_job(run: Run) -> LastJob:
 
 
 def superfluous(obs: Observation) -> tuple[DeleteJob, ...]:
+    """Finished jobs to delete now, the oldest first."""
+    return tuple(DeleteJob(child) for child in _over_limits(obs) if _created(child)[0] + _YOUNG <= obs.now)
+
+
+def next_collection(obs: Observation) -> datetime | None:
+    """When the first of the jobs that are kept only because they are young can be deleted."""
+    young = (_created(child)[0] + _YOUNG for child in _over_limits(obs))
+    return min((moment for moment in young if moment > obs.now), default=None)
+
+
+def _over_limits(obs: Observation) -> tuple[Child, ...]:
     """Finished jobs that the history limits do not keep, the oldest first.
 
     The newest full export and the newest complete one are always kept: what they delivered is still in use, and a lost
-    status is recovered from them. A job whose outcome is not in the status yet is kept too, and a young one: a process
-    that is late with creating it must find it. So is one that the pointer does not have yet.
+    status is recovered from them. A job whose outcome is not in the status yet is kept too. So is a young one, for now:
+    a process that is late with creating it must find it. So is one that the pointer does not have yet.
     """
     spec = obs.schedule.spec
     pending = {job.name for job in obs.status.active} | ({obs.status.starting.name} if obs.status.starting else set())
@@ -82,11 +93,7 @@ def superfluous(obs: Observation) -> tuple[DeleteJob, ...]:
     full = [child for child in complete if child.run is not None and child.run.mode == "Full"]
     kept = {child.name for child in (*complete[:1], *full[:1], *pointer.pending(obs))}
     over = (*complete[spec.successful_jobs_history_limit :], *failed[spec.failed_jobs_history_limit :])
-    return tuple(
-        DeleteJob(child)
-        for child in sorted(over, key=_created)
-        if child.name not in kept and _created(child)[0] + _YOUNG <= obs.now
-    )
+    return tuple(child for child in sorted(over, key=_created) if child.name not in kept)
 
 
 def _with_outcome(status: ScheduleStatus, child: Child) -> ScheduleStatus:

@@ -302,6 +302,8 @@ def _requeue(obs: Observation, status: ScheduleStatus, why: ConditionReason | No
         moments.append(obs.now + timedelta(seconds=_WAIT_SECONDS))
     elif status.next_schedule_time is not None:
         moments.append(status.next_schedule_time)
+    if (collection := outcomes.next_collection(obs)) is not None:
+        moments.append(collection)
     freshness = obs.schedule.spec.freshness
     if freshness is not None and status.data_time is not None:
         expiry = status.data_time + timedelta(seconds=parse_duration(freshness.max_age))
