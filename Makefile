@@ -84,7 +84,7 @@ schedule-matrix: $(VENV)/.dev ## Kill the controller of schedules at every await
 	cd tests && ../$(BIN)/python -m crash.schedule_matrix $(MATRIX_ARGS)
 
 schedule-histories: $(VENV)/.dev ## Play 10,000 random histories of incremental schedules
-	HISTORIES=10000 $(BIN)/pytest tests/unit/schedules/test_histories.py -q -n 2
+	cd tests && ../$(BIN)/python -m unit.schedules.histories $(MATRIX_ARGS)
 
 verify-matrix: $(VENV)/.dev ## Set targets up wrongly in every way; prints what fails, why, and whether the remedy heals it
 	cd tests && ../$(BIN)/python -m verify.matrix

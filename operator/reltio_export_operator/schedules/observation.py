@@ -16,14 +16,18 @@ from ..api.target import ExportTarget
 
 @dataclass(frozen=True)
 class Child:
-    """A job of the schedule. `run` is None if its annotation cannot be read."""
+    """A job of the schedule. `run` is None if its annotation cannot be read.
+
+    `known_for` are the seconds for which this process has known the job, whatever its clock says.
+    """
 
     job: ExportJob
     run: Run | None
+    known_for: float = 0.0
 
     @classmethod
-    def of(cls, job: ExportJob) -> Child:
-        return cls(job, run_of(job.metadata.annotations))
+    def of(cls, job: ExportJob, known_for: float = 0.0) -> Child:
+        return cls(job, run_of(job.metadata.annotations), known_for)
 
     @property
     def name(self) -> str:

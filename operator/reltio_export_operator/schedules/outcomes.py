@@ -12,7 +12,7 @@ from .observation import Child, DeleteJob, Observation
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # A process that lost its Lease may still be creating the job of a run: none of that name may be gone by then.
-_YOUNG = timedelta(minutes=5)
+_YOUNG_SECONDS = 300.0
 
 
 def with_outcomes(obs: Observation) -> ScheduleStatus:
@@ -65,21 +65,23 @@ def last_job(run: Run) -> LastJob:
 
 def superfluous(obs: Observation) -> tuple[DeleteJob, ...]:
     """Finished jobs to delete now, the oldest first."""
-    return tuple(DeleteJob(child) for child in _over_limits(obs) if _created(child)[0] + _YOUNG <= obs.now)
+    return tuple(DeleteJob(child) for child in _over_limits(obs) if child.known_for >= _YOUNG_SECONDS)
 
 
 def next_collection(obs: Observation) -> datetime | None:
     """When the first of the jobs that are kept only because they are young can be deleted."""
-    young = (_created(child)[0] + _YOUNG for child in _over_limits(obs))
-    return min((moment for moment in young if moment > obs.now), default=None)
+    seconds = (_YOUNG_SECONDS - child.known_for for child in _over_limits(obs))
+    wait = min((one for one in seconds if one > 0), default=None)
+    return obs.now + timedelta(seconds=wait) if wait is not None else None
 
 
 def _over_limits(obs: Observation) -> tuple[Child, ...]:
     """Finished jobs that the history limits do not keep, the oldest first.
 
     The newest full export and the newest complete one are always kept: what they delivered is still in use, and a lost
-    status is recovered from them. A job whose outcome is not in the status yet is kept too. So is a young one, for now:
-    a process that is late with creating it must find it. So is one that the pointer does not have yet.
+    status is recovered from them. A job whose outcome is not in the status yet is kept too, and one that the pointer does
+    not have yet. So is, for now, one that this process has not known for long: a process that is late with creating it
+    must find it.
     """
     spec = obs.schedule.spec
     pending = {job.name for job in obs.status.active} | ({obs.status.starting.name} if obs.status.starting else set())

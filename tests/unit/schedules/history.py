@@ -7,6 +7,7 @@ wrong. What an operator does after writing a status may happen later, after othe
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,10 +95,11 @@ class World:
         self.ever: list[Export] = []
         self.objects: list[list[Version]] = [[] for _ in range(6)]
         self.skew = {"a": timedelta(), "b": timedelta()}
+        self.first_seen: dict[tuple[str, str], datetime] = {}  # by operator and job
         self.late: list[Callable[[], None]] = []
         self.created = self.now
-        self.lost = 0
         self.problems: list[str] = []
+        self.seen: Counter[str] = Counter()  # what has happened, so that a test can show that it does
 
     def _spec(self) -> dict[str, Any]:
         pick = self.random.choice
@@ -129,18 +131,24 @@ class World:
     # -- what operators do
 
     def observe(self, operator: str) -> tuple[int, Observation]:
-        children = tuple(Child.of(decode_job(job.raw)) for job in self.jobs.values())
+        children = tuple(self._child(operator, job.raw) for job in self.jobs.values())
         now = self.now + self.skew[operator]
         schedule = decode_schedule(self.schedule())
         assert not schedule.status_problems
         return self.version, Observation(schedule=schedule, now=now, children=children, target=TARGET)
+
+    def _child(self, operator: str, raw: dict[str, Any]) -> Child:
+        seen = self.first_seen.setdefault((operator, raw["metadata"]["uid"]), self.now)
+        return Child.of(decode_job(raw), (self.now - seen).total_seconds())
 
     def act(self, observed: tuple[int, Observation]) -> None:
         """Write what is decided, unless the schedule has changed, and carry it out now, later or never."""
         version, obs = observed
         decision = decide(obs)
         if version != self.version:
+            self.seen["write in conflict"] += 1
             return
+        self.seen.update(event.why.reason for event in decision.events)
         if decision.status != obs.status:
             self.status = to_wire(decision.status)
             self.version += 1
@@ -150,7 +158,10 @@ class World:
             if chance < 0.8:
                 perform()
             elif chance < 0.9:
+                self.seen["action late"] += 1
                 self.late.append(perform)
+            else:
+                self.seen["action lost"] += 1
 
     def _performing(self, obs: Observation, action: object) -> Callable[[], None]:
         if isinstance(action, CreateJob):
@@ -164,6 +175,7 @@ class World:
     def create(self, manifest: dict[str, Any]) -> None:
         name = manifest["metadata"]["name"]
         if name in self.jobs:
+            self.seen["job found"] += 1
             return
         if any(job.raw["metadata"]["name"] == name for job in self.ever):
             self.problems.append(f"{name} was created twice")
@@ -183,9 +195,12 @@ class World:
         job = Export(raw, run, self.now, starts, ends, succeeds=self.random.random() < 0.7)
         self.jobs[name] = job
         self.ever.append(job)
+        self.seen[run.full_reason or run.mode] += 1
+        self.seen["complete job" if job.succeeds else "failed job"] += 1
 
     def delete(self, name: str) -> None:
-        self.jobs.pop(name, None)
+        if self.jobs.pop(name, None) is not None:
+            self.seen["job collected"] += 1
 
     # -- what happens by itself
 
@@ -225,15 +240,25 @@ class World:
             )
             job.raw["status"] = to_wire(JobStatus(conditions=(done,), completion_time=self.now))
 
+    def finish_late_actions(self) -> None:
+        """A process that is late is late by less than the time for which a young job is kept."""
+        self.advance(MINUTE)
+        for _ in range(self.random.choice([0, 4])):
+            self.act(self.observe(self.random.choice("ab")))
+        while self.late:
+            self.late.pop()()
+
     def change_object(self) -> None:
         versions = self.random.choice(self.objects)
         if versions:
             versions[-1].replaced = self.now
+            self.seen["version replaced"] += 1
         versions.append(Version(updated=self.now))
 
     def edit(self) -> None:
         """Edit the spec: its times, its template, suspension, or a trigger."""
         kind = self.random.choice(["suspend", "trigger", "schedule", "template", "zone"])
+        self.seen[f"edit of {kind}"] += 1
         if kind == "suspend":
             self.spec["suspend"] = not self.spec.get("suspend", False)
         elif kind == "trigger":
@@ -251,7 +276,7 @@ class World:
     def lose_status(self) -> None:
         self.status = {}
         self.version += 1
-        self.lost += 1
+        self.seen["status lost"] += 1
         if self.random.random() < 0.3:
             # With a wrong clock too, nothing would be left that knows which slots had their job.
             self.skew = {"a": timedelta(), "b": timedelta()}
@@ -279,8 +304,8 @@ class World:
                     for job in complete
                     if min(job.run.window_end, job.created).replace(microsecond=0) >= version.updated + OVERLAP
                 ]
-                was_there = covering and all(version.is_shown(job.reads) for job in covering)
-                if was_there and not version.exported:
+                first = min(covering, key=lambda job: min(job.run.window_end, job.created), default=None)
+                if first is not None and version.is_shown(first.reads) and not version.exported:
                     problems.append(f"the version of {version.updated} was never exported")
                 is_promised = (
                     state is not None and state.watermark is not None and version.updated + OVERLAP <= state.watermark
@@ -324,10 +349,8 @@ def _step(world: World, held: list[tuple[int, Observation]]) -> None:
         world.lose_status()
     elif chance < 0.80:
         world.skew[pick("ab")] = MINUTE * pick([-90, -10, 0, 0, 7, 45])
+        world.seen["clock stepped"] += 1
     elif world.late:
-        # A process that is late is late by less than the time for which a young job is kept.
-        world.advance(MINUTE)
-        while world.late:
-            world.late.pop()()
+        world.finish_late_actions()
     else:
         world.advance(SECOND * pick([1, 20, 300, 1800, 3600, 14400]))

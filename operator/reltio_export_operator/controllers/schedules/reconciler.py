@@ -54,6 +54,7 @@ class ScheduleController:
         self._clock = clock
         self._may_act = may_act
         self._unreadable = UnreadableObjects(kube, clock, "ExportSchedule")
+        self._first_seen: dict[Key, dict[str, float]] = {}  # the jobs that exist, by uid, on the monotonic clock
 
     @property
     def unreadable(self) -> int:
@@ -66,6 +67,7 @@ class ScheduleController:
         if raw is None:
             self._unreadable.forget(key)
             self._pointers.forget(key)
+            self._first_seen.pop(key, None)
             return None
         try:
             schedule = decode_schedule(raw)
@@ -93,12 +95,16 @@ class ScheduleController:
     async def _observe(self, schedule: ExportSchedule) -> Observation:
         meta = schedule.metadata
         children, unreadable = [], []
+        now, before = self._clock.monotonic(), self._first_seen.get(meta.key, {})
+        seen = self._first_seen[meta.key] = {}
         selector = f"{SCHEDULE_LABEL}={runs.label_value(schedule)}"
         async for raw in self._kube.list_objects(JOBS, meta.namespace, label_selector=selector):
             if not _is_owned(raw, meta.uid):
                 continue
             try:
-                children.append(Child.of(decode_job(raw)))
+                job = decode_job(raw)
+                first = seen[job.metadata.uid] = before.get(job.metadata.uid, now)
+                children.append(Child.of(job, now - first))
             except msgspec.ValidationError:
                 status, _ = decode_status(raw, JobStatus)
                 if not any(is_true(status.conditions, ended) for ended in ("Complete", "Failed")):
