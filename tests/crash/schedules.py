@@ -10,7 +10,9 @@ from typing import Any
 
 from reltio_export_operator.api.decoding import decode_job, decode_schedule
 from reltio_export_operator.api.meta import CANCEL_ANNOTATION
-from reltio_export_operator.api.schedule import Run, run_of
+from reltio_export_operator.api.schedule import ExportSchedule, Run, run_of
+from reltio_export_operator.api.target import ExportTarget
+from reltio_export_operator.controllers.cache import Key
 from reltio_export_operator.controllers.manager import Manager
 from reltio_export_operator.controllers.schedules.reconciler import ScheduleController
 from reltio_export_operator.kube.client import InvalidError
@@ -76,6 +78,22 @@ class JobsKube(MemoryKube):
         return await super().create(plural, body)
 
 
+class NoPointers:
+    """For schedules without `latestPointer`."""
+
+    def take(self, key: Key) -> None:
+        return None
+
+    def forget(self, key: Key) -> None:
+        pass
+
+    def read(self, schedule: ExportSchedule, target: ExportTarget) -> None:
+        raise NotImplementedError
+
+    def write(self, schedule: ExportSchedule, target: ExportTarget, children: tuple[Child, ...]) -> None:
+        raise NotImplementedError
+
+
 class ScheduleWorld(World):
     """Schedules, and jobs that end by themselves."""
 
@@ -126,7 +144,7 @@ class ScheduleWorld(World):
     async def _operate(self, later: float) -> None:
         clock = OperatorClock(self)
         await clock.sleep(later)
-        controller = ScheduleController(self.kube, clock)
+        controller = ScheduleController(self.kube, NoPointers(), clock)
         queue: WorkQueue[tuple[str, str]] = WorkQueue(controller.reconcile, workers=2, kind="ExportSchedule")
 
         def hear(plural: str, raw: Raw) -> None:

@@ -79,9 +79,9 @@ def _over_limits(obs: Observation) -> tuple[Child, ...]:
     """Finished jobs that the history limits do not keep, the oldest first.
 
     The newest full export and the newest complete one are always kept: what they delivered is still in use, and a lost
-    status is recovered from them. A job whose outcome is not in the status yet is kept too, and one that the pointer does
-    not have yet. So is, for now, one that this process has not known for long: a process that is late with creating it
-    must find it.
+    status is recovered from them. A job whose outcome is not in the status yet is kept too, and one that the pointer
+    does not have yet. So is, for now, one that this process has not known for long: a process that is late with
+    creating it must find it.
     """
     spec = obs.schedule.spec
     pending = {job.name for job in obs.status.active} | ({obs.status.starting.name} if obs.status.starting else set())
