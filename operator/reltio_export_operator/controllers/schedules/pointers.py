@@ -20,13 +20,14 @@ from ...delivery.names import is_hidden
 from ...kube.client import SecretError
 from ...runtime.clock import Clock
 from ...runtime.logs import object_fields
+from ...runtime.slots import SlotLimits
 from ...schedules import messages, pointer
 from ...schedules.observation import Child
 from ..access import Access
 from ..cache import Key
 
 _log = logging.getLogger(__name__)
-_MAX_CONCURRENT = 4
+_LIMITS = SlotLimits.for_one_place(4)  # regions of AWS
 _WITHIN_SECONDS = 120.0  # for one reading or writing
 _CONFLICTS = ("PreconditionFailed", "ConditionalRequestConflict")
 
@@ -58,7 +59,7 @@ class Pointers:
         self._wake = wake
         self._clock = clock
         self._entries: dict[Key, _Entry] = {}
-        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._slots = sessions.slots_by_region(_LIMITS)
 
     def take(self, key: Key) -> Outcome | None:
         """The outcome of the last call, returned once."""
@@ -75,25 +76,27 @@ class Pointers:
 
     def read(self, schedule: ExportSchedule, target: ExportTarget) -> None:
         """Read the document, for a schedule that has lost what it knew."""
-        self._start(schedule, lambda: self._read(schedule, target))
+        self._start(schedule, target, lambda: self._read(schedule, target))
 
     def write(self, schedule: ExportSchedule, target: ExportTarget, children: tuple[Child, ...]) -> None:
         """Add complete exports to the document."""
-        self._start(schedule, lambda: self._write(schedule, target, children))
+        self._start(schedule, target, lambda: self._write(schedule, target, children))
 
     async def stop(self) -> None:
         for key in list(self._entries):
             self.forget(key)
 
-    def _start(self, schedule: ExportSchedule, call: Callable[[], Awaitable[Outcome]]) -> None:
+    def _start(self, schedule: ExportSchedule, target: ExportTarget, call: Callable[[], Awaitable[Outcome]]) -> None:
         key = schedule.metadata.key
         if key in self._entries:
             return
         entry = self._entries[key] = _Entry()
+        s3 = target.spec.s3
+        region = self._sessions.place("s3", s3.role_arn, s3.region).region
 
         async def run() -> Outcome:
             try:
-                async with self._slots, asyncio.timeout(_WITHIN_SECONDS):
+                async with self._slots.slot(region, key[0]), asyncio.timeout(_WITHIN_SECONDS):
                     return await call()
             except AwsError as error:
                 return _failed(error.text)
