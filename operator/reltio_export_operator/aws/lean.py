@@ -15,7 +15,7 @@ from botocore.session import Session
 SERVICES = ("s3", "sts", "iam")
 _OF_CREDENTIALS = ("sso", "sso-oidc", "signin")  # services that botocore asks for credentials
 # The operations that the operator and its commands call, and botocore for credentials.
-_OPERATIONS = frozenset(
+OPERATIONS = frozenset(
     {
         "assume_role",
         "assume_role_with_web_identity",  # by botocore, for the credentials of a ServiceAccount
@@ -67,5 +67,5 @@ def _prune(**event: Any) -> None:
     class_attributes: dict[str, Any] = event["class_attributes"]
     operations: dict[str, str] = class_attributes["_PY_TO_OP_NAME"]
     for name in operations:
-        if name not in _OPERATIONS:
+        if name not in OPERATIONS:
             class_attributes.pop(name, None)

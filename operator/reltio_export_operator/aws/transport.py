@@ -23,6 +23,7 @@ from botocore.session import Session as BotocoreSession
 from ..runtime.network import Network
 from .answers import LimitedCredentialsSession, LimitedSession
 from .lean import SERVICES, only_called_operations, register_handlers
+from .models import keep_called
 from .parsing import check_answers
 from .places import Place, sending
 
@@ -60,7 +61,9 @@ def preload_models(network: Network) -> None:
 
 @functools.cache
 def _loader(path: str | None) -> Loader:
-    return create_loader(path)
+    loader = create_loader(path)
+    keep_called(loader)
+    return loader
 
 
 class _Session(BotocoreSession):

@@ -106,6 +106,9 @@ def run(config: Path | None) -> None:
     Settings come from the settings file and from RELTIO_EXPORT_* variables, which take precedence; see
     docs/settings.md. The exit code is 2 if the settings or the environment must be corrected first.
     """
+    from ..runtime.imports import leave_out_unused
+
+    leave_out_unused()  # before all others
     from ..handlers import operator
     from ..kube.election import LeadershipLostError, own_identity
     from ..runtime import logs, process, settings_loader

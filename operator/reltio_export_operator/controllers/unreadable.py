@@ -113,6 +113,6 @@ class UnreadableObjects:
             )
 
 
-def key_of(raw: Raw) -> Key:
+def key_of(raw: Mapping[str, Any]) -> Key:
     """Namespace and name."""
     return raw["metadata"]["namespace"], raw["metadata"]["name"]

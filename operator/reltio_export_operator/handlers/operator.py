@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from .watch import KopfWatch
 
 _log = logging.getLogger(__name__)
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_HANDLERS = {JOBS: jobs, TARGETS: targets, SCHEDULES: schedules}
 # Bounds of the shutdown. Together they stay below runtime.process.STOP_SECONDS.
 _DRAIN_SECONDS = 10.0  # for submissions under way: one that is abandoned costs its job the settling time
 _CANCEL_SECONDS = 1.0  # for tasks to end once they are cancelled
@@ -101,10 +103,11 @@ async def _lead(
             or monitor.unready()
         )
         registry = kopf.OperatorRegistry()
-        jobs.register(registry, manager)
-        targets.register(registry, manager)
-        schedules.register(registry, manager)
-        watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor, JobNotices(manager.known))
+        for handlers in _HANDLERS.values():
+            handlers.register(registry, manager)
+        listed = {kind: partial(one.wake, manager) for kind, one in _HANDLERS.items()}
+        notices = JobNotices(manager.known)
+        watch = KopfWatch(registry, settings.namespaces, api, kinds, monitor, notices, listed)
 
         async def work() -> None:
             await kinds.until_served()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory  # exported nowhere else
 from kubernetes.aio import client
 
 from ..api.foreign import KNOWN, Quoted, quote
 from ..kube.client import PAGE
 from ..kube.discovery import Kinds
 from ..kube.notices import JobNotices
+from ..kube.slim import Listed
 from ..kube.watching import WatchMonitor, watch_session
 
 _log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ _QUIET = (
 
 
 class KopfWatch:
-    """Runs kopf with the handlers of `registry`.
+    """Runs kopf with the handlers of `registry`. What lists show is given to `listed`, by the plural name of the kind.
 
     The root tasks of kopf are supervised here and not with `kopf.run_tasks`, which cancels every task of the event
     loop that started later than kopf: submissions and the renewal of the Lease among them.
@@ -44,7 +46,8 @@ class KopfWatch:
         api: client.ApiClient,
         kinds: Kinds,
         monitor: WatchMonitor,
-        notices: JobNotices | None = None,
+        notices: JobNotices,
+        listed: Mapping[str, Listed],
     ) -> None:
         self._registry = registry
         self._namespaces = namespaces
@@ -55,7 +58,7 @@ class KopfWatch:
 
         @kopf.on.login(registry=registry)
         async def log_in(**_: object) -> kopf.AiohttpSession:
-            session = watch_session(api, monitor, jobs=notices)
+            session = watch_session(api, monitor, jobs=notices, listed=listed)
             return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
 
     async def run(self) -> None:
@@ -88,6 +91,7 @@ class KopfWatch:
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             standalone=True,
+            memories=_NoMemories(),
         )
         gone = asyncio.create_task(self._until_gone())
         try:
@@ -106,6 +110,13 @@ class KopfWatch:
             self._monitor.not_found.clear()
             if await self._kinds.are_gone():
                 return
+
+
+class _NoMemories(ResourceMemories):
+    """kopf keeps a record of each object until it is deleted, for kinds of handlers that are not used here."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

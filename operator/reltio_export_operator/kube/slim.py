@@ -7,7 +7,7 @@ a page of a list may take a tenth of a second; to find these fields in it takes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -18,6 +18,7 @@ from ..runtime.slices import Steps
 
 _ERRORS = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 _Field = Raw | UnsetType  # a value as it was sent, of any type
+Listed = Callable[[dict[str, Any]], None]  # takes an object of a list, with the fields that are kept
 T = TypeVar("T", bound=Struct)
 
 
@@ -98,8 +99,14 @@ def slim_event(line: bytes) -> bytes:
     return _encode(event) + b"\n"
 
 
-def slim_list(content: bytes, each: Callable[[bytes], None] = lambda item: None) -> Steps[bytes]:
-    """A page of a list. `each` is called with every item as it was sent. Raises ValueError if it is none."""
+def slim_list(
+    content: bytes, each: Callable[[bytes], None] = lambda item: None, listed: Listed | None = None
+) -> Steps[bytes]:
+    """A page of a list. Raises ValueError if it is none.
+
+    `each` is called with every item as it was sent. With `listed`, each object is given to it with the fields that are
+    kept, and the page that is returned has none.
+    """
     try:
         page = _LIST.decode(content)
         yield
@@ -108,7 +115,10 @@ def slim_list(content: bytes, each: Callable[[bytes], None] = lambda item: None)
             one = _OBJECT.decode(item)
             each(bytes(item))
             _slim(one)
-            items.append(Raw(_encode(one)))
+            if listed is None:
+                items.append(Raw(_encode(one)))
+            else:
+                listed(msgspec.json.decode(_encode(one)))
             taken += len(bytes(item))
             if taken > SLICE_BYTES:
                 taken = 0

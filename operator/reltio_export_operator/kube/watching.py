@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from ..runtime.failures import explain, explain_status
 from ..runtime.slices import Steps
 from .answers import AnswerRefused, check_discovery, is_watch, replace_body
 from .notices import JobNotices, is_last
-from .slim import slim_event, slim_list
+from .slim import Listed, slim_event, slim_list
 
 _log = logging.getLogger(__name__)
 _PATH = re.compile(rf"/apis/{re.escape(GROUP)}/{VERSION}/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[a-z]+)$")
@@ -154,12 +154,17 @@ def watch_session(
     api: client.ApiClient,
     monitor: WatchMonitor,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    *,
     jobs: JobNotices | None = None,
+    listed: Mapping[str, Listed] | None = None,
 ) -> aiohttp.ClientSession:
     """A session for kopf that reaches the API server as `api` does: same certificates, proxy and credentials.
 
-    `jobs` gets every job that a list or a watch shows. kopf gets no event that says nothing new.
+    `jobs` gets every job that a list or a watch shows. kopf gets no event that says nothing new. Objects of lists of
+    the kinds in `listed`, by plural name, are given to its function and not to kopf, which would keep a task for each
+    of them for a while, and all lists in memory.
     """
+    takers = _Takers(jobs, listed or {})
     rest = api.rest_client
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -170,7 +175,7 @@ def watch_session(
             authorization = await api.configuration.get_api_key_with_prefix("BearerToken")
             if authorization:
                 request.headers["Authorization"] = authorization
-            response, problem = await _asked(monitor, key, request, handler, jobs if key and key[0] == JOBS else None)
+            response, problem = await _asked(monitor, key, request, handler, takers)
             if response is not None and problem is None:
                 return response
             if key is not None:
@@ -187,12 +192,20 @@ def watch_session(
     )
 
 
+@dataclass(frozen=True)
+class _Takers:
+    """Who gets what lists and watches show, besides kopf or in its place."""
+
+    jobs: JobNotices | None
+    listed: Mapping[str, Listed]
+
+
 async def _asked(
     monitor: WatchMonitor,
     key: Key | None,
     request: aiohttp.ClientRequest,
     handler: aiohttp.ClientHandlerType,
-    jobs: JobNotices | None,
+    takers: _Takers,
 ) -> tuple[aiohttp.ClientResponse | None, str | None]:
     """The response, and why it has to be asked for again. Raises what kopf repeats the request for."""
     if key is None:
@@ -213,7 +226,7 @@ async def _asked(
     if response.status >= 400:
         return response, None
     try:
-        await _replace(monitor, key, request, response, jobs)
+        await _replace(monitor, key, request, response, takers)
     except AnswerRefused as error:
         return None, str(error).rstrip(".")
     if key is not None:
@@ -226,23 +239,24 @@ async def _replace(
     key: Key | None,
     request: aiohttp.ClientRequest,
     response: aiohttp.ClientResponse,
-    jobs: JobNotices | None,
+    takers: _Takers,
 ) -> None:
     """Put what kopf is to get in the place of what was sent. Raises AnswerRefused."""
+    jobs = takers.jobs if key and key[0] == JOBS else None
     if key is None:
         await check_discovery(response)
     elif is_watch(request):
         response.content = _Heard(response.content, lambda: monitor.heard(key), jobs)  # type: ignore[assignment]
     elif jobs is None:
-        await replace_body(response, slim_list)
+        await replace_body(response, partial(slim_list, listed=takers.listed.get(key[0])))
     else:
         if "continue" not in request.url.query:
             jobs.list_begins(key[1])
-        await replace_body(response, partial(_slim_jobs, jobs, key[1]))
+        await replace_body(response, partial(_slim_jobs, jobs, takers.listed.get(key[0]), key[1]))
 
 
-def _slim_jobs(jobs: JobNotices, namespace: str | None, content: bytes) -> Steps[bytes]:
-    page = yield from slim_list(content, jobs.item)
+def _slim_jobs(jobs: JobNotices, listed: Listed | None, namespace: str | None, content: bytes) -> Steps[bytes]:
+    page = yield from slim_list(content, jobs.item, listed)
     if is_last(page):
         jobs.list_ends(namespace)
     return page

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 
 from reltio_export_operator.aws import lean
 from reltio_export_operator.aws.errors import AwsError
@@ -45,15 +46,15 @@ def test_a_further_client_is_small() -> None:
 def test_clients_have_the_operations_that_are_called_and_no_others(service: str) -> None:
     made, full = _session().client(service, **_KEYS), _plain().client(service, **_KEYS)
     operations = set(full.meta.method_to_api_mapping)
-    assert {name for name in operations if hasattr(made, name)} == operations & lean._OPERATIONS
-    assert operations & lean._OPERATIONS
+    assert {name for name in operations if hasattr(made, name)} == operations & lean.OPERATIONS
+    assert operations & lean.OPERATIONS
 
 
 def test_every_operation_that_is_kept_exists() -> None:
     existing = set[str]()
     for service in lean.SERVICES:
         existing |= set(_plain().client(service, **_KEYS).meta.method_to_api_mapping)
-    assert existing >= lean._OPERATIONS
+    assert existing >= lean.OPERATIONS
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1"])
@@ -123,3 +124,38 @@ def test_a_list_of_policies_without_end_is_an_error(read: Any, action: str, per_
         read(iam, "role")
     assert raised.value.reason == "AnswerBeyondLimits"
     assert iam.pages <= 21
+
+
+@pytest.mark.parametrize("service", lean.SERVICES)
+def test_the_models_of_operations_that_are_called_are_those_of_botocore(service: str) -> None:
+    ours, full = (made.client(service, **_KEYS).meta.service_model for made in (_session(), _plain()))
+    assert len(ours.operation_names) < len(full.operation_names)
+    assert {xform_name(name) for name in full.operation_names} & lean.OPERATIONS == {
+        xform_name(name) for name in ours.operation_names
+    }
+    for name in ours.operation_names:
+        kept, original = ours.operation_model(name), full.operation_model(name)
+        assert kept.http["method"] == original.http["method"]  # handlers change the path
+        assert _members(kept.input_shape) == _members(original.input_shape)
+        assert _members(kept.output_shape) == _members(original.output_shape)
+        assert [shape.name for shape in kept.error_shapes] == [shape.name for shape in original.error_shapes]
+
+
+def _members(shape: Any, above: tuple[str, ...] = ()) -> Any:
+    """A shape with all that is below it."""
+    if shape is None or shape.name in above:
+        return shape and shape.name
+    known = (*above, shape.name)
+    below = [getattr(shape, part) for part in ("member", "key", "value") if hasattr(shape, part)]
+    below += getattr(shape, "members", {}).values()
+    return shape.name, shape.type_name, shape.serialization, shape.metadata, [_members(one, known) for one in below]
+
+
+@pytest.mark.parametrize("service", [*lean.SERVICES, "sso", "sso-oidc"])
+def test_services_have_the_regions_and_endpoints_that_botocore_knows(service: str) -> None:
+    ours, full = _session(), _plain()
+    for partition in ("aws", "aws-us-gov", "aws-cn"):
+        regions = full.get_available_regions(service, partition)
+        assert ours.get_available_regions(service, partition) == regions
+    made = [session.client(service, **_KEYS).meta.endpoint_url for session in (ours, full)]
+    assert made[0] == made[1]

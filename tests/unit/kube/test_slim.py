@@ -13,6 +13,7 @@ from reltio_export_operator.api.meta import FINALIZER
 from reltio_export_operator.controllers.manager import Manager
 from reltio_export_operator.kube.slim import slim_event, slim_list
 from reltio_export_operator.runtime.answers import SLICE_BYTES
+from reltio_export_operator.runtime.slices import Steps
 
 Raw = dict[str, Any]
 
@@ -72,6 +73,23 @@ def test_a_list_keeps_what_the_handlers_read() -> None:
     metadata = {"resourceVersion": "9", "continue": "more", "remainingItemCount": 4}
     kept = {**page, "items": [_SLIM, _SLIM], "metadata": {"resourceVersion": "9", "continue": "more"}}
     assert _list({**page, "metadata": metadata})[0] == kept
+
+
+def test_objects_of_a_list_are_given_to_who_takes_them_and_the_page_is_empty() -> None:
+    taken: list[Raw] = []
+    page = {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": [_JOB, _JOB]}
+    steps = slim_list(json.dumps(page).encode(), listed=taken.append)
+    left = json.loads(drained(steps))
+    assert taken == [_SLIM, _SLIM]
+    assert left == {"metadata": {"resourceVersion": "9", "continue": "more"}, "items": []}
+
+
+def drained(steps: Steps[bytes]) -> bytes:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return bytes(end.value)
 
 
 def test_an_empty_list_is_one() -> None:
