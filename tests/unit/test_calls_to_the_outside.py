@@ -30,6 +30,7 @@ KNOWN = {
     ("aws/models.py", "msgspec.json.decode"): "files of botocore",
     ("kube/kubeconfig.py", "yaml.safe_load"): "a file of the administrator",
     ("kube/rest.py", "msgspec.json.decode"): "what was read within limits",
+    ("kube/notices.py", "msgspec.json.Decoder"): "what was read within limits",
     ("kube/slim.py", "msgspec.json.Decoder"): "as above",
     ("kube/slim.py", "msgspec.json.decode"): "what it has encoded itself",
     ("kube/routing.py", "client.ApiClient"): "has the middleware `limiting`",
