@@ -32,16 +32,16 @@ demo-gitops: $(VENV)/.sandbox ## Keep jobs in a Git repository on the sandbox, a
 sandbox: $(VENV)/.sandbox ## Start the sandbox and leave it running
 	$(BIN)/reltio-export-operator sandbox
 
-test: $(VENV)/.dev ## Run all tests
+test: $(VENV)/.dev $(VENV)/.deliveries ## Run all tests
 	$(PYTEST) $(PYTEST_ARGS)
 
 unit: $(VENV)/.dev ## Run the fast tests of pure decisions
 	$(PYTEST) tests/unit $(PYTEST_ARGS)
 
-integration: $(VENV)/.dev ## Run the operator against sandbox API, moto and simulator
+integration: $(VENV)/.dev $(VENV)/.deliveries ## Run the operator against sandbox API, moto and simulator
 	$(PYTEST) tests/integration $(PYTEST_ARGS)
 
-coverage: $(VENV)/.dev ## Run all tests and report what they cover: lines and branches, all processes
+coverage: $(VENV)/.dev $(VENV)/.deliveries ## Run all tests and report what they cover: lines and branches, all processes
 	$(PYTEST) --cov $(PYTEST_ARGS)
 
 crash-matrix: $(VENV)/.dev ## Kill the operator at every await, with every fault; prints the results
@@ -100,7 +100,7 @@ upgrade-test: $(VENV)/.dev ## Upgrade from commit OLDER, and roll back to it, on
 	$(MAKE) -C $(UPGRADE) .venv/.dev
 	OLDER_OPERATOR=$(abspath $(UPGRADE)) $(BIN)/pytest tests/e2e/test_upgrade_on_a_real_server.py
 
-e2e: $(VENV)/.dev ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
+e2e: $(VENV)/.dev $(VENV)/.deliveries ## Run the stories on a real API server (KUBEBUILDER_ASSETS or KUBECONFIG)
 	@if [ -n "$$KUBEBUILDER_ASSETS$$KUBECONFIG" ]; then $(BIN)/pytest tests/e2e $(PYTEST_ARGS); else \
 		stories=$$($(BIN)/pytest tests/e2e --collect-only -q | grep -c ::) || exit 1; \
 		echo "NOT RUN: $$stories stories (set KUBEBUILDER_ASSETS or KUBECONFIG)"; fi

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from integration.conftest import World, condition
 from reltio_export_sandbox.cloud import EXPORT_ACTIONS
 from reltio_export_sandbox.environment import BUCKET, ROLE
 
-from .conftest import World, condition
-
 Raw = dict[str, Any]
-KEY = "lake/_latest/default/people.json"
+
+
+def location(world: World) -> str:
+    return f"lake/_latest/{world.namespace}/people.json"
 
 
 def spec(**more: Any) -> Raw:
@@ -60,8 +62,8 @@ async def pointed(world: World) -> Raw:
             condition(raw, "PointerCurrent") and raw["status"]["pointer"]["job"] == raw["status"]["lastJob"]["name"]
         ),
     )
-    document: Raw = json.loads(await asyncio.to_thread(world.sandbox.cloud.read_object, BUCKET, KEY))
-    assert raw["status"]["pointer"]["location"] == f"s3://{BUCKET}/{KEY}"
+    document: Raw = json.loads(await asyncio.to_thread(world.sandbox.cloud.read_object, BUCKET, location(world)))
+    assert raw["status"]["pointer"]["location"] == f"s3://{BUCKET}/{location(world)}"
     return document
 
 
@@ -109,7 +111,7 @@ async def test_a_document_that_was_deleted_is_written_again_from_the_jobs(world:
     await run(world, "0")
     await run(world, "1")
     before = await pointed(world)
-    await asyncio.to_thread(world.sandbox.cloud.delete_object, BUCKET, KEY)
+    await asyncio.to_thread(world.sandbox.cloud.delete_object, BUCKET, location(world))
     await run(world, "2")
     after = await pointed(world)
     assert after["exports"][:2] == before["exports"]
@@ -134,16 +136,16 @@ async def test_a_pointer_of_another_schedule_stays_as_it_is(world: World) -> Non
     document = await pointed(world)
     document["schedule"]["name"] = "other"
     taken = json.dumps(document).encode()
-    await asyncio.to_thread(world.sandbox.cloud.put_object, BUCKET, KEY, taken)
+    await asyncio.to_thread(world.sandbox.cloud.put_object, BUCKET, location(world), taken)
     done = await run(world, "1")
     await world.until(
         "ExportSchedule",
         "people",
         lambda raw: (condition(raw, "PointerCurrent", "False") or {}).get("reason") == "PointerTaken",
     )
-    assert await asyncio.to_thread(world.sandbox.cloud.read_object, BUCKET, KEY) == taken
+    assert await asyncio.to_thread(world.sandbox.cloud.read_object, BUCKET, location(world)) == taken
     assert condition(done, "Ready")
-    await asyncio.to_thread(world.sandbox.cloud.put_object, BUCKET, KEY, other)
+    await asyncio.to_thread(world.sandbox.cloud.put_object, BUCKET, location(world), other)
     await run(world, "2")
     assert (await pointed(world))["schedule"]["name"] == "people", "what is not a pointer is replaced"
 
