@@ -98,7 +98,7 @@ async def dead(beside: World, hosts: list[str], kind: str) -> None:
     several = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, host: str) -> None:
-        base = f"http://{host}"
+        base = f"{'https' if kind == 'nameless' else 'http'}://{host}"  # plain HTTP is for loopback addresses only
         reltio = {"exportServiceURL": f"{base}/jobs", "authURL": f"{base}/oauth/token", "tenant": f"dead{number}"}
         is_verified = number % 2 == 0 or kind == "region"
         spec: dict[str, Any] = {"reltio": {**reltio, "credentialsSecretRef": {"name": "reltio-api"}}}

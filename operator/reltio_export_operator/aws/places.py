@@ -74,12 +74,16 @@ class Places:
         circuit = self.circuit(place)
         if circuit.is_silent:
             return "Silent"
-        return "Answers" if circuit.is_proven else "New"
+        if circuit.is_proven:
+            return "Overdue" if circuit.is_overdue else "Answers"
+        return "Silent" if circuit.is_overdue else "New"
 
     def state_of_region(self, region: str) -> State:
-        """Silent, if one of the services is that a verification and a delivery need."""
-        states = (self.state(Place(service, region)) for service in _ASKED_BY_EACH_VERIFICATION)
-        return "Silent" if "Silent" in states else "Answers"
+        """The worse one of the services that a verification and a delivery need."""
+        states = {self.state(Place(service, region)) for service in _ASKED_BY_EACH_VERIFICATION}
+        if "Silent" in states:
+            return "Silent"
+        return "Overdue" if "Overdue" in states else "Answers"
 
     def paused(self, place: Place) -> CallsPausedError | None:
         """Why this place is not called now; None if it may be. May be called in any thread."""

@@ -71,8 +71,13 @@ class Circuit:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the last call had no answer, or one is overdue."""
-        return self._is_overdue or self._failures > 0
+        """Whether the last call had no answer."""
+        return self._failures > 0
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether a call has waited for long, and none was answered since."""
+        return self._is_overdue
 
     @property
     def seconds_until_call(self) -> float:
@@ -89,7 +94,7 @@ class Circuit:
             self._probe = call
 
     def succeeded(self) -> None:
-        is_news = not self._answers or bool(self._pause)
+        is_news = not self._answers or self._is_overdue or bool(self._pause)
         self._failures, self._answers, self._pause, self._probe, self.error = 0, True, 0.0, None, ""
         self._is_overdue = False
         if is_news:
@@ -113,7 +118,7 @@ class Circuit:
 
     def overdue(self) -> None:
         """A call has waited for its answer for long. It has not failed yet."""
-        self._answers, self._is_overdue = False, True
+        self._is_overdue = True
         self._changed(self)
 
     def abandoned(self, call: object) -> None:

@@ -12,7 +12,9 @@ from typing import Generic, Literal, TypeVar
 from .fair import FairQueue
 
 P = TypeVar("P", bound=Hashable)
-State = Literal["Answers", "New", "Silent"]
+# New: never called. Overdue: it answered until a call that waits for long. Silent: the last call had no answer.
+State = Literal["Answers", "New", "Overdue", "Silent"]
+_OUT_OF_THE_WAY = ("Overdue", "Silent")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class _Waiter(Generic[P]):
 class Slots(Generic[P]):
     """Work at a place that does not answer counts apart, and one at a time is enough to find out that it answers again.
 
-    So does work that began while the place still answered: what it holds is free for other places from then on. Half of
+    So does work that began while the place still answered: what it holds is free for other places from then on. An
+    overdue answer has that effect only, as the machine may be slow, and not the place. Half of
     the slots is for eager work only. Places take turns, and so do namespaces at each of them.
     """
 
@@ -106,7 +109,7 @@ class Slots(Generic[P]):
         """Take the next one from its queue: of the first place that has room, the eager ones first."""
         if not self._waiting or self.held >= self._limits.all:
             return None
-        answering = sum(count for place, count in self._held.items() if self._state(place) != "Silent")
+        answering = sum(count for place, count in self._held.items() if self._state(place) not in _OUT_OF_THE_WAY)
         for is_eager in (True, False):
             for place in self._places(is_eager):
                 if self._has_room(place, is_eager, answering):
@@ -123,9 +126,10 @@ class Slots(Generic[P]):
         if not is_eager and self._held_by_others >= self._others:
             return False
         state, held = self._state(place), self._held[place]
-        if state == "Silent":
-            return not held and self.held - answering < self._limits.silent
-        return held < (self._limits.place if state == "Answers" else 1) and answering < self._limits.total
+        is_allowed = held < (self._limits.place if state in ("Answers", "Overdue") else 1)
+        if state in _OUT_OF_THE_WAY:
+            return is_allowed and self.held - answering < self._limits.silent
+        return is_allowed and answering < self._limits.total
 
     def _drop_empty(self, waiter: _Waiter[P]) -> None:
         if not self._waiting[waiter.place, waiter.is_eager]:

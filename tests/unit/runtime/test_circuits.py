@@ -157,14 +157,14 @@ def test_a_url_that_cannot_be_called_has_a_line(url: str) -> None:
     assert Stage().circuits.endpoint(url, "acme01").paused() is None
 
 
-def test_a_circuit_is_silent_from_an_overdue_or_failed_call_until_the_next_answer() -> None:
+def test_a_circuit_is_overdue_or_silent_until_the_next_answer() -> None:
     circuit = Stage().circuits.circuit("S3 in eu-west-1")
-    assert not circuit.is_silent
-    for happens in (circuit.overdue, lambda: circuit.failed(object(), "ReadTimeout")):
-        happens()
-        assert circuit.is_silent
-        assert not circuit.is_proven
-        assert not circuit.seconds_until_call
-        circuit.succeeded()
-        assert not circuit.is_silent
-        assert circuit.is_proven
+    circuit.succeeded()
+    assert (circuit.is_proven, circuit.is_overdue, circuit.is_silent) == (True, False, False)
+    circuit.overdue()
+    assert (circuit.is_proven, circuit.is_overdue, circuit.is_silent) == (True, True, False)
+    circuit.failed(object(), "ReadTimeout")
+    assert (circuit.is_proven, circuit.is_overdue, circuit.is_silent) == (False, True, True)
+    assert not circuit.seconds_until_call
+    circuit.succeeded()
+    assert (circuit.is_proven, circuit.is_overdue, circuit.is_silent) == (True, False, False)

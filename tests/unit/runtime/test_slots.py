@@ -85,6 +85,18 @@ async def test_work_at_places_that_have_become_silent_is_not_in_the_way_of_new_w
     assert healthy.release is not None
 
 
+async def test_an_overdue_place_is_out_of_the_way_of_others_and_keeps_its_slots() -> None:
+    stage = Stage(SlotLimits(place=3, total=4, silent=6))
+    for _ in range(2):
+        stage.want("here")
+    await settle()
+    stage.become("here", "Overdue")
+    for place in ("here", "there", "there", "there", "elsewhere"):
+        stage.want(place)
+    await settle()
+    assert [count(stage, place) for place in ("here", "there", "elsewhere")] == [3, 3, 1]
+
+
 async def test_a_silent_or_new_place_gets_one_slot_and_the_rest_when_it_answers() -> None:
     for state in ("Silent", "New"):
         stage = Stage()
@@ -229,7 +241,7 @@ class Machine(RuleBasedStateMachine):
         if work.release is None and work in self.stage.work:
             self.stage.work.remove(work)
 
-    @rule(place=st.sampled_from(PLACES), state=st.sampled_from(["Answers", "New", "Silent"]))
+    @rule(place=st.sampled_from(PLACES), state=st.sampled_from(["Answers", "New", "Overdue", "Silent"]))
     def changes(self, place: str, state: State) -> None:
         self.stage.become(place, state)
         self.settle()
@@ -251,7 +263,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_who_need_not(self) -> None:
         slots = self.stage.slots
-        answering = sum(n for place, n in slots._held.items() if self.stage.states.get(place) != "Silent")
+        answering = sum(
+            n for place, n in slots._held.items() if self.stage.states.get(place) not in ("Silent", "Overdue")
+        )
         if slots.held < LIMITS.all:
             assert not [kind for kind in slots._waiting if slots._has_room(*kind, answering)]
 
