@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import httpx
 
 from ..api.foreign import KNOWN, PROCESS, own, quote
+from ..runtime.lru import LruCache
 from ..runtime.settings import Settings
 from . import messages
 from .errors import HostNotAllowed, UnusableURL
@@ -30,6 +31,7 @@ _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes resolvers read the host as an IPv4 address
 _NOT_PLAIN = own("it is not https:// with a host, an optional port and a path")
 _PORTS = {"http": 80, "https": 443}
+_REMEMBERED = 1000  # URLs that were found to be allowed
 _REFUSED = (
     # Azure answers pods here with what belongs to the virtual machine, although the address is public:
     # https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
@@ -77,6 +79,7 @@ class ReltioHosts:
         self._hosts = tuple(_Pattern.parse(one) for one in hosts)
         self._insecure = tuple(_Pattern.parse(one) for one in insecure_hosts)
         self._networks: tuple[_Network, ...] = tuple(ipaddress.ip_network(one) for one in private_networks)
+        self._allowed: LruCache[str | tuple[str, bytes, int | None], bool] = LruCache(_REMEMBERED)  # and nothing else
 
     @classmethod
     def of(cls, settings: Settings) -> ReltioHosts:
@@ -85,6 +88,8 @@ class ReltioHosts:
 
     def check_url(self, url: str) -> None:
         """Raise UnusableURL or HostNotAllowed if no request may be sent to this URL, as it stands in an object."""
+        if self._allowed.get(url):
+            return
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -95,11 +100,15 @@ class ReltioHosts:
         self.check_request(parsed)
         if parsed.raw_host.decode("ascii", "replace") != written.strip("[]").lower():
             raise UnusableURL(error=own("its host can be read in more than one way"))
+        self._allowed.put(url, True)
 
     def check_request(self, url: httpx.URL) -> None:
         """The same for the URL of a request that is about to be sent."""
         if url.userinfo or url.scheme not in _PORTS:
             raise UnusableURL(error=_NOT_PLAIN)
+        key = (url.scheme, url.raw_host, url.port)
+        if self._allowed.get(key):
+            return
         host = _canonical(url.raw_host.decode("ascii", "replace"))
         port = _PORTS[url.scheme] if url.port is None else url.port
         if host is None or not any(one.matches(url.scheme, host, port) for one in self._hosts):
@@ -109,6 +118,7 @@ class ReltioHosts:
         address = _address(host)
         if address is not None:
             self.check_address(host, address)
+        self._allowed.put(key, True)
 
     def check_address(self, host: str, address: IPAddress) -> None:
         """Raise HostNotAllowed if no connection may be made to this address, which the host has."""

@@ -222,3 +222,22 @@ def test_a_network_permits_only_its_own_addresses() -> None:
     assert hosts.permits(ipaddress.ip_address("fd00:20::1"))
     assert not hosts.permits(ipaddress.ip_address("10.21.0.1"))
     assert not hosts.permits(ipaddress.ip_address("fd00:21::1"))
+
+
+def test_what_was_allowed_once_says_nothing_of_other_urls() -> None:
+    """Answers are remembered by what decides them: scheme, host and port, and whether there is user information."""
+    hosts = ReltioHosts(["na99-prod.reltio.com"])
+    for _ in range(2):
+        hosts.check_url("https://na99-prod.reltio.com/jobs")
+        hosts.check_request(httpx.URL("https://na99-prod.reltio.com/other"))
+        for refused in (
+            "http://na99-prod.reltio.com/jobs",
+            "https://na99-prod.reltio.com:8443/jobs",
+            "https://na98-prod.reltio.com/jobs",
+            "https://user@na99-prod.reltio.com/jobs",
+            "https://na99-prod.reltio.com/jobs?x=1",
+        ):
+            with pytest.raises((HostNotAllowed, UnusableURL)):
+                hosts.check_url(refused)
+        with pytest.raises(UnusableURL):
+            hosts.check_request(httpx.URL("https://user@na99-prod.reltio.com/jobs"))
