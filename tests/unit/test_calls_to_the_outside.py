@@ -33,7 +33,6 @@ KNOWN = {
     ("kube/notices.py", "msgspec.json.Decoder"): "what was read within limits",
     ("kube/slim.py", "msgspec.json.Decoder"): "as above",
     ("kube/slim.py", "msgspec.json.decode"): "what it has encoded itself",
-    ("kube/notices.py", "msgspec.json.Decoder"): "as above",
     ("kube/routing.py", "client.ApiClient"): "has the middleware `limiting`",
     ("kube/watching.py", "aiohttp.ClientSession"): "as above",
     ("kube/watching.py", "aiohttp.TCPConnector"): "as above",
