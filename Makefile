@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix schedule-matrix schedule-histories verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix schedule-matrix schedule-histories schedule-year verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -82,6 +82,9 @@ fuzz-coverage: $(VENV)/.dev ## Search for inputs that reach new code with atheri
 
 schedule-matrix: $(VENV)/.dev ## Kill the controller of schedules at every await, with faults, lost status and two operators
 	cd tests && ../$(BIN)/python -m crash.schedule_matrix $(MATRIX_ARGS)
+
+schedule-year: $(VENV)/.dev ## Compare a year of schedules with a model that uses another cron library
+	cd tests && ../$(BIN)/python -m unit.schedules.year
 
 schedule-histories: $(VENV)/.dev ## Play 10,000 random histories of incremental schedules
 	cd tests && ../$(BIN)/python -m unit.schedules.histories $(MATRIX_ARGS)
