@@ -18,7 +18,7 @@ WORKERS ?= auto
 PYTEST  := $(BIN)/pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix schedule-matrix schedule-histories schedule-year verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
+.PHONY: crds help demo demo-gitops sandbox test unit integration coverage crash-matrix schedule-matrix schedule-histories schedule-year verify-matrix truth-table rgw-test body-matrix delivery-matrix attack-matrix loop-bench neighbours-bench bench bench-check schedules-bench fuzz fuzz-coverage e2e upgrade-test image image-base image-test image-bundle lint format generate docs lock clean mutation
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -69,6 +69,9 @@ bench: $(VENV)/.bench ## Measure the operator with 100, 1,000 and 10,000 jobs, b
 	cd bench && ../$(BIN)/python -m scale --sizes $(SIZES) $(BENCH_ARGS)
 	cd bench && PYTHONPATH=../$(VENV)/bench ../$(BIN)/python -m scale.plots ../build/bench/results.json ../docs/img
 SIZES ?= 100,1000,10000
+
+schedules-bench: $(VENV)/.dev ## Measure 1,000 schedules of the same minute: how late their runs start, and what each costs
+	cd bench && ../$(BIN)/python -m schedules $(BENCH_ARGS)
 
 bench-check: $(VENV)/.dev ## Live through 300 jobs; fails when one costs more requests, writes, events or memory than before
 	cd bench && ../$(BIN)/python -m check
