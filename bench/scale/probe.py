@@ -75,6 +75,9 @@ def watch_aiohttp() -> None:
 
 
 def watch_httpx() -> None:
+    from reltio_export_operator.runtime.imports import leave_out_unused
+
+    leave_out_unused()  # as the operator does before it imports httpx
     import httpx
 
     inner = httpx.AsyncClient.send

@@ -20,8 +20,13 @@ from . import paths
 from .cluster import Cluster
 
 PROBE = (paths.HERE / "probe.py").read_text()
-# As in the image.
-IMAGE_ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
+# As in the image (Dockerfile).
+IMAGE_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+}
 
 
 @dataclass
