@@ -13,7 +13,16 @@ from reltio_export_operator.handlers import operator
 import kopf, httpx
 print(*sorted(sys.modules))
 """
-_UNUSED = ("kubernetes.config", "kubernetes.dynamic", "oauthlib", "requests", "rich", "websocket", "jsonschema")
+_UNUSED = (
+    "kubernetes.config",
+    "kubernetes.dynamic",
+    "oauthlib",
+    "requests",
+    "rich",
+    "websocket",
+    "jsonschema",
+    "pydantic.main",
+)
 
 
 def _modules(program: str) -> set[str]:
