@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from tools import tool
 
 from .conftest import GROUP, VERSION, World, condition
 
@@ -20,6 +26,11 @@ def template(**spec: Any) -> Raw:
 async def jobs(world: World) -> list[Raw]:
     listed = await world.objects.list_namespaced_custom_object(GROUP, VERSION, world.namespace, "exportjobs")
     return sorted(listed["items"], key=lambda job: str(job["metadata"]["creationTimestamp"] + job["metadata"]["name"]))
+
+
+def new_year(zone: tzinfo) -> datetime:
+    """The last slot of a yearly schedule: a test hardly ever runs across one."""
+    return datetime(datetime.now(zone).year, 1, 1, tzinfo=zone)
 
 
 async def plan(world: World, name: str, moment: datetime) -> None:
@@ -50,22 +61,22 @@ async def test_a_run_that_is_due_becomes_one_job_that_is_complete(world: World) 
     await world.target()
     await world.ready()
     await world.create(
-        "ExportSchedule", "hourly", {"schedule": "@hourly", "jobTemplate": template(path="x/{scheduledTime}")}
+        "ExportSchedule", "yearly", {"schedule": "@yearly", "jobTemplate": template(path="x/{scheduledTime}")}
     )
-    await world.until("ExportSchedule", "hourly", lambda raw: raw["status"].get("nextScheduleTime"))
-    slot = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    await plan(world, "hourly", slot)
-    done = await world.until("ExportSchedule", "hourly", lambda raw: raw["status"].get("lastSuccessfulTime"))
+    await world.until("ExportSchedule", "yearly", lambda raw: raw["status"].get("nextScheduleTime"))
+    slot = new_year(UTC)
+    await plan(world, "yearly", slot)
+    done = await world.until("ExportSchedule", "yearly", lambda raw: raw["status"].get("lastSuccessfulTime"))
     [job] = await jobs(world)
-    assert job["metadata"]["name"] == f"hourly-{int(slot.timestamp()) // 60}"
-    assert job["metadata"]["labels"][f"{GROUP}/schedule"] == "hourly"
+    assert job["metadata"]["name"] == f"yearly-{int(slot.timestamp()) // 60}"
+    assert job["metadata"]["labels"][f"{GROUP}/schedule"] == "yearly"
     assert job["spec"]["path"] == slot.strftime("x/%Y%m%dT%H%M%SZ")
     assert condition(job, "Complete")
     status = done["status"]
     assert status["lastJob"]["outcome"] == "Complete"
     assert not status.get("active")
     assert datetime.fromisoformat(status["lastScheduleTime"]) == slot
-    assert datetime.fromisoformat(status["nextScheduleTime"]) == slot + timedelta(hours=1)
+    assert datetime.fromisoformat(status["nextScheduleTime"]) == slot.replace(year=slot.year + 1)
     assert condition(done, "Ready")
 
 
@@ -112,6 +123,49 @@ async def test_an_incremental_run_exports_from_the_watermark_less_the_overlap(wo
     assert datetime.fromisoformat(export["updatedBefore"]) >= datetime.fromisoformat(status["incremental"]["watermark"])
     assert datetime.fromisoformat(status["incremental"]["watermark"]) >= watermark
     assert status["incremental"]["windows"] == 1
+
+
+async def kubectl(world: World, *arguments: str) -> str:
+    command = [tool("kubectl"), "--kubeconfig", str(world.sandbox.kubeconfig), "-n", world.namespace, *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def test_kubectl_shows_when_a_schedule_runs_and_how_far_it_has_come(world: World) -> None:
+    await world.secret()
+    await world.target()
+    await world.ready()
+    spec = {
+        "schedule": "@yearly",
+        "timeZone": "Asia/Tokyo",
+        "incremental": {"overlap": "10m"},
+        "freshness": {"maxAge": "3h"},
+        "jobTemplate": template(path="people/{mode}/{windowEnd}"),
+    }
+    await world.create("ExportSchedule", "people", spec)
+    planned = await world.until("ExportSchedule", "people", lambda raw: raw["status"].get("nextScheduleTime"))
+    assert condition(planned, "Fresh", "Unknown")
+    slot = new_year(ZoneInfo("Asia/Tokyo"))
+    await plan(world, "people", slot.replace(year=slot.year - 3).astimezone(UTC))
+    done = await world.until("ExportSchedule", "people", lambda raw: condition(raw, "Fresh", "True"))
+    assert {"RunsSkipped", "JobCreated"} <= set(await world.events("people", until="JobCreated"))
+    assert datetime.fromisoformat(done["status"]["lastMissedTime"]) == slot.replace(year=slot.year - 1)
+    header, row = (await kubectl(world, "get", "exs", "-o", "wide")).splitlines()
+    columns = ["NAME", "SCHEDULE", "ZONE", "SUSPEND", "ACTIVE", "LAST SUCCESS", "NEXT", "FRESH", "MODE", "WATERMARK"]
+    assert re.split(r"  +", header.strip()) == [*columns, "MESSAGE"]
+    cells = re.split(r"  +", row.strip())
+    assert cells[:4] == ["people", "@yearly", "Asia/Tokyo", "false"]
+    assert cells[-5:-2] == [done["status"]["nextScheduleTime"], "True", "Full"]
+    assert cells[-2:] == [done["status"]["incremental"]["watermark"], done["status"]["message"]]
+
+
+async def test_kubectl_explains_what_a_person_must_know_before(world: World) -> None:
+    explained = " ".join((await kubectl(world, "explain", "exportschedule")).split())
+    assert "kubectl delete --cascade=orphan keeps them" in explained
+    explained = " ".join((await kubectl(world, "explain", "exportschedule.spec.incremental")).split())
+    assert "Deleted objects do not show up in such exports: set fullSchedule" in explained
 
 
 async def test_a_schedule_that_cannot_be_used_says_why(world: World) -> None:
