@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 
 from ...api.job import ExportJob
 from ...api.task import ObservedTask
@@ -38,14 +39,14 @@ class Census:
     """The jobs that are to be searched for, and what was read for them."""
 
     def __init__(self) -> None:
-        self._expected: dict[Key, ExportJob] = {}
+        self._expected: dict[Key, tuple[str, datetime | None]] = {}  # uid and time of creation: jobs are large
         self._searched: dict[Key, str] = {}  # uid by key
         self._readings: dict[ReltioClient, _Reading] = {}
 
     def expect(self, job: ExportJob) -> None:
         """The job is in the first list of this process."""
         if identity.is_unmarked(job):
-            self._expected[job.metadata.key] = job
+            self._expected[job.metadata.key] = job.metadata.uid, job.metadata.creation_timestamp
 
     def is_open(self, job: ExportJob) -> bool:
         """Whether the job has to be searched for. A finalizer without a record shows that an attempt was begun."""
@@ -53,7 +54,7 @@ class Census:
         expected = self._expected.get(key)
         if not identity.is_unmarked(job):
             return False
-        is_expected = expected is not None and expected.metadata.uid == uid
+        is_expected = expected is not None and expected[0] == uid
         return is_expected or (job.holds_finalizer and self._searched.get(key) != uid)
 
     def close(self, job: ExportJob) -> None:
@@ -72,9 +73,9 @@ class Census:
         uid = job.metadata.uid
         reading = self._readings.get(client)
         if reading is None or uid not in reading.uids or _has_failed(reading.tasks):
-            jobs = [*self._expected.values(), job]
-            uids = frozenset(one.metadata.uid for one in jobs)
-            since_ms = min(earliest_ms(made) for one in jobs if (made := one.metadata.creation_timestamp) is not None)
+            jobs = [*self._expected.values(), (uid, job.metadata.creation_timestamp)]
+            uids = frozenset(expected for expected, _ in jobs)
+            since_ms = min(earliest_ms(made) for _, made in jobs if made is not None)
             reading = _Reading(uids, asyncio.create_task(_read(client, uids, since_ms)))
             self._readings[client] = reading
             self._evict()
