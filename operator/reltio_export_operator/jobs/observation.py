@@ -55,7 +55,7 @@ class Observation:
     """A job and all that a decision about it may know.
 
     `target_unreadable`: the target exists and cannot be decoded. `refusal` says why the settings of the operator do
-    not allow the target.
+    not allow the target. `just_queued`: it has waited for its place so shortly that this need not be shown yet.
     `foreign_tasks` are active in the tenant and not of any ExportJob; None if they were not counted.
     `observed_tasks` are the job's tasks as the service last listed them. `lost_task_ids` are ids that the service no
     longer knows, `missing_task_ids` those that it did not know last time. `unlisted_task_ids` are not among the
@@ -72,6 +72,7 @@ class Observation:
     target_unreadable: bool = False
     refusal: ConditionReason | None = None
     queue_position: int = 0
+    just_queued: bool = False
     foreign_tasks: int | None = None
     observed_tasks: Mapping[str, ObservedTask] = field(default_factory=dict)
     lost_task_ids: frozenset[str] = frozenset()
@@ -195,12 +196,16 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """The status to write, the action to take after it, and the seconds after which to reconcile at the latest."""
+    """The status to write, the action to take after it, and the seconds after which to reconcile at the latest.
+
+    `brief`: it may be over at once, so nothing is written, not even that the spec was seen.
+    """
 
     status: JobStatus
     action: Action = Wait()
     requeue_after: float | None = None
     events: tuple[Event, ...] = ()
+    brief: bool = False
 
 
 def status_of(

@@ -217,3 +217,13 @@ def test_a_directory_that_is_too_long_fails_the_job_before_anything_is_submitted
     assert isinstance(decision.action, Wait)
     assert reason(decision, "Failed") == "PathTooLong"
     assert decision.status.submission is None
+
+
+def test_a_wait_for_a_place_that_has_just_begun_is_not_written() -> None:
+    """It may be over within a second: the write would be replaced at once."""
+    early = obs(queue_position=7, just_queued=True)
+    assert decide(early).requeue_after == 1
+    assert decide(early).status == early.status
+    assert decide(dataclasses.replace(early, just_queued=False)).status.phase == "Queued"
+    shown = obs(queued(7), queue_position=3, just_queued=True)
+    assert decide(shown).status.queue_position == 3

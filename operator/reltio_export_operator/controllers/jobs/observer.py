@@ -18,6 +18,7 @@ from ...api.task import ObservedTask
 from ...jobs import identity, tasks
 from ...jobs.endings import early_end_reason
 from ...jobs.observation import Elapsed, Limits, Observation
+from ...jobs.policies.starting import SHORT_WAIT_SECONDS
 from ...kube.client import KubeApi, SecretError, SecretNotAllowedError
 from ...reltio.errors import UnusableURL
 from ...runtime.clock import Clock
@@ -28,7 +29,7 @@ from .shared_reads import SharedReads
 from .state_timer import StateTimer
 from .task_tracker import TaskTracker
 
-TOPICS = ("doubt", "deletion", "ending", "unclear")  # of the state timer
+TOPICS = ("doubt", "deletion", "ending", "unclear", "queued")  # of the state timer
 
 
 class Observer:
@@ -81,7 +82,7 @@ class Observer:
             unsent_attempt=self._unsent(key),
             original_exists=self._original_exists(job),
         )
-        obs = replace(obs, elapsed=self._elapsed(obs))
+        obs = replace(obs, elapsed=self._elapsed(obs), just_queued=self._just_queued(obs))
         ids = frozenset(task.id for task in tasks.unfinished(job.status.tasks + job.status.duplicates))
         if job.is_finished or submission is None or not ids or not identity.is_reachable(job):
             self._tracker.forget(key)
@@ -128,6 +129,10 @@ class Observer:
 
     def queue_position(self, job: ExportJob) -> int:
         return self._cache.queue_position(job) if job.status.submission is None else 0
+
+    def _just_queued(self, obs: Observation) -> bool:
+        waits = obs.job.metadata.uid if obs.queue_position and obs.status.queue_position is None else None
+        return self._timer.elapsed(obs.job.metadata.key, "queued", waits) < SHORT_WAIT_SECONDS
 
     def _original_exists(self, job: ExportJob) -> bool:
         """Whether the job that began the attempt in the annotation is another one, and still unfinished."""

@@ -97,7 +97,7 @@ def decide(obs: Observation) -> Decision:
 def _with_generation(obs: Observation, decision: Decision) -> Decision:
     """Every decision takes the current spec into account. A deleted job is left as it is."""
     generation = obs.job.metadata.generation
-    if obs.is_deleted or decision.status.observed_generation == generation:
+    if obs.is_deleted or decision.brief or decision.status.observed_generation == generation:
         return decision
     # `kubectl wait` skips conditions of an earlier generation.
     conditions = tuple(

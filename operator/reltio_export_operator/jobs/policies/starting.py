@@ -13,6 +13,7 @@ from .. import messages, naming
 from ..endings import failed
 from ..observation import Decision, FindUnrecorded, Observation, Search, Submit, seconds_until_retry, status_of
 
+SHORT_WAIT_SECONDS = 1.0  # for a place: it is not shown, because it may be over before anybody has seen it
 FOREIGN_TASKS_SECONDS = 30.0  # between counts of the tasks of others
 
 
@@ -100,6 +101,8 @@ def wait_in_queue(obs: Observation) -> Decision | None:
     if obs.status.submission is not None or obs.queue_position == 0:
         return None
     shown = obs.status.queue_position
+    if shown is None and obs.just_queued:
+        return Decision(obs.status, requeue_after=SHORT_WAIT_SECONDS, brief=True)
     if shown is not None and obs.job.condition("Reconciling") and not _is_worth_a_write(shown, obs.queue_position):
         return Decision(obs.status)
     why = messages.QUEUED(target=obs.job.spec.target_ref.name)
