@@ -159,8 +159,9 @@ class ScheduleWorld(World):
                     queue.add(key)
 
         self.kube.listeners.append(hear)
-        for (plural, _, _), raw in list(self.kube.objects.items()):
-            hear(plural, raw)
+        for plural, namespace, name in list(self.kube.objects):
+            if plural == "exportschedules":
+                queue.add((namespace, name))  # a process lists everything when it starts
         await queue.run()
 
 
@@ -190,6 +191,8 @@ def _of_slots(world: ScheduleWorld, expected: frozenset[datetime]) -> Iterator[s
         # Nobody knows any more that a slot was due, and whether it had a job that was collected.
         moment = START + timedelta(seconds=world.lost_at)
         lost = {slot for slot in lost if not timedelta() <= moment - slot <= timedelta(minutes=5)}
+        if world.scenario.job_seconds > 300 and decode_schedule(world.schedule).spec.concurrency_policy == "Forbid":
+            lost = set()  # the runs after it start at other times, so others wait for an active job at the end
     for slot in sorted(lost):
         yield f"lost: {slot}"
     triggers = sum(job.run is not None and job.run.trigger is not None for job in world.created)
