@@ -58,10 +58,10 @@ async def test_an_operator_waits_for_its_crds_also_when_they_go_away_while_it_ru
     watched = {} if mode == "named namespaces" else {"RELTIO_EXPORT_NAMESPACES": ""}
     await world.start("a", RELTIO_EXPORT_LEADER_ELECT="false", **watched)
     for number in range(2):
-        await world.until_ready("a", f"{NOT_INSTALLED} (missing: exportjobs.export.reltio.com, exporttargets.export.")
-        await extensions.create_custom_resource_definition(installed["exportjobs.export.reltio.com"])
-        await world.until_ready("a", f"{NOT_INSTALLED} (missing: exporttargets.export.reltio.com)")
-        await extensions.create_custom_resource_definition(installed["exporttargets.export.reltio.com"])
+        missing = sorted(installed)
+        while missing:
+            await world.until_ready("a", f"{NOT_INSTALLED} (missing: {', '.join(missing)})")
+            await extensions.create_custom_resource_definition(installed[missing.pop(0)])
         await world.until_ready("a")
         await world.target()
         await world.ready()
