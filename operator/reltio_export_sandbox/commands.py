@@ -12,6 +12,14 @@ import click
 
 from reltio_export_operator.cli.configured import MustFixError, configured
 
+_examples = click.option(
+    "--examples",
+    type=click.Path(path_type=Path, exists=True),
+    default="examples",
+    show_default=True,
+    help="Folder with the example manifests.",
+)
+
 
 @contextmanager
 def _libraries_installed() -> Iterator[None]:
@@ -26,13 +34,7 @@ def _libraries_installed() -> Iterator[None]:
 
 
 @click.command()
-@click.option(
-    "--examples",
-    type=click.Path(path_type=Path, exists=True),
-    default="examples",
-    show_default=True,
-    help="Folder with the example manifests.",
-)
+@_examples
 def demo(examples: Path) -> None:
     """Run an export on the sandbox, and compare the delivered records with those of the tenant."""
     with _libraries_installed():
@@ -44,13 +46,7 @@ def demo(examples: Path) -> None:
 
 
 @click.command("demo-gitops")
-@click.option(
-    "--examples",
-    type=click.Path(path_type=Path, exists=True),
-    default="examples",
-    show_default=True,
-    help="Folder with the example manifests.",
-)
+@_examples
 def demo_gitops(examples: Path) -> None:
     """Keep jobs in a Git repository on the sandbox, and count the exports that each change leads to."""
     with _libraries_installed():
@@ -69,13 +65,7 @@ def demo_gitops(examples: Path) -> None:
     show_default=True,
     help="Where its kubeconfig, log and examples are written. Each running sandbox needs its own.",
 )
-@click.option(
-    "--examples",
-    type=click.Path(path_type=Path, exists=True),
-    default="examples",
-    show_default=True,
-    help="Folder with the example manifests.",
-)
+@_examples
 @click.option("--port", default=0, help="Port of the Kubernetes API. 0: any free port.")
 @click.option("--time-scale", default=10.0, show_default=True, help="Seconds of simulated time in a second.")
 def sandbox(directory: Path, examples: Path, port: int, time_scale: float) -> None:

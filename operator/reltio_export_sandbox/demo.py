@@ -17,8 +17,8 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from .environment import BUCKET, Options, Sandbox
 
-_GROUP, _VERSION = "export.reltio.com", "v1alpha1"
-_PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs"}
+GROUP, VERSION = "export.reltio.com", "v1alpha1"
+PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs"}
 _LIMIT = 120.0
 _NAMESPACE = "default"
 
@@ -48,7 +48,7 @@ async def apply(api: client.ApiClient, document: Raw) -> None:
         await client.CoreV1Api(api).create_namespaced_secret(_NAMESPACE, document)
     else:
         await client.CustomObjectsApi(api).create_namespaced_custom_object(
-            _GROUP, _VERSION, _NAMESPACE, _PLURALS[document["kind"]], document
+            GROUP, VERSION, _NAMESPACE, PLURALS[document["kind"]], document
         )
 
 
@@ -57,8 +57,8 @@ async def _snapshots(api: client.ApiClient) -> AsyncIterator[tuple[Raw, Raw]]:
     end = time.monotonic() + _LIMIT
     while time.monotonic() < end:
         try:
-            target = await objects.get_namespaced_custom_object(_GROUP, _VERSION, _NAMESPACE, "exporttargets", "lake")
-            job = await objects.get_namespaced_custom_object(_GROUP, _VERSION, _NAMESPACE, "exportjobs", "people")
+            target = await objects.get_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "exporttargets", "lake")
+            job = await objects.get_namespaced_custom_object(GROUP, VERSION, _NAMESPACE, "exportjobs", "people")
         except ApiException as error:
             raise RuntimeError(f"The Kubernetes API answered {error.status}.") from None
         yield target, job

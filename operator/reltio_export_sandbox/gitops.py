@@ -19,9 +19,9 @@ import yaml
 from kubernetes.aio.client import CustomObjectsApi
 from kubernetes.aio.client.exceptions import ApiException
 
+from .demo import GROUP, PLURALS, VERSION
+
 Raw = dict[str, Any]
-_GROUP, _VERSION = "export.reltio.com", "v1alpha1"
-_PLURALS = {"ExportTarget": "exporttargets", "ExportJob": "exportjobs"}
 WITHIN = 120.0
 _MANAGER, _MARK = "argocd-controller", "argocd.argoproj.io/tracking-id"
 
@@ -85,8 +85,8 @@ class Application:
         for manifest in wanted:
             await self._apply(manifest)
         names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted}
-        for kind, plural in _PLURALS.items():
-            listed = await self._objects.list_namespaced_custom_object(_GROUP, _VERSION, self._namespace, plural)
+        for kind, plural in PLURALS.items():
+            listed = await self._objects.list_namespaced_custom_object(GROUP, VERSION, self._namespace, plural)
             for raw in listed["items"]:
                 name = raw["metadata"]["name"]
                 if _MARK in raw["metadata"].get("annotations", {}) and (kind, name) not in names:
@@ -109,26 +109,24 @@ class Application:
         version = {"resourceVersion": live["metadata"]["resourceVersion"]}
         body = {**_marked(manifest), "metadata": {**_marked(manifest)["metadata"], **version}}
         await self._objects.replace_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURALS[kind], name, body, field_manager=_MANAGER
+            GROUP, VERSION, self._namespace, PLURALS[kind], name, body, field_manager=_MANAGER
         )
 
     async def create(self, raw: Raw) -> None:
-        await self._objects.create_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURALS[raw["kind"]], raw
-        )
+        await self._objects.create_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURALS[raw["kind"]], raw)
 
     async def patch(self, kind: str, name: str, change: Raw) -> None:
         await self._objects.patch_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURALS[kind], name, change,
+            GROUP, VERSION, self._namespace, PLURALS[kind], name, change,
             _content_type="application/merge-patch+json",
         )  # fmt: skip
 
     async def delete(self, kind: str, name: str) -> None:
-        await self._objects.delete_namespaced_custom_object(_GROUP, _VERSION, self._namespace, _PLURALS[kind], name)
+        await self._objects.delete_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURALS[kind], name)
 
     async def get(self, kind: str, name: str) -> Raw:
         found: Raw = await self._objects.get_namespaced_custom_object(
-            _GROUP, _VERSION, self._namespace, _PLURALS[kind], name
+            GROUP, VERSION, self._namespace, PLURALS[kind], name
         )
         return found
 
@@ -143,10 +141,10 @@ class Application:
 
     async def _apply(self, manifest: Raw, **options: Any) -> Raw:
         applied: Raw = await self._objects.patch_namespaced_custom_object(
-            _GROUP,
-            _VERSION,
+            GROUP,
+            VERSION,
             self._namespace,
-            _PLURALS[manifest["kind"]],
+            PLURALS[manifest["kind"]],
             manifest["metadata"]["name"],
             _marked(manifest),
             field_manager=_MANAGER,
@@ -264,7 +262,7 @@ async def story(app: Application, target: Raw, restart: Callable[[], Awaitable[N
 
 def _job(name: str, labels: dict[str, str] | None = None, **spec: Any) -> Raw:
     return {
-        "apiVersion": f"{_GROUP}/{_VERSION}",
+        "apiVersion": f"{GROUP}/{VERSION}",
         "kind": "ExportJob",
         "metadata": {"name": name, "labels": labels or {}},
         "spec": {"targetRef": {"name": "lake"}, "export": {"type": "Entities", "fileFormat": "JSON"}, **spec},
@@ -273,7 +271,7 @@ def _job(name: str, labels: dict[str, str] | None = None, **spec: Any) -> Raw:
 
 def _marked(manifest: Raw) -> Raw:
     metadata = manifest["metadata"]
-    mark = {_MARK: f"exports:{_GROUP}/{manifest['kind']}:{metadata['name']}"}
+    mark = {_MARK: f"exports:{GROUP}/{manifest['kind']}:{metadata['name']}"}
     return {**manifest, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **mark}}}
 
 

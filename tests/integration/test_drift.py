@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import yaml
 
 from gitops.drift import structured, three_way
 from integration.conftest import GROUP, PLURALS, VERSION, World, condition
+from integration.test_gitops import pytestmark as pytestmark
+from integration.test_gitops import shared as shared  # the sandbox of the module, with a target
+from integration.test_gitops import world as world
 
 Raw = dict[str, Any]
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[2]
 MANIFESTS = {
     f"{path.stem}-{raw['kind']}": raw
@@ -22,20 +22,6 @@ MANIFESTS = {
     for raw in yaml.safe_load_all(path.read_text())
     if raw and raw.get("kind") in PLURALS
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(opener: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with opener(tmp_path_factory.mktemp("sandbox")) as world:
-        await world.secret()
-        await world.target()
-        await world.ready()
-        yield world
-
-
-@pytest.fixture
-def world(shared: World) -> World:
-    return shared
 
 
 async def apply(world: World, manifest: Raw, manager: str, **options: Any) -> Raw:
